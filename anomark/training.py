@@ -1,0 +1,193 @@
+"""The one step iterator of every trained method: order, budget, progress, finiteness, checkpoints."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from anomark.contracts import Array, Diverged
+
+#: Seconds between two progress lines, and between two checkpoints.
+PROGRESS_EVERY, CHECKPOINT_EVERY = 5.0, 60.0
+
+_folder: ContextVar[Path | None] = ContextVar("checkpoint_folder", default=None)
+
+
+class Stateful(Protocol):
+    """What a checkpoint can hold: a module, an optimiser, a learning-rate schedule."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> Any: ...
+
+
+@dataclass
+class Step:
+    """One gradient step.
+
+    index
+        1, 2, ..., steps.
+    batch
+        float32 (batch_size, *sample shape) on the device.
+    generator
+        Source of every random number that the step draws, on the device; continued from step to step.
+    losses
+        The values that this step minimised so far.
+    """
+
+    index: int
+    steps: int
+    batch: Tensor
+    generator: torch.Generator
+    losses: list[float] = field(default_factory=list)
+
+    def minimise(self, loss: Tensor, optimiser: torch.optim.Optimizer, clip_norm: float | None = None) -> None:
+        """Clear the optimiser's gradients, differentiate `loss` and update; a GAN calls this once per player.
+
+        Args:
+            loss: scalar.
+            optimiser: what to update.
+            clip_norm: largest allowed Euclidean norm of the optimiser's gradients together.
+
+        Raises:
+            Diverged: the loss is not finite. Nothing is updated then.
+        """
+        value = loss.item()
+        if not math.isfinite(value):
+            raise Diverged(f"loss is {value} at step {self.index} of {self.steps}")
+        self.losses.append(value)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_((p for g in optimiser.param_groups for p in g["params"]), clip_norm)
+        optimiser.step()
+
+
+def train_steps(
+    X: Any,
+    *,
+    steps: int,
+    batch_size: int,
+    seed: int,
+    device: str | torch.device = "cpu",
+    state: Mapping[str, Stateful] | None = None,
+    name: str = "train",
+) -> Iterator[Step]:
+    """Yield `steps` steps, each with exactly `batch_size` rows of X.
+
+    Rows come in an order drawn anew for every epoch; a batch runs across the end of an epoch, so that any N >= 1
+    works. While a folder is set by `checkpoints`, `state` and the random generators are saved there once a minute and
+    at the end, and a later run continues from the last save to the same bits.
+
+    Args:
+        X: (N, ...) array, memory map or lazy windows; indexed with sorted integer arrays.
+        steps: the budget, in gradient steps.
+        batch_size: rows per step.
+        seed: of the order and of `Step.generator`, in [0, 2**63).
+        device: where batches and generator live.
+        state: all that the loop changes, by name, for checkpoints; without it nothing is saved.
+        name: tells the loops of one method apart, in the progress line and in the folder.
+    """
+    generator = torch.Generator(device).manual_seed(seed)
+    folder = _folder.get()
+    path = folder / f"{name}.pt" if folder and state else None
+    done = _load(path, state, generator) if path and state and path.exists() else 0
+    progress = _Progress(name, steps, done)
+    saved = time.monotonic()
+    rows = itertools.islice(batch_rows(len(X), batch_size, seed), done, None)
+    for index in range(done + 1, steps + 1):
+        batch = torch.from_numpy(np.array(X[next(rows)], dtype=np.float32)).to(device)
+        step = Step(index, steps, batch, generator)
+        yield step
+        progress.show(step)
+        if path and state and (index == steps or time.monotonic() - saved > CHECKPOINT_EVERY):
+            _save(path, state, generator, index)
+            saved = time.monotonic()
+
+
+def batch_rows(n: int, batch_size: int, seed: int) -> Iterator[Array]:
+    """Row indices (batch_size,) of successive batches, sorted within a batch: permutations of 0..n-1, joined and cut.
+
+    Raises:
+        ValueError: there is no row, or no room for one.
+    """
+    if n < 1 or batch_size < 1:
+        raise ValueError(f"training needs at least one row and a batch size of at least 1, got {n} and {batch_size}")
+    rng = np.random.default_rng(seed)
+    rows = np.empty(0, dtype=np.int64)
+    while True:
+        while len(rows) < batch_size:
+            rows = np.concatenate([rows, rng.permutation(n)])
+        yield np.sort(rows[:batch_size])
+        rows = rows[batch_size:]
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw initial weights from `seed` and leave torch's global generator as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def checkpoints(folder: Path) -> Iterator[None]:
+    """Let every `train_steps` loop inside save to `folder` and resume from it."""
+    token = _folder.set(folder)
+    try:
+        yield
+    finally:
+        _folder.reset(token)
+
+
+def _save(path: Path, state: Mapping[str, Stateful], generator: torch.Generator, index: int) -> None:
+    content = {
+        "step": index,
+        "generator": generator.get_state(),
+        "global_generator": torch.get_rng_state(),  # dropout draws from it
+        "state": {key: value.state_dict() for key, value in state.items()},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    torch.save(content, partial)
+    os.replace(partial, path)  # a kill leaves the old checkpoint or the new one, never half of one
+
+
+def _load(path: Path, state: Mapping[str, Stateful], generator: torch.Generator) -> int:
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    for key, value in state.items():
+        value.load_state_dict(content["state"][key])
+    generator.set_state(content["generator"])
+    torch.set_rng_state(content["global_generator"])
+    return int(content["step"])
+
+
+class _Progress:
+    """Plain lines on stderr, which goes to a log file: the first step, then at most one every few seconds."""
+
+    def __init__(self, name: str, steps: int, done: int) -> None:
+        self.name, self.steps, self.done = name, steps, done
+        self.start = self.shown = time.monotonic()
+
+    def show(self, step: Step) -> None:
+        now = time.monotonic()
+        if now - self.shown < PROGRESS_EVERY and step.index not in (self.done + 1, self.steps):
+            return
+        self.shown = now
+        losses = " ".join(f"{loss:.4g}" for loss in step.losses)
+        left = (now - self.start) / (step.index - self.done) * (self.steps - step.index)
+        line = f"{self.name}: step {step.index}/{self.steps}  loss {losses}  elapsed {now - self.start:.0f} s"
+        print(f"{line}  left {left:.0f} s", file=sys.stderr, flush=True)
