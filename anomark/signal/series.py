@@ -1,0 +1,83 @@
+"""What every long series goes through before windows are cut from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.signal import find_peaks
+
+from anomark.contracts import Array, DataError, Prepared
+
+
+#: Longest period looked for, in steps: the longest window that the suite cuts from a series of unknown period.
+LONGEST_PERIOD = 512
+#: How far a peak of the autocorrelation must rise above its surroundings; ripples of noise stay below.
+PROMINENCE = 0.1
+
+
+def autocorrelation_period(values: Array) -> int | None:
+    """Lag, in steps, of the highest prominent peak of the autocorrelation.
+
+    Args:
+        values: (T,); lags up to min(T/2, 512) are looked at. The biased estimate favours the shortest of equal periods.
+
+    Returns:
+        None where no peak has a prominence of 0.1 (constant, drift, noise).
+    """
+    centred = np.asarray(values, dtype=np.float64) - np.mean(values)
+    power = float(centred @ centred)
+    if power == 0:
+        return None
+    steps = len(centred)
+    # Zero-padded to twice the length, so that the product of spectra is the linear, not the circular, correlation.
+    correlation = np.fft.irfft(np.abs(np.fft.rfft(centred, 2 * steps)) ** 2) / power
+    # Negative lags are kept, so that the valleys beside lag 0 count as surroundings; a peak needs both neighbours.
+    longest = min(steps // 2, LONGEST_PERIOD)
+    lags = np.arange(-longest - 1, longest + 2)
+    peaks = lags[find_peaks(correlation[lags], prominence=PROMINENCE)[0]]
+    peaks = peaks[peaks > 0]
+    return int(peaks[np.argmax(correlation[peaks])]) if len(peaks) else None
+
+
+def prepare_series(
+    train: Array, test: Array, labels: Array, window: int, stride_divisor: int, source: str, **fields: Any
+) -> Prepared:
+    """A labelled series, standardised by its training part and ready to be cut into windows.
+
+    Args:
+        train, test: (T, C), the training part normal.
+        labels: (T,) of the test part, 0 normal, 1 anomalous.
+        window: window length L in steps; the stride is L / `stride_divisor`, at least 1.
+        source: file name for error messages.
+        fields: other fields of `Prepared`.
+
+    Raises:
+        DataError: a part is shorter than a window, a value is not finite, or the labels hold one class only.
+    """
+    for name, part in (("training", train), ("test", test)):
+        if len(part) < window:
+            raise DataError(f"{source}: the {name} part has {len(part)} steps, one window needs {window}")
+        if not np.isfinite(part).all():
+            raise DataError(
+                f"{source}: the {name} part holds NaN or infinite values; repair the file or fetch it again"
+            )
+    if labels.min() == labels.max():
+        kind = "an anomaly" if labels.max() == 0 else "normal"
+        raise DataError(f"{source}: undefined: one class; no step of the test part is labelled {kind}, leave it out")
+    mean, std = train.mean(axis=0, dtype=np.float64), train.std(axis=0, dtype=np.float64)
+    std[std == 0] = 1  # a constant channel is only centred
+    period = autocorrelation_period(train[:, 0])
+    choices = (*fields.pop("choices", ()), "standardised by mean and standard deviation of the training part")
+    return Prepared(
+        train=((train - mean) / std).astype(np.float32),
+        test=((test - mean) / std).astype(np.float32),
+        labels=labels.astype(np.uint8),
+        modality="series",
+        level="point",
+        window=window,
+        stride=max(1, window // stride_divisor),
+        choices=choices,
+        extra={"period": period or window, **fields.pop("extra", {})},
+        **fields,
+    )

@@ -1,0 +1,146 @@
+"""MVTec AD: industrial photographs; defects are in the test part alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from anomark.contracts import Array, DataError, Prepared
+from anomark.images import resize_image, resize_mask
+from anomark.rawfiles import locate
+
+NAME = "MVTec Anomaly Detection"
+LABEL = "MVTec AD"
+MODALITY = "image"
+LEVEL = "image"
+LICENCE = "CC BY-NC-SA 4.0"
+SOURCE = "https://www.mvtec.com/company/research/datasets/mvtec-ad"
+CITATION = "Bergmann, Fauser, Sattlegger, Steger: MVTec AD, CVPR 2019"
+ITEMS: dict[str, dict] = {
+    "bottle": {},
+    "cable": {},
+    "capsule": {},
+    "carpet": {},
+    "grid": {},
+    "hazelnut": {},
+    "leather": {},
+    "metal_nut": {},
+    "pill": {},
+    "screw": {},
+    "tile": {},
+    "toothbrush": {},
+    "transistor": {},
+    "wood": {},
+    "zipper": {},
+}
+DEFAULTS = {"size": 64}
+FILES = (("mvtec/{item}/**/*.*",), ("mvtec_anomaly_detection/{item}/**/*.*",))
+
+#: Images per category (Bergmann et al. 2019, Table 1): train, good test, defective test.
+COUNTS = {
+    "bottle": (209, 20, 63),
+    "cable": (224, 58, 92),
+    "capsule": (219, 23, 109),
+    "carpet": (280, 28, 89),
+    "grid": (264, 21, 57),
+    "hazelnut": (391, 40, 70),
+    "leather": (245, 32, 92),
+    "metal_nut": (220, 22, 93),
+    "pill": (267, 26, 141),
+    "screw": (320, 41, 119),
+    "tile": (230, 33, 84),
+    "toothbrush": (60, 12, 30),
+    "transistor": (213, 60, 40),
+    "wood": (247, 19, 60),
+    "zipper": (240, 32, 119),
+}
+SUFFIXES = {".png", ".jpg", ".jpeg"}
+MODES = {"L", "RGB", "RGBA", "P", "1"}
+
+
+def prepare(raw: Path, *, item: str, size: int) -> Prepared:
+    """Train on train/good, test on every folder of test/; all of it RGB at `size` x `size` pixels.
+
+    Masks are given only where every defective image has one; else the dataset is image-level only and says so.
+
+    Raises:
+        DataError: files are missing or broken, or the test part holds one class only.
+    """
+    files = locate(raw, FILES, item=item)
+    root = raw.joinpath(*files[0].relative_to(raw).parts[:2])  # the category's folder
+    files = [path for path in files if path.suffix.lower() in SUFFIXES]
+    train_files = _images(files, root / "train" / "good")
+    good_files = _images(files, root / "test" / "good")
+    kinds = sorted({path.parent for path in files if path.parent.parent == root / "test"} - {root / "test" / "good"})
+    defect_files = [path for kind in kinds for path in _images(files, kind)]
+    found = (len(train_files), len(good_files), len(defect_files))
+    for number, what, folder in zip(
+        found, ("normal training", "good test", "defective test"), ("train/good", "test/good", "test"), strict=True
+    ):
+        if not number:
+            raise DataError(f"{root}: no {what} image under {folder}, so the score has one class only; complete it")
+
+    mask_files = {(path.parent.name, path.stem): path for path in files if path.parent.parent == root / "ground_truth"}
+    wanted = [(path.parent.name, f"{path.stem}_mask") for path in defect_files]
+    masked = sum(key in mask_files for key in wanted)
+    notes = [f"{found[0]} training, {found[1]} good and {found[2]} defective test images, {masked} masks"]
+    notes += [
+        f"partial: {have} of {full} {what} images"
+        for have, full, what in zip(found, COUNTS[item], ("training", "good test", "defective test"), strict=True)
+        if have != full
+    ]
+    masks = None
+    if masked == len(wanted):
+        defects = [_mask(mask_files[key], path, size) for key, path in zip(wanted, defect_files, strict=True)]
+        masks = np.concatenate([np.zeros((len(good_files), size, size), dtype=bool), np.stack(defects)])
+    else:
+        notes.append(f"image-level figures only: {masked} of {len(wanted)} defective images have a mask")
+    return Prepared(
+        train=np.stack([resize_image(_open(path), size) for path in train_files]),
+        test=np.stack([resize_image(_open(path), size) for path in good_files + defect_files]),
+        labels=np.repeat(np.array([0, 1], dtype=np.uint8), [len(good_files), len(defect_files)]),
+        masks=masks,
+        modality="image",
+        level="image",
+        value_range=(-1.0, 1.0),
+        normal_class="good",
+        choices=(f"resized by area to {size}x{size}", "a mask pixel is anomalous where any part of it is"),
+        notes=tuple(notes),
+    )
+
+
+def _images(files: list[Path], folder: Path) -> list[Path]:
+    """Image files of one folder in the order of their stems, which must be unique."""
+    images = sorted(path for path in files if path.parent == folder)
+    twice = [stem for stem, count in Counter(path.stem for path in images).items() if count > 1]
+    if twice:
+        names = ", ".join(path.name for path in images if path.stem == twice[0])
+        raise DataError(f"{folder}: two files hold image {twice[0]} ({names}); keep one of them")
+    return images
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path}: not a readable image ({error}); fetch it again") from error
+    if image.mode not in MODES:
+        raise DataError(f"{path}: pixel format {image.mode}, expected 8-bit grey or RGB; convert it")
+    return image
+
+
+def _mask(path: Path, image_path: Path, size: int) -> Array:
+    mask, image = _open(path), _open(image_path)
+    if mask.size != image.size:
+        raise DataError(
+            f"{path}: mask of {mask.width}x{mask.height} pixels for an image of {image.width}x{image.height} "
+            f"({image_path.name}); both must have one size"
+        )
+    marked = np.asarray(mask.convert("L")) > 127  # owners' masks are 0 and 255
+    if not marked.any():
+        raise DataError(f"{path}: the mask of a defective image marks no pixel; fetch it again")
+    return resize_mask(marked, size)

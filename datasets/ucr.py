@@ -1,0 +1,81 @@
+"""UCR classification archive, read as one-class problems: one class is normal, every other is anomalous."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from anomark.contracts import Array, DataError, Prepared
+from anomark.rawfiles import RawFiles
+
+NAME = "UCR Time Series Classification Archive (2018)"
+LABEL = "UCR"
+MODALITY = "series"
+LEVEL = "window"
+LICENCE = "none stated; cite the archive"
+SOURCE = "https://www.cs.ucr.edu/~eamonn/time_series_data_2018/"
+CITATION = "Dau et al.: The UCR Time Series Archive, IEEE/CAA J. Autom. Sinica 6(6), 2019"
+# FordA and Lightning2 have no documented normal class, so each direction is a dataset of its own.
+ITEMS = {
+    "ECG200": {"archive": "ECG200", "normal": 1},
+    "Wafer": {"archive": "Wafer", "normal": 1},
+    "FordA_pos": {"archive": "FordA", "normal": 1},
+    "FordA_neg": {"archive": "FordA", "normal": -1},
+    "Lightning2_pos": {"archive": "Lightning2", "normal": 1},
+    "Lightning2_neg": {"archive": "Lightning2", "normal": -1},
+}
+DEFAULTS: dict[str, int] = {}
+FILES = (
+    ("ucr/{archive}.zip",),
+    ("ucr/{archive}/{archive}_TRAIN*.tsv", "ucr/{archive}/{archive}_TEST.tsv"),
+    ("UCRArchive_2018/{archive}/{archive}_TRAIN*.tsv", "UCRArchive_2018/{archive}/{archive}_TEST.tsv"),
+)
+
+
+def prepare(raw: Path, *, item: str, archive: str, normal: int) -> Prepared:
+    """Train on the normal rows of TRAIN, test on all of TEST; rows as they come (the archive z-normalised them).
+
+    Raises:
+        DataError: a file is missing or broken, or a class is absent.
+    """
+    files = RawFiles(raw, FILES, item=item, archive=archive)
+    train_name, test_name = files.one(f"{archive}_TRAIN*.tsv"), files.one(f"{archive}_TEST.tsv")
+    train_classes, train = _read_rows(train_name, files.read(train_name))
+    test_classes, test = _read_rows(test_name, files.read(test_name))
+    if train.shape[1] != test.shape[1]:
+        raise DataError(f"{test_name}: rows of {test.shape[1]} values, those of TRAIN have {train.shape[1]}")
+    labels = (test_classes != normal).astype(np.uint8)
+    for name, missing in ((train_name, (train_classes != normal).all()), (test_name, labels.all())):
+        if missing:
+            raise DataError(f"{name}: no row of the normal class {normal}; choose a class that the file holds")
+    if not labels.any():
+        raise DataError(f"{test_name}: undefined: one class; every row is of the normal class {normal}")
+    notes = (f"{np.sum(train_classes == normal)} normal rows of {len(train)} in TRAIN; all {len(test)} rows of TEST",)
+    if PurePosixPath(train_name).stem != f"{archive}_TRAIN":
+        notes += (f"partial: TRAIN is {PurePosixPath(train_name).name} with {len(train)} rows",)
+    return Prepared(
+        train=train[train_classes == normal][:, None],
+        test=test[:, None],
+        labels=labels,
+        modality="series",
+        level="window",
+        normal_class=str(normal),
+        choices=(f"class {normal} is normal", "train = normal rows of TRAIN, test = all of TEST"),
+        notes=notes,
+    )
+
+
+def _read_rows(name: str, content: bytes) -> tuple[Array, Array]:
+    """Class labels int64 (N,) and series float32 (N, L) of one tab-separated file."""
+    try:
+        table = np.loadtxt(io.BytesIO(content), delimiter="\t", ndmin=2)
+    except ValueError as error:
+        raise DataError(f"{name}: not a table of numbers ({error}); fetch it again") from error
+    if table.size == 0 or table.shape[1] < 2:
+        raise DataError(f"{name}: expected a label and a series in each row, found a table of shape {table.shape}")
+    if not np.isfinite(table).all():
+        row = int(np.argmin(np.isfinite(table).all(axis=1)))
+        raise DataError(f"{name}: line {row + 1} holds NaN or infinite values; series of one length are expected")
+    return table[:, 0].astype(np.int64), table[:, 1:].astype(np.float32)
