@@ -1,0 +1,41 @@
+# make          set up .venv and run the default suite
+# make setup    the set-up alone
+# make test     set up and run the tests (with CI=true also installs Debian's chromium for the browser tests)
+# make check    formatting, types, lint
+# make bench    time the blocks against their peers
+PYTHON ?= python3
+BIN := .venv/bin
+CORES ?= all
+
+.PHONY: run setup test check bench browser
+.DEFAULT_GOAL := run
+
+run: setup
+	$(BIN)/snakemake --cores $(CORES)
+	@echo "The report is reports/default/index.html"
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml envs/requirements.txt envs/requirements-dev.txt
+	@echo "Setting up .venv from the pinned requirements (a few minutes the first time)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "anomark needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; pass PYTHON=/path/to/python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+test: setup $(if $(CI),browser)
+	$(BIN)/python -m pytest
+
+browser:
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } \
+	  || echo "chromium could not be installed: the browser tests will be skipped"
+
+check: setup
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile
+	$(BIN)/mypy anomark && $(BIN)/mypy methods && $(BIN)/mypy datasets
+	$(BIN)/snakemake --lint
+
+bench: setup
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only

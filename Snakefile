@@ -1,0 +1,168 @@
+# The whole benchmark on one page: prepare -> fit -> score -> evaluate -> report.
+#
+#     snakemake --cores all                                        the embedded default suite
+#     snakemake --cores all --configfile config/paper-cpu.yaml     another suite, over the default
+#
+# A cell is (dataset, method, seed). Its folder is named by a key over everything its result depends on, so the
+# folder exists or it doesn't: nothing here needs the sources of a method as input.
+import os
+import sys
+
+sys.path.insert(0, workflow.basedir)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")]))
+
+from snakemake.exceptions import WorkflowError
+
+from anomark import progress
+from anomark.config import validate
+from anomark.contracts import AnomarkError
+from anomark.plan import Plan
+
+
+configfile: f"{workflow.basedir}/config/default.yaml"
+
+
+try:
+    PLAN = Plan(validate(config, str(workflow.configfiles[-1])))
+except AnomarkError as error:
+    raise WorkflowError(str(error))
+
+PYTHON = "python" if workflow.deployment_settings.deployment_method else sys.executable
+JOBS = f"{PLAN.folder}/plan.json"
+DATA = f"{PLAN.results}/data/{{dataset}}/{{key}}"
+CELL = f"{PLAN.cells_root}/{{dataset}}/{{method}}/{{cell}}"
+EVALUATION = f"{PLAN.folder}/evaluation/{{dataset}}"
+LOGS = f"{PLAN.folder}/logs"
+
+
+onstart:
+    PLAN.write()
+    progress.watch(PLAN, workflow.cores)
+
+
+wildcard_constraints:
+    dataset=r"[^/]+",
+    method=r"[^/]+",
+    key=r"[0-9a-f]+",
+    cell=r"\d+-[0-9a-f]+",
+
+
+localrules:
+    all,
+
+
+rule all:
+    input:
+        PLAN.outputs,
+        f"{PLAN.report}/index.html",
+        f"{PLAN.folder}/verdict.txt",
+
+
+rule prepare_data:
+    output:
+        f"{DATA}/train.npy",
+        f"{DATA}/test.npy",
+        f"{DATA}/meta.json",
+    log:
+        f"{LOGS}/prepare/{{dataset}}-{{key}}.log",
+    conda:
+        "envs/anomark.yaml"
+    shell:
+        "{PYTHON} -m anomark.stages.prepare {JOBS} {wildcards.dataset} data 2>&1 | tee {log}"
+
+
+rule prepare_labels:
+    output:
+        f"{PLAN.results}/labels/{{dataset}}/{{key}}.npz",
+    log:
+        f"{LOGS}/prepare/{{dataset}}-{{key}}-labels.log",
+    conda:
+        "envs/anomark.yaml"
+    shell:
+        "{PYTHON} -m anomark.stages.prepare {JOBS} {wildcards.dataset} labels 2>&1 | tee {log}"
+
+
+rule fit_and_score:
+    input:
+        lambda w: [ancient(f"{PLAN.data[w.dataset].folder}/{name}") for name in ("train.npy", "test.npy", "meta.json")],
+    output:
+        f"{CELL}/fit.json",
+        f"{CELL}/scores.npz",
+    log:
+        f"{LOGS}/cells/{{dataset}}/{{method}}/{{cell}}.log",
+    threads: PLAN.suite.threads
+    resources:
+        mem_mb=int(PLAN.suite.limits.memory_gb * 1024),
+        runtime=max(1, round(PLAN.suite.limits.seconds / 60)),
+        gpu=int(PLAN.suite.device == "cuda"),
+    conda:
+        "envs/anomark.yaml"
+    shell:
+        "{PYTHON} -m anomark.stages.cell {JOBS} {wildcards.dataset}/{wildcards.method}/{wildcards.cell} 2>&1 | tee {log}"
+
+
+rule evaluate_dataset:
+    input:
+        lambda w: [path for cell in PLAN.cells_of(w.dataset) for path in cell.outputs],
+        lambda w: f"{PLAN.data[w.dataset].folder}/meta.json",
+        lambda w: PLAN.data[w.dataset].labels,
+    output:
+        f"{EVALUATION}/metrics.csv",
+        f"{EVALUATION}/outcomes.csv",
+        f"{EVALUATION}/summary.json",
+    params:
+        folder=lambda w: EVALUATION.format(dataset=w.dataset),
+        key=lambda w: PLAN.evaluation_key(w.dataset),
+    log:
+        f"{LOGS}/evaluate/{{dataset}}.log",
+    conda:
+        "envs/anomark.yaml"
+    shell:
+        "{PYTHON} -m anomark.stages.evaluate {JOBS} {wildcards.dataset} {params.folder} 2>&1 | tee {log}"
+
+
+rule build_report:
+    input:
+        expand(f"{EVALUATION}/{{name}}", dataset=PLAN.data, name=["metrics.csv", "outcomes.csv", "summary.json"]),
+    output:
+        report(
+            f"{PLAN.report}/index.html",
+            caption="anomark/report/captions/page.rst",
+            category="Report",
+            labels={"suite": PLAN.suite.suite, "content": "page"},
+        ),
+        report(
+            expand(f"{PLAN.report}/tables/table{{number}}.html", number=[1, 2, 3]),
+            caption="anomark/report/captions/tables.rst",
+            category="Tables",
+        ),
+        expand(f"{PLAN.report}/tables/table{{number}}.{{format}}", number=[1, 2, 3], format=["csv", "md", "tex"]),
+        f"{PLAN.folder}/metrics.csv",
+        f"{PLAN.folder}/coverage.csv",
+    params:
+        evaluation=f"{PLAN.folder}/evaluation",
+        suite=f"{PLAN.folder}/suite.json",
+        report=PLAN.report,
+        results=PLAN.folder,
+        key=PLAN.report_key(),
+    log:
+        f"{LOGS}/report.log",
+    conda:
+        "envs/anomark.yaml"
+    shell:
+        "{PYTHON} -m anomark.stages.report --suite-json {params.suite} --evaluation {params.evaluation}"
+        " --out {params.report} --results {params.results} 2>&1 | tee {log}"
+
+
+rule check_outcomes:
+    input:
+        f"{PLAN.report}/index.html",
+        coverage=f"{PLAN.folder}/coverage.csv",
+    output:
+        f"{PLAN.folder}/verdict.txt",
+    log:
+        f"{LOGS}/verdict.log",
+    conda:
+        "envs/anomark.yaml"
+    shell:
+        "{PYTHON} -m anomark.stages.verdict {input.coverage} {output} 2>&1 | tee {log}"

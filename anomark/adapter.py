@@ -1,0 +1,100 @@
+"""The one adapter: a scikit-learn or PyOD class is a method as it stands.
+
+Their conventions differ from ours in three points: they take neither a spec nor a device, they want rows of numbers,
+and scikit-learn's outlier detectors score normality where PyOD's score anomaly.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+import json
+import zipfile
+from typing import Any
+
+import numpy as np
+
+from anomark.contracts import AnomarkError, Array, Spec
+
+#: skops asks which types may be built; these packages are the ones the detectors come from.
+_TRUSTED = ("pyod.", "sklearn.", "numpy.", "scipy.")
+
+
+def adapt(cls: type) -> type:
+    """`cls` itself if it follows the contract, else a method that wraps it."""
+    if hasattr(cls, "load_state_dict"):
+        return cls
+    return type(cls.__name__, (_Adapted,), {"estimator_class": cls})
+
+
+class _Adapted:
+    """A detector with `fit(X)` and `decision_function(X)` or `score_samples(X)` on rows (N, features)."""
+
+    estimator_class: type
+
+    def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
+        accepted = inspect.signature(self.estimator_class).parameters
+        if "random_state" in accepted and "random_state" not in params:
+            params["random_state"] = seed
+        self.estimator = self.estimator_class(**params)
+
+    def fit(self, X: Any, X_valid: Any = None) -> None:
+        self.estimator.fit(_rows(X))
+
+    def decision_function(self, X: Any) -> Array:
+        rows = _rows(X)
+        if not hasattr(self.estimator, "decision_function"):  # density models: log-likelihood, high = normal
+            return np.asarray(-self.estimator.score_samples(rows), dtype=np.float32)
+        scores = np.asarray(self.estimator.decision_function(rows))
+        if _scores_normality(self.estimator_class):
+            scores = -scores
+        return scores.astype(np.float32)
+
+    def dumps(self) -> bytes:
+        """The fitted detector as a skops file, the same bytes for the same detector."""
+        import skops.io
+
+        return _canonical(skops.io.dumps(self.estimator))
+
+    def loads(self, data: bytes) -> None:
+        """Restore what `dumps` wrote; refuses types from anywhere but the known libraries."""
+        import skops.io
+
+        wanted = skops.io.get_untrusted_types(data=data)
+        if strange := [t for t in wanted if not t.startswith(_TRUSTED)]:
+            raise AnomarkError(f"the stored model holds {strange[0]}, which is not a type of scikit-learn or PyOD")
+        self.estimator = skops.io.loads(data, trusted=wanted)
+
+
+def _rows(X: Any) -> Array:
+    return np.asarray(X, dtype=np.float32).reshape(len(X), -1)
+
+
+def _scores_normality(cls: type) -> bool:
+    """scikit-learn's outlier detectors return high values for inliers; PyOD's, low ones."""
+    return any(base.__module__.startswith("sklearn.") and base.__name__ == "OutlierMixin" for base in cls.__mro__)
+
+
+def _canonical(data: bytes) -> bytes:
+    """A skops file without what changes from run to run: memory addresses as ids, and the time of day."""
+    source = zipfile.ZipFile(io.BytesIO(data))
+    schema = json.loads(source.read("schema.json"))
+    ids: dict[int, int] = {}
+    files: dict[str, str] = {}
+
+    def rename(node: Any) -> None:
+        if isinstance(node, dict):
+            if isinstance(old := node.get("__id__"), int):
+                node["__id__"] = ids.setdefault(old, len(ids))
+            if isinstance(name := node.get("file"), str) and name in source.namelist():
+                node["file"] = files.setdefault(name, f"{len(files)}{name[name.rindex('.') :] if '.' in name else ''}")
+        for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+            rename(child)
+
+    rename(schema)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
+        for old, new in files.items():
+            target.writestr(zipfile.ZipInfo(new), source.read(old), zipfile.ZIP_DEFLATED)
+        target.writestr(zipfile.ZipInfo("schema.json"), json.dumps(schema), zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()

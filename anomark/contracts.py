@@ -1,0 +1,119 @@
+"""What a dataset, a method and a score are: the vocabulary of the house.
+
+Nothing here computes. Datasets and methods import these types; stages pass them on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Modality = Literal["image", "series", "audio"]
+#: What one label stands for: an image, a window (UCR row), a time step, a clip.
+Level = Literal["image", "window", "point", "clip"]
+Status = Literal["done", "failed", "timeout", "oom", "diverged", "skipped"]
+
+MODALITIES: tuple[Modality, ...] = ("image", "series", "audio")
+LEVELS: tuple[Level, ...] = ("image", "window", "point", "clip")
+
+Array = NDArray[Any]
+
+
+class AnomarkError(Exception):
+    """A mistake the user can mend: one sentence that says what was found, where, and what to do."""
+
+
+class DataError(AnomarkError):
+    """A dataset's files are missing, broken or unusable under the protocol."""
+
+
+class Diverged(AnomarkError):
+    """Training or scoring produced a non-finite number; the cell's outcome is `diverged`."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a method is told about the data it will see; never a label.
+
+    shape
+        One sample: (C, H, W) for images, (C, L) for windows of series and for audio clips.
+    value_range
+        (low, high) that every value lies in, or None where it is unbounded (standardised series).
+    """
+
+    modality: Modality
+    shape: tuple[int, ...]
+    value_range: tuple[float, float] | None = None
+
+
+@dataclass
+class Prepared:
+    """One dataset, as `prepare(raw, ...)` of a file in `datasets/` returns it.
+
+    train, test
+        float32. Images (N, C, H, W) in [-1, 1]; windows and clips (N, C, L); a series (T, C).
+        `train` holds normal data only. Rows are in any order: the prepare stage permutes test rows.
+    labels
+        uint8, 0 normal, 1 anomalous: one per test row, or one per time step of `test` (level "point").
+    masks
+        bool (N, H, W), exact anomaly masks of the test images, or None.
+    train_groups, test_groups
+        One recording id per row where rows depend on each other (clips of one recording), or None.
+        Held-out normals are split by group.
+    window, stride
+        Level "point" only: length and stride, in steps, of the windows cut from the series.
+    choices
+        What the owner's data left open and how it was decided, each a short phrase; printed with every number.
+    notes
+        What a reader must know before trusting the number ("partial: 8 of 22 good test images").
+    """
+
+    train: Array
+    test: Array
+    labels: Array
+    modality: Modality
+    level: Level
+    masks: Array | None = None
+    train_groups: Array | None = None
+    test_groups: Array | None = None
+    window: int | None = None
+    stride: int | None = None
+    value_range: tuple[float, float] | None = None
+    normal_class: str = ""
+    choices: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    extra: dict[str, Any] = field(default_factory=dict)  # JSON values, kept in meta.json
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """What every file in `methods/` provides under the name `Method`.
+
+    A scikit-learn or PyOD class (fit(X), decision_function(X) or score_samples(X)) is accepted as it stands.
+
+    Optional members: `localize(X)` -> (N, H, W) or (N, L) float32 anomaly maps; `detect(X)` -> (scores, maps)
+    where both come out of one pass; `skip(spec)` -> reason or None (static); `info` -> dict of JSON values kept in
+    the cell's record (`network_calls`, a diversity figure, ...).
+    """
+
+    def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None: ...
+
+    def fit(self, X: Any, X_valid: Any) -> Any:
+        """Learn from normal samples only, float32 (N, C, H, W) or (N, C, L).
+
+        X may be lazy: `len(X)`, `X.shape`, `X[i]`, `X[a:b]`, `X[indices]` and `np.asarray(X)` work and give float32.
+        X_valid (held-out normals) is None for methods without USES_VALID, which are fitted on all normals.
+        """
+
+    def decision_function(self, X: Any) -> Array:
+        """Anomaly scores (N,), higher = more anomalous; a row's score must not depend on the other rows."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that was learnt, as a flat dict of tensors or numpy arrays (stored as safetensors)."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> Any: ...

@@ -1,0 +1,47 @@
+"""How well scores rank anomalous above normal: AUROC and average precision, range [0, 1], higher is better.
+
+Both are scikit-learn's; what is added is a name for the undefined case. AUROC is 0.5 and AP the share of anomalies
+for a score that knows nothing. Cost: one sort.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+
+from anomark.contracts import Array
+
+
+def auroc(labels: Array, scores: Array) -> float:
+    """Area under the ROC curve, ties counted half (Mann-Whitney U / (n m)); NaN if one class is missing."""
+    return float(roc_auc_score(labels, scores)) if _both(labels) else float("nan")
+
+
+def average_precision(labels: Array, scores: Array) -> float:
+    """Average precision, sum over thresholds of recall gained times precision; NaN if one class is missing."""
+    return float(average_precision_score(labels, scores)) if _both(labels) else float("nan")
+
+
+def roc_points(labels: Array, scores: Array, points: int = 200) -> tuple[Array, Array]:
+    """The ROC curve (false-positive rate, true-positive rate), thinned to at most `points` corners for drawing."""
+    fpr, tpr, _ = roc_curve(labels, scores)
+    if len(fpr) > points:
+        keep = np.unique(np.searchsorted(fpr + tpr, np.linspace(0, 2, points)).clip(max=len(fpr) - 1))
+        fpr, tpr = fpr[keep], tpr[keep]
+    return fpr, tpr
+
+
+def random_band(labels: Array, independent: float = 1.0) -> tuple[float, float]:
+    """95% band of a random score's AUROC.
+
+    Var(AUROC) = (n + m + 1) / (12 n m) for n normal and m anomalous units (Mann-Whitney). `independent` is the number
+    of labels that make one independent unit: overlapping windows of L steps, averaged, correlate over L steps.
+    """
+    m = max(1.0, float(labels.sum()) / independent)
+    n = max(1.0, float(len(labels) - labels.sum()) / independent)
+    half = 1.96 * float(np.sqrt((n + m + 1) / (12 * n * m)))
+    return max(0.0, 0.5 - half), min(1.0, 0.5 + half)
+
+
+def _both(labels: Array) -> bool:
+    return bool(labels.any() and not labels.all())

@@ -1,0 +1,350 @@
+"""What a suite amounts to: its datasets, cells and keys. Computed when the Snakefile is read; imports no method."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from anomark import provenance, registry
+from anomark.config import Suite
+from anomark.contracts import AnomarkError, DataError
+from anomark.dropins import ROOT
+from anomark.registry import Dataset, Method
+
+STAGES = ROOT / "anomark" / "stages"
+
+
+@dataclass(frozen=True)
+class Data:
+    """One prepared dataset. `folder` holds what methods may see, `labels` what only `evaluate` opens."""
+
+    id: str
+    label: str
+    modality: str
+    level: str
+    licence: str
+    source: str
+    module: str
+    params: dict[str, Any]
+    raw: str | None
+    key: str
+    folder: str
+    labels: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One (dataset, method or variant, seed): what it runs, and the folder that its key names."""
+
+    dataset: str
+    method: str
+    base: str
+    seed: int
+    params: dict[str, Any]
+    uses_valid: bool
+    device: str
+    threads: int
+    key: str
+    parts: dict[str, Any]
+    data: str
+    folder: str
+    core_seconds: float
+
+    @property
+    def outputs(self) -> list[str]:
+        return [f"{self.folder}/fit.json", f"{self.folder}/scores.npz"]
+
+
+class Plan:
+    """The cells of one suite, and where everything it computes lies.
+
+    Raises:
+        AnomarkError: unknown names, misspelt parameters, or data that isn't there; nothing has run by then.
+    """
+
+    def __init__(self, suite: Suite, results: str = "results", reports: str = "reports") -> None:
+        self.suite = suite
+        self.results = results
+        self.folder = f"{results}/{suite.suite}"
+        self.report = f"{reports}/{suite.suite}"
+        self.cells_root = os.environ.get("ANOMARK_CELLS") or f"{results}/cells"
+        self.datasets = _select_datasets(suite)
+        self.methods = _select_methods(suite)
+        _check_parameters(suite, self.datasets, self.methods)
+        self.data = {d.id: data for d, data in zip(self.datasets, self._data(), strict=True)}
+        self.not_applicable = [
+            {"dataset": d.id, "method": m.id, "reason": f"{m.label} is made for {', '.join(m.modalities)}"}
+            for d in self.datasets
+            for m in self.methods
+            if d.family.modality not in m.modalities
+        ]
+        self.cells = [
+            self._cell(d, m, seed)
+            for d in self.datasets
+            for m in self.methods
+            if d.family.modality in m.modalities
+            for seed in (suite.seeds[:1] if m.deterministic else suite.seeds)
+        ]
+
+    # -- data -----------------------------------------------------------------------------------------------------
+
+    def _data(self) -> list[Data]:
+        root = self.suite.data_folder()
+        needed = [d for d in self.datasets if d.family.files]
+        if needed and (root is None or not root.is_dir()):
+            where = "no data folder is named" if root is None else f"{root}: no such folder"
+            raise DataError(
+                f"{where}: set data_root in the config or ANOMARK_DATA to the folder that holds "
+                + "; ".join(_wanted(d, self._dataset_params(d)) for d in needed)
+            )
+        prints = provenance.Fingerprints(Path(self.results) / "fingerprints.json")
+        found: dict[str, list[Path]] = {}
+        missing = []
+        for d in needed:
+            assert root is not None
+            found[d.id] = _raw_files(root, d, self._dataset_params(d))
+            if not found[d.id]:
+                missing.append(_wanted(d, self._dataset_params(d)))
+        if missing:
+            raise DataError(f"{root}: missing are {'; '.join(missing)}")
+        out = []
+        for d in self.datasets:
+            params = self._dataset_params(d)
+            raw = prints.of(root, found[d.id]) if root is not None and d.id in found else None
+            sources, versions = provenance.closure([d.family.path, STAGES / "prepare.py"])
+            key = provenance.digest(
+                {"dataset": d.id, "params": params, "raw": raw, "sources": sources, "versions": versions}
+            )[:16]
+            out.append(
+                Data(
+                    id=d.id,
+                    label=d.family.label if d.item is None else f"{d.family.label} {d.item}",
+                    modality=d.family.modality,
+                    level=d.family.level,
+                    licence=d.family.licence,
+                    source=d.family.source,
+                    module=d.family.module,
+                    params=params,
+                    raw=str(root) if d.family.files else None,
+                    key=key,
+                    folder=f"{self.results}/data/{d.id}/{key}",
+                    labels=f"{self.results}/labels/{d.id}/{key}.npz",
+                )
+            )
+        prints.save()
+        return out
+
+    def _dataset_params(self, dataset: Dataset) -> dict[str, Any]:
+        family = dataset.family
+        common = {k: v for k, v in self.suite.preprocessing.items() if k in family.defaults}
+        own = self.suite.dataset_params.get(family.id, {})
+        item = {} if dataset.item is None else {"item": dataset.item}
+        return family.defaults | common | own | dataset.overrides | item
+
+    # -- cells ----------------------------------------------------------------------------------------------------
+
+    def _cell(self, dataset: Dataset, method: Method, seed: int) -> Cell:
+        suite, data = self.suite, self.data[dataset.id]
+        common = {k: v for k, v in suite.budget.items() if k in method.defaults}
+        own = suite.params.get(method.base, {})
+        variant = suite.params.get(method.id, {}) if method.id != method.base else {}
+        params = method.defaults | common | own | method.overrides | variant
+        sources, versions = provenance.closure([method.path, STAGES / "fit.py", STAGES / "score.py"])
+        parts = {
+            "data": data.key,
+            "params": params,
+            "uses_valid": method.uses_valid,
+            "device": suite.device,
+            "threads": suite.threads,
+            "sources": sources,
+            "versions": versions,
+        }
+        key = provenance.digest({"dataset": dataset.id, "method": method.id, "seed": seed, **parts})[:16]
+        return Cell(
+            dataset=dataset.id,
+            method=method.id,
+            base=method.base,
+            seed=seed,
+            params=params,
+            uses_valid=method.uses_valid,
+            device=suite.device,
+            threads=suite.threads,
+            key=key,
+            parts=parts,
+            data=data.folder,
+            folder=f"{self.cells_root}/{dataset.id}/{method.id}/{seed}-{key}",
+            core_seconds=suite.cost(method.id),
+        )
+
+    def cells_of(self, dataset: str) -> list[Cell]:
+        return [cell for cell in self.cells if cell.dataset == dataset]
+
+    @property
+    def outputs(self) -> list[str]:
+        """Every file of every cell: requested one by one, so that a deleted cell is noticed."""
+        return [path for cell in self.cells for path in cell.outputs]
+
+    @cached_property
+    def core_seconds(self) -> float:
+        """Declared cost of the whole suite."""
+        return sum(cell.core_seconds for cell in self.cells)
+
+    # -- keys of the two last stages ------------------------------------------------------------------------------
+
+    def evaluation_key(self, dataset: str) -> str:
+        """Changes with the cells, the labels, a metric's code, or what the tables call a method."""
+        sources, versions = provenance.closure([STAGES / "evaluate.py"])
+        cells = [[c.method, c.seed, c.key] for c in self.cells_of(dataset)]
+        rows = [row for row in self.not_applicable if row["dataset"] == dataset]
+        data = asdict(self.data[dataset])
+        return provenance.digest([cells, rows, data, sources, versions])[:16]
+
+    def report_key(self) -> str:
+        """Changes with the report's code, templates, published numbers, and the suite's description."""
+        sources, versions = provenance.closure([STAGES / "report.py"])
+        files = sorted((ROOT / "anomark/report").rglob("*.j2")) + sorted((ROOT / "reports/published").glob("*.csv"))
+        texts = {file.name: file.read_text(encoding="utf-8") for file in files}
+        evaluations = [self.evaluation_key(d) for d in self.data]
+        return provenance.digest([evaluations, self._rows(), sources, versions, texts])[:16]
+
+    # -- descriptions for the jobs --------------------------------------------------------------------------------
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": m.id,
+                "label": m.label,
+                "name": m.name,
+                "paper": m.paper,
+                "base": m.base,
+                "kind": "control" if m.control else "method",
+                "track": m.track,
+                "deterministic": m.deterministic,
+                "transductive": m.transductive,
+            }
+            for m in self.methods
+        ]
+
+    def write(self) -> None:
+        """Write plan.json (what jobs run) and suite.json (what the report says of the suite)."""
+        folder = Path(self.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        plan = {
+            "data": {key: asdict(data) for key, data in self.data.items()},
+            "cells": {f"{c.dataset}/{c.method}/{c.seed}-{c.key}": asdict(c) for c in self.cells},
+            "not_applicable": self.not_applicable,
+            "limits": self.suite.limits.model_dump(),
+            "methods": self._rows(),
+        }
+        suite = {
+            "suite": self.suite.suite,
+            "seeds": self.suite.seeds,
+            "config": self.suite.model_dump(mode="json"),
+            "methods": self._rows(),
+            "datasets": list(self.data),
+            "environment": environment(),
+            **_commit(),
+        }
+        for name, value in (("plan.json", plan), ("suite.json", suite)):
+            partial = folder / f"{name}.{os.getpid()}.tmp"
+            partial.write_text(json.dumps(value, indent=1, default=str))
+            partial.replace(folder / name)
+
+
+def environment() -> dict[str, str]:
+    """Python, platform and the versions that can move a number."""
+    names = sorted({d for group in provenance.NUMERICAL.values() for d in group} | {"snakemake"})
+    return {"python": sys.version.split()[0], "platform": platform.platform(), "machine": platform.machine()} | {
+        name: version(name) for name in names
+    }
+
+
+def _commit() -> dict[str, Any]:
+    try:
+        run = [
+            subprocess.run(["git", "-C", str(ROOT), *args], capture_output=True, text=True, check=True).stdout.strip()
+            for args in (["rev-parse", "HEAD"], ["show", "-s", "--format=%cs"], ["status", "--porcelain"])
+        ]
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "date": None, "modified": None}
+    return {"commit": run[0], "date": run[1], "modified": bool(run[2])}
+
+
+def _select_datasets(suite: Suite) -> list[Dataset]:
+    known = registry.datasets()
+    chosen: dict[str, Dataset] = {}
+    for name in suite.datasets:
+        if any(c in name for c in "*?["):
+            names = fnmatch.filter(known, name)
+            if not names:
+                raise AnomarkError(f"no dataset matches {name!r} (`anomark list datasets` lists all)")
+        else:
+            names = [name]
+        chosen |= {n: registry.find_dataset(n) for n in names}
+    return list(chosen.values())
+
+
+def _select_methods(suite: Suite) -> list[Method]:
+    for name in (*suite.include, *suite.exclude, *suite.params):
+        registry.find_method(name)
+    for name in suite.core_seconds:
+        if name != "other":
+            registry.find_method(name)
+    chosen = [
+        m
+        for m in registry.methods().values()
+        if m.id not in suite.exclude and (m.id in suite.include or not m.suites or suite.suite in m.suites)
+    ]
+    if not chosen:
+        raise AnomarkError(f"the suite {suite.suite!r} has no method left; see `exclude` in its config")
+    return chosen
+
+
+def _check_parameters(suite: Suite, datasets: list[Dataset], methods: list[Method]) -> None:
+    """A misspelt parameter would silently change nothing; name it and its nearest neighbour instead."""
+    all_methods = registry.methods()
+    families = registry.families()
+    known = {key for m in all_methods.values() for key in m.defaults}
+    for key in suite.budget:
+        if key not in known:
+            raise AnomarkError(f"budget: no method has a parameter {key!r}; {registry.nearest(key, known)}")
+    known = {key for f in families.values() for key in f.defaults}
+    for key in suite.preprocessing:
+        if key not in known:
+            raise AnomarkError(f"preprocessing: no dataset has a parameter {key!r}; {registry.nearest(key, known)}")
+    for name, params in suite.params.items():
+        defaults = all_methods[name].defaults | all_methods[name].overrides
+        for key in params:
+            if defaults and key not in defaults:  # a class taken as it stands may have more than its file names
+                raise AnomarkError(f"params: {name} has no parameter {key!r}; {registry.nearest(key, defaults)}")
+    for name, params in suite.dataset_params.items():
+        if name not in families:
+            raise AnomarkError(f"dataset_params: unknown family {name!r}; {registry.nearest(name, families)}")
+        for key in params:
+            if key not in families[name].defaults:
+                raise AnomarkError(
+                    f"dataset_params: {name} has no parameter {key!r}; {registry.nearest(key, families[name].defaults)}"
+                )
+
+
+def _raw_files(root: Path, dataset: Dataset, params: dict[str, Any]) -> list[Path]:
+    """Files of the first alternative all of whose patterns match something below `root`, sorted."""
+    for alternative in dataset.family.files:
+        groups = [sorted(p for p in root.glob(pattern.format(**params)) if p.is_file()) for pattern in alternative]
+        if all(groups):
+            return sorted({file for group in groups for file in group})
+    return []
+
+
+def _wanted(dataset: Dataset, params: dict[str, Any]) -> str:
+    ways = " or ".join(" and ".join(p.format(**params) for p in alternative) for alternative in dataset.family.files)
+    return f"{dataset.id} ({ways}; from {dataset.family.source})"

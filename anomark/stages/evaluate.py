@@ -1,0 +1,189 @@
+"""Stage 4: scores meet labels, here and nowhere else.
+
+One job a dataset. It writes everything the report needs: tidy metrics, outcomes, ROC curves and the examples to draw.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from anomark.contracts import Array, DataError
+from anomark.metrics.merge import merge_windows
+from anomark.metrics.ranking import auroc, average_precision, random_band, roc_points
+
+#: The oracle reads the labels, so it lives here and not in methods/: it must reach 1.000, or the harness is wrong.
+ORACLE = "oracle"
+GALLERY = 12  # examples drawn per dataset
+_COST = (
+    "fit_seconds",
+    "score_seconds",
+    "seconds_per_sample",
+    "wall_seconds",
+    "cpu_seconds",
+    "peak_memory_mb",
+    "parameters",
+    "network_calls",
+)
+
+
+def evaluate(plan: dict[str, Any], dataset: str, out: Path) -> None:
+    """Evaluate every cell of one dataset and write the folder `out`.
+
+    metrics.csv (dataset, method, seed, metric, value, level), outcomes.csv (one row a cell, and one for each method
+    that doesn't apply), roc.csv, summary.json, and gallery.npz (images) or series.npz.
+    """
+    job = plan["data"][dataset]
+    folder = Path(job["folder"])
+    meta = json.loads((folder / "meta.json").read_text())
+    truth = np.load(job["labels"])
+    labels = truth["labels"]
+    masks = truth["masks"] if "masks" in truth else None
+    cells = [cell for cell in plan["cells"].values() if cell["dataset"] == dataset]
+    flags = {row["id"]: row for row in plan["methods"]}
+    measured = _Measured(meta, labels, masks)
+
+    outcomes, metrics, curves, first = [], [], [], {}
+    for cell in cells:
+        record = json.loads((Path(cell["folder"]) / "fit.json").read_text())
+        deterministic = flags[cell["method"]]["deterministic"]
+        outcomes.append(
+            {
+                "dataset": dataset,
+                "method": cell["method"],
+                "seed": cell["seed"],
+                "status": record["status"],
+                "reason": record["reason"],
+                "key": cell["key"],
+                **{name: record["cost"].get(name) for name in _COST},
+                "device": record["device"]["kind"],
+                "deterministic": deterministic,
+                "model": (record["model"] or {}).get("format"),
+            }
+        )
+        if record["status"] != "done":
+            continue
+        with np.load(Path(cell["folder"]) / "scores.npz") as stored:
+            score, map_ = stored["score"], stored["map"] if "map" in stored else None
+        if len(score) != meta["n_test"]:
+            raise DataError(
+                f"{cell['folder']}/scores.npz: {len(score)} scores, but {dataset} has {meta['n_test']} test rows; "
+                "delete the folder and run again"
+            )
+        merged = measured.merge(score)
+        rows = list(measured.metrics(merged, map_))
+        metrics += [{"dataset": dataset, "method": cell["method"], "seed": cell["seed"]} | row for row in rows]
+        fpr, tpr = roc_points(labels, merged)
+        curves += [
+            {"dataset": dataset, "method": cell["method"], "seed": cell["seed"], "fpr": x, "tpr": y}
+            for x, y in zip(fpr, tpr, strict=True)
+        ]
+        first.setdefault(cell["method"], (merged, map_))
+
+    oracle = masks.astype(np.float32) if masks is not None else None
+    metrics += [
+        {"dataset": dataset, "method": ORACLE, "seed": 0} | row
+        for row in measured.metrics(labels.astype(np.float64), oracle)
+    ]
+    oracle_row = {"dataset": dataset, "method": ORACLE, "seed": 0, "status": "done", "reason": "", "deterministic": True}
+    not_applicable = [row | {"status": "n/a"} for row in plan["not_applicable"] if row["dataset"] == dataset]
+
+    work = out.with_name(f".{out.name}.{os.getpid()}")
+    work.mkdir(parents=True)
+    try:
+        columns = ["dataset", "method", "seed", "metric", "value", "level"]
+        pd.DataFrame(metrics, columns=columns).to_csv(work / "metrics.csv", index=False)
+        pd.DataFrame([*outcomes, oracle_row, *not_applicable]).to_csv(work / "outcomes.csv", index=False)
+        roc = pd.DataFrame(curves, columns=["dataset", "method", "seed", "fpr", "tpr"])
+        roc.to_csv(work / "roc.csv", index=False, float_format="%.5f")
+        measured.write_examples(folder, first, work)
+        (work / "summary.json").write_text(json.dumps(_summary(job, meta, measured), indent=1))
+        out.mkdir(parents=True, exist_ok=True)
+        for file in sorted(work.iterdir()):
+            os.replace(file, out / file.name)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+class _Measured:
+    """The labels of one dataset, and what scores are worth against them."""
+
+    def __init__(self, meta: dict[str, Any], labels: Array, masks: Array | None) -> None:
+        self.meta, self.labels, self.masks = meta, labels, masks
+        self.level = meta["level"]
+        self.starts = None if meta["test_starts"] is None else np.asarray(meta["test_starts"])
+
+    def merge(self, values: Array) -> Array:
+        """Scores of what carries a label: a point's is the mean of the windows that cover it (SPEC section 6)."""
+        if self.starts is None:
+            return values.astype(np.float64)
+        return merge_windows(values, self.starts, self.meta["window"], len(self.labels))
+
+    def metrics(self, scores: Array, maps: Array | None) -> Iterator[dict[str, Any]]:
+        """Rows of metric, value, level. `scores` are merged; `maps` are as stored."""
+        yield {"metric": "auroc", "value": auroc(self.labels, scores), "level": self.level}
+        yield {"metric": "ap", "value": average_precision(self.labels, scores), "level": self.level}
+        if maps is None:
+            return
+        if self.masks is not None:
+            yield {"metric": "pixel_auroc", "value": auroc(self.masks.ravel(), maps.ravel()), "level": "pixel"}
+        if self.starts is not None:
+            # The other reading of a series: each step's own error, merged by overlap (sensitivity, not headline).
+            yield {"metric": "point_auroc_pointwise", "value": auroc(self.labels, self.merge(maps)), "level": "point"}
+
+    def write_examples(self, folder: Path, first: dict[str, tuple[Array, Array | None]], out: Path) -> None:
+        """What the figures draw: chosen by label and row, never by score, so that no method is flattered."""
+        test = np.load(folder / "test.npy", mmap_mode="r")
+        if self.level == "point":
+            scores = {f"score:{method}": merged.astype(np.float32) for method, (merged, _) in first.items()}
+            arrays = {"series": np.asarray(test), "labels": self.labels, **scores}
+            np.savez(out / "series.npz", **arrays)  # type: ignore[arg-type]
+            return
+        anomalous, normal = np.flatnonzero(self.labels), np.flatnonzero(self.labels == 0)
+        rows = np.concatenate([anomalous[: GALLERY - GALLERY // 3], normal[: GALLERY // 3]])
+        shown: dict[str, Array] = {"label": self.labels[rows]}
+        shown |= {f"score:{method}": merged[rows].astype(np.float32) for method, (merged, _) in first.items()}
+        if self.meta["modality"] == "image":
+            shown["input"] = np.asarray(test[rows])
+            if self.masks is not None:
+                shown["mask"] = self.masks[rows]
+            shown |= {f"map:{method}": map_[rows] for method, (_, map_) in first.items() if map_ is not None}
+            np.savez(out / "gallery.npz", **shown)  # type: ignore[arg-type]
+        else:
+            shown["examples"] = np.asarray(test[rows])
+            np.savez(out / "series.npz", **shown)  # type: ignore[arg-type]
+
+
+def _summary(job: dict[str, Any], meta: dict[str, Any], measured: _Measured) -> dict[str, Any]:
+    copied = ("dataset", "label", "modality", "level", "normal_class", "licence", "source", "choices", "notes")
+    return {name: meta[name] for name in (*copied, "n_train", "n_test", "shape", "window", "stride", "params")} | {
+        "n_labels": len(measured.labels),
+        "n_anomalous": int(measured.labels.sum()),
+        "random_band": random_band(measured.labels, meta["window"] if measured.level == "point" else 1),
+        "data_key": job["key"],
+        "f": None,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("plan", type=Path)
+    parser.add_argument("dataset")
+    parser.add_argument("out", type=Path)
+    args = parser.parse_args()
+    try:
+        evaluate(json.loads(args.plan.read_text()), args.dataset, args.out)
+    except (DataError, OSError) as error:
+        raise SystemExit(f"anomark evaluate: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

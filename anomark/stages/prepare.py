@@ -1,0 +1,185 @@
+"""Stage 1: from the owner's files to `train.npy`, `test.npy`, `meta.json`, and, apart from them, the labels.
+
+Methods see the folder of the data; only `evaluate` is given the labels. Both are written from the same call of the
+dataset's `prepare`, by two rules, so that neither job holds what the other must not see.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anomark.contracts import Array, DataError, Prepared
+from anomark.seeds import seed_of
+from anomark.signal.windows import window_starts
+
+#: Share of the normal training data held out for methods that calibrate or select on it (SPEC section 6).
+HELD_OUT = 0.2
+
+_DIMENSIONS = {"image": 4, "window": 3, "clip": 3, "point": 2}
+
+
+def load(module: str, raw: str | None, params: dict[str, Any], dataset: str) -> Prepared:
+    """The dataset as its file in `datasets/` gives it, checked against the contract."""
+    prepare = importlib.import_module(module).prepare
+    prepared: Prepared = prepare(Path(raw) if raw else Path(), **params)
+    check(prepared, dataset)
+    return prepared
+
+
+def check(p: Prepared, dataset: str) -> None:
+    """Raise DataError, in one sentence, where a prepared dataset breaks the contract or can't be evaluated."""
+
+    def refuse(message: str) -> None:
+        raise DataError(f"{dataset}: {message}")
+
+    for name, array in (("train", p.train), ("test", p.test)):
+        if array.dtype != np.float32 or array.ndim != _DIMENSIONS[p.level]:
+            refuse(
+                f"{name} is {array.dtype} with {array.ndim} axes, expected float32 with {_DIMENSIONS[p.level]} "
+                f"(level {p.level})"
+            )
+        if not len(array):
+            refuse(f"{name} is empty")
+        if not np.isfinite(array).all():
+            refuse(f"{name} holds NaN or infinite values; mask or drop them in prepare")
+    if p.train.shape[1:] != p.test.shape[1:]:
+        refuse(f"train rows have shape {p.train.shape[1:]}, test rows {p.test.shape[1:]}")
+    if p.labels.shape != (len(p.test),):
+        refuse(f"labels have shape {p.labels.shape}, expected ({len(p.test)},)")
+    if p.labels.dtype != np.uint8 or not np.isin(p.labels, (0, 1)).all():
+        refuse(f"labels are {p.labels.dtype}, expected uint8, 0 (normal) or 1 (anomalous)")
+    if p.labels.all() or not p.labels.any():
+        refuse(f"undefined: one class (the test part is all {'anomalous' if p.labels.all() else 'normal'})")
+    if p.masks is not None and p.masks.shape != (len(p.test), *p.test.shape[2:]):
+        refuse(f"masks have shape {p.masks.shape}, expected {(len(p.test), *p.test.shape[2:])}")
+    if p.level == "point":
+        if not p.window or not p.stride:
+            refuse("level is point, but window and stride are not given")
+        elif p.window > min(len(p.train), len(p.test)):
+            refuse(
+                f"the window is {p.window} steps, longer than the series (train {len(p.train)}, test {len(p.test)}); "
+                "lower it in dataset_params"
+            )
+
+
+def test_order(p: Prepared, dataset: str) -> Array:
+    """A seeded permutation of test rows (windows of a series), because folder order would tell the labels."""
+    rows = len(_test_starts(p)) if p.level == "point" else len(p.test)
+    return np.random.default_rng(seed_of(dataset=dataset, purpose="test order")).permutation(rows)
+
+
+def _test_starts(p: Prepared) -> Array:
+    assert p.window and p.stride
+    return window_starts(len(p.test), p.window, p.stride)
+
+
+def hold_out(p: Prepared, dataset: str) -> tuple[Array, Array]:
+    """Indices of training rows (windows) to fit on, and of the held-out normals.
+
+    A series gives its last block, with a gap of one window so that the two share no step; rows with recordings are
+    split by recording; other rows at random. Too little data gives no held-out part rather than no training part.
+    """
+    rng = np.random.default_rng(seed_of(dataset=dataset, purpose="held-out normals"))
+    if p.level == "point":
+        assert p.window and p.stride
+        starts = window_starts(len(p.train), p.window, p.stride)
+        begin = min(len(p.train) - round(HELD_OUT * len(p.train)), len(p.train) - p.window)
+        held = np.flatnonzero(starts >= begin)
+        kept = np.flatnonzero(starts + 2 * p.window <= begin)
+        return (kept, held) if len(kept) else (np.arange(len(starts)), np.array([], dtype=int))
+    groups = np.arange(len(p.train)) if p.train_groups is None else np.asarray(p.train_groups)
+    names = rng.permutation(np.unique(groups))
+    held_groups: list[Any] = []
+    for name in names[:-1]:
+        if np.isin(groups, held_groups).mean() >= HELD_OUT:
+            break
+        held_groups.append(name)
+    held_mask = np.isin(groups, held_groups)
+    return np.flatnonzero(~held_mask), np.flatnonzero(held_mask)
+
+
+def write_data(job: dict[str, Any]) -> None:
+    """Write train.npy, test.npy and meta.json of one dataset; no label reaches them."""
+    p = load(job["module"], job["raw"], job["params"], job["id"])
+    order = test_order(p, job["id"])
+    fit, valid = hold_out(p, job["id"])
+    point = p.level == "point"
+    meta = {
+        "dataset": job["id"],
+        "label": job["label"],
+        "modality": p.modality,
+        "level": p.level,
+        "shape": [p.train.shape[1], p.window] if point else list(p.train.shape[1:]),
+        "value_range": p.value_range,
+        "n_train": len(fit) + len(valid),
+        "n_test": len(order),
+        "fit": fit.tolist(),
+        "valid": valid.tolist(),
+        "window": p.window,
+        "stride": p.stride,
+        "train_starts": window_starts(len(p.train), p.window, p.stride).tolist() if point else None,  # type: ignore[arg-type]
+        "test_starts": _test_starts(p)[order].tolist() if point else None,
+        "normal_class": p.normal_class,
+        "licence": job["licence"],
+        "source": job["source"],
+        "params": job["params"],
+        "choices": p.choices,
+        "notes": p.notes,
+        "extra": p.extra,
+        "key": job["key"],
+    }
+    folder = Path(job["folder"])
+    folder.mkdir(parents=True, exist_ok=True)
+    _save(folder / "train.npy", p.train)
+    _save(folder / "test.npy", p.test if point else p.test[order])
+    partial = folder / f"meta.json.{os.getpid()}.tmp"
+    partial.write_text(json.dumps(meta, indent=1))
+    partial.replace(folder / "meta.json")
+
+
+def write_labels(job: dict[str, Any]) -> None:
+    """Write the labels (and masks, and recordings) of one dataset, in the order of its test rows."""
+    p = load(job["module"], job["raw"], job["params"], job["id"])
+    order = slice(None) if p.level == "point" else test_order(p, job["id"])
+    arrays = {"labels": p.labels[order]}
+    if p.masks is not None:
+        arrays["masks"] = p.masks[order]
+    if p.test_groups is not None:
+        arrays["groups"] = np.asarray(p.test_groups)[order]
+    path = Path(job["labels"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.tmp")
+    with partial.open("wb") as stream:
+        np.savez(stream, **arrays)
+    partial.replace(path)
+
+
+def _save(path: Path, array: Array) -> None:
+    partial = path.with_suffix(f".{os.getpid()}.tmp")
+    with partial.open("wb") as stream:
+        np.save(stream, np.ascontiguousarray(array))
+    partial.replace(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("plan", type=Path)
+    parser.add_argument("dataset")
+    parser.add_argument("part", choices=("data", "labels"))
+    args = parser.parse_args()
+    job = json.loads(args.plan.read_text())["data"][args.dataset]
+    try:
+        (write_data if args.part == "data" else write_labels)(job)
+    except (DataError, OSError) as error:
+        raise SystemExit(f"anomark prepare: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,8 @@
+"""Isolation forest (PyOD's IForest, 100 trees)."""
+
+from pyod.models.iforest import IForest as Method  # noqa: F401
+
+NAME = "Isolation forest"
+LABEL = "IForest"
+PAPER = "Liu, Ting, Zhou: Isolation Forest. ICDM 2008"
+MODALITIES = ("image", "series", "audio")

@@ -1,0 +1,9 @@
+"""Distance to the k-th nearest training sample (PyOD's KNN, k = 5)."""
+
+from pyod.models.knn import KNN as Method  # noqa: F401
+
+NAME = "k-nearest neighbours"
+LABEL = "kNN"
+PAPER = "Ramaswamy, Rastogi, Shim: Efficient Algorithms for Mining Outliers from Large Data Sets. SIGMOD 2000"
+MODALITIES = ("image", "series", "audio")
+DETERMINISTIC = True

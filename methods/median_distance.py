@@ -1,0 +1,50 @@
+"""Control: distance to the training median, position by position; and the same after smoothing.
+
+It knows what a normal sample looks like on average and nothing else. The smoothed form compares moving averages over
+an eighth of the sample, which sees slow deviations (a level, a stain) through noise.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import uniform_filter
+
+from anomark.contracts import Array, Spec
+
+NAME = "Distance to the training median"
+LABEL = "median distance"
+PAPER = ""
+MODALITIES = ("image", "series", "audio")
+DETERMINISTIC = True
+CONTROL = True
+DEFAULTS = {"smooth": False}
+VARIANTS = {"median_distance-smoothed": {"smooth": True}}
+
+
+class Method:
+    """The median of the training samples at each position."""
+
+    def __init__(self, spec: Spec, seed: int, device: str, smooth: bool = False) -> None:
+        self.size = (0, 0, *(max(1, n // 8) if smooth else 1 for n in spec.shape[1:]))
+        self.median = np.zeros(spec.shape, np.float32)
+
+    def fit(self, X: Any, X_valid: Any = None) -> None:
+        self.median = np.median(self._smoothed(X), axis=0)
+
+    def localize(self, X: Any) -> Array:
+        """Squared deviation at each position, averaged over channels."""
+        return np.asarray(((self._smoothed(X) - self.median) ** 2).mean(axis=1))
+
+    def decision_function(self, X: Any) -> Array:
+        return np.asarray(self.localize(X).reshape(len(X), -1).mean(axis=1))
+
+    def _smoothed(self, X: Any) -> Array:
+        return np.asarray(uniform_filter(np.asarray(X, np.float32), self.size, mode="nearest"))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"median": self.median}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.median = np.asarray(state["median"])

@@ -1,0 +1,9 @@
+"""One-class support vector machine with an RBF kernel (PyOD's OCSVM)."""
+
+from pyod.models.ocsvm import OCSVM as Method  # noqa: F401
+
+NAME = "One-class SVM"
+LABEL = "OCSVM"
+PAPER = "Schölkopf, Platt, Shawe-Taylor, Smola, Williamson: Estimating the Support of a High-Dimensional Distribution. 2001"
+MODALITIES = ("image", "series", "audio")
+DETERMINISTIC = True

@@ -1,0 +1,9 @@
+"""Weighted distance to the principal axes of the training data (PyOD's PCA)."""
+
+from pyod.models.pca import PCA as Method  # noqa: F401
+
+NAME = "Principal component classifier"
+LABEL = "PCA"
+PAPER = "Shyu, Chen, Sarinnapakorn, Chang: A Novel Anomaly Detection Scheme Based on Principal Component Classifier. 2003"
+MODALITIES = ("image", "series", "audio")
+DETERMINISTIC = True

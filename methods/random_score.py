@@ -1,0 +1,39 @@
+"""Control: a random score, which any harness must place at AUROC .5.
+
+The score of a sample is drawn from the seed and the sample's own bytes, so it does not depend on its batch mates.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+
+from anomark.contracts import Array, Spec
+
+NAME = "Random score"
+LABEL = "random"
+PAPER = ""
+MODALITIES = ("image", "series", "audio")
+CONTROL = True
+
+
+class Method:
+    """Uniform on [0, 1)."""
+
+    def __init__(self, spec: Spec, seed: int, device: str) -> None:
+        self.seed = seed
+
+    def fit(self, X: Any, X_valid: Any = None) -> None:
+        """Nothing to learn."""
+
+    def decision_function(self, X: Any) -> Array:
+        rows = (np.ascontiguousarray(X[i]) for i in range(len(X)))
+        return np.array([np.random.default_rng([self.seed, zlib.crc32(row)]).random() for row in rows], np.float32)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seed": np.array([self.seed])}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.seed = int(state["seed"][0])
