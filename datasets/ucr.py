@@ -52,9 +52,9 @@ def prepare(raw: Path, *, item: str, archive: str, normal: int) -> Prepared:
             raise DataError(f"{name}: no row of the normal class {normal}; choose a class that the file holds")
     if not labels.any():
         raise DataError(f"{test_name}: undefined: one class; every row is of the normal class {normal}")
-    notes = (f"{np.sum(train_classes == normal)} normal rows of {len(train)} in TRAIN; all {len(test)} rows of TEST",)
+    notes = [f"{np.sum(train_classes == normal)} normal rows of {len(train)} in TRAIN; all {len(test)} rows of TEST"]
     if PurePosixPath(train_name).stem != f"{archive}_TRAIN":
-        notes += (f"partial: TRAIN is {PurePosixPath(train_name).name} with {len(train)} rows",)
+        notes.append(f"partial: TRAIN is {PurePosixPath(train_name).name} with {len(train)} rows")
     return Prepared(
         train=train[train_classes == normal][:, None],
         test=test[:, None],
@@ -63,7 +63,7 @@ def prepare(raw: Path, *, item: str, archive: str, normal: int) -> Prepared:
         level="window",
         normal_class=str(normal),
         choices=(f"class {normal} is normal", "train = normal rows of TRAIN, test = all of TEST"),
-        notes=notes,
+        notes=tuple(notes),
     )
 
 

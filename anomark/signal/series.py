@@ -9,7 +9,6 @@ from scipy.signal import find_peaks
 
 from anomark.contracts import Array, DataError, Prepared
 
-
 #: Longest period looked for, in steps: the longest window that the suite cuts from a series of unknown period.
 LONGEST_PERIOD = 512
 #: How far a peak of the autocorrelation must rise above its surroundings; ripples of noise stay below.
@@ -59,9 +58,7 @@ def prepare_series(
         if len(part) < window:
             raise DataError(f"{source}: the {name} part has {len(part)} steps, one window needs {window}")
         if not np.isfinite(part).all():
-            raise DataError(
-                f"{source}: the {name} part holds NaN or infinite values; repair the file or fetch it again"
-            )
+            raise DataError(f"{source}: the {name} part holds NaN or infinite values; fetch the file again")
     if labels.min() == labels.max():
         kind = "an anomaly" if labels.max() == 0 else "normal"
         raise DataError(f"{source}: undefined: one class; no step of the test part is labelled {kind}, leave it out")
