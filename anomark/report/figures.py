@@ -1,0 +1,409 @@
+"""The report's pictures: AUROC bars with intervals, ROC curves, galleries of maps, series with their scores.
+
+Every picture is written as SVG and PNG; equal input gives equal bytes. Lines and letters are drawn in one ink, which
+the page replaces by its own text colour, so that an inline SVG is readable on light and on dark ground.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from anomark.contracts import Array
+from anomark.report.formats import number
+from anomark.report.results import ORACLE, PAPER_COLUMNS, Results
+from anomark.report.tables import ablation_change
+
+INK = "#1f2328"
+# Okabe & Ito's palette, safe for colour-blind readers; its yellow is too pale for lines and is left out.
+VERMILLION, BLUE, GREEN, ORANGE, SKY, PURPLE = "#d55e00", "#0072b2", "#009e73", "#e69f00", "#56b4e9", "#cc79a7"
+GREY = "#8a8f96"
+#: A method keeps its colour in every picture; the suite's further methods share what is left.
+COLOURS = {
+    "wavediff": VERMILLION,
+    "ddpm": BLUE,
+    "vae": GREEN,
+    "anogan": ORANGE,
+    "transformer_ad": ORANGE,
+    "patch_svdd": SKY,
+    "autoformer": SKY,
+}
+#: How many curves, maps and score tracks one picture holds before it stops being readable.
+MAX_CURVES, MAX_MAPS, MAX_TRACKS = 6, 5, 4
+MAX_SAMPLES = 6
+#: A series is drawn with at most this many columns, each showing the lowest and the highest value in it.
+MAX_COLUMNS = 900
+
+STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 3,
+    "ytick.major.size": 0,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+    "svg.fonttype": "none",
+    "figure.dpi": 100,
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One figure on disk; `name` is the stem of its .svg and .png."""
+
+    name: str
+    dataset: str
+    kind: str
+    caption: str
+    alt: str
+    folder: Path
+
+    @property
+    def svg(self) -> Path:
+        return self.folder / f"{self.name}.svg"
+
+    @property
+    def png(self) -> Path:
+        return self.folder / f"{self.name}.png"
+
+
+def draw_figures(results: Results, folder: Path) -> list[Picture]:
+    """Draw every picture that the results have data for into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = []
+    with plt.rc_context(STYLE):
+        for name, dataset, kind, figure, caption, alt in _figures(results):
+            picture = Picture(name, dataset, kind, caption, alt, folder)
+            _save(figure, picture)
+            plt.close(figure)
+            pictures.append(picture)
+    return pictures
+
+
+def _figures(results: Results) -> Iterator[tuple[str, str, str, Figure, str, str]]:
+    for dataset, summary in results.datasets.items():
+        yield f"{dataset}-auroc", dataset, "bars", *auroc_bars(results, dataset)
+        if (results.roc["dataset"] == dataset).any():
+            yield f"{dataset}-roc", dataset, "roc", *roc_curves(results, dataset)
+        stored = results.evaluation / dataset
+        if (stored / "gallery.npz").exists():
+            yield f"{dataset}-gallery", dataset, "wide", *gallery(results, dataset, _load(stored / "gallery.npz"))
+        if (stored / "series.npz").exists():
+            draw = series_tracks if summary["level"] == "point" else window_examples
+            yield f"{dataset}-series", dataset, "wide", *draw(results, dataset, _load(stored / "series.npz"))
+    if any(ablation_change(results, modality) for modality in ("image", "series")):
+        yield "ablation", "", "ablation", *ablation_bars(results)
+
+
+def _load(path: Path) -> dict[str, Array]:
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def _save(figure: Figure, picture: Picture) -> None:
+    # One salt a picture: several SVGs share a page, and their clip paths must not share names.
+    with plt.rc_context({"svg.hashsalt": picture.name}):
+        figure.savefig(picture.svg, metadata={"Date": None, "Creator": None}, transparent=True)
+    figure.savefig(picture.png, metadata={"Software": None}, dpi=160, facecolor="white")
+    # Group names ("axes_1") would repeat on the page; nothing refers to them. Paths need no trailing blanks.
+    text = re.sub(
+        r' id="(?:figure|axes|patch|text|line2d|xtick|ytick|legend|matplotlib\.axis|[A-Z]\w+)_\d+"',
+        "",
+        picture.svg.read_text(),
+    )
+    picture.svg.write_text(re.sub(r"[ ]+$", "", text, flags=re.MULTILINE))
+
+
+# -- which methods a picture shows -------------------------------------------------------------------------------------
+
+
+def shown(results: Results, dataset: str, available: list[str], limit: int) -> list[str]:
+    """The paper's methods in its order, then the best of the others; the best control has a place of its own."""
+    paper = [method for method in PAPER_COLUMNS[results.datasets[dataset]["modality"]] if method in available]
+
+    def quality(method: str) -> float:
+        mean = results.score(dataset, method).mean
+        return -1.0 if mean is None else mean
+
+    rest = sorted((m for m in available if m not in paper and m in results.methods), key=quality, reverse=True)
+    others = [m for m in rest if not results.methods[m].is_control]
+    controls = [m for m in rest if results.methods[m].is_control and m != ORACLE]
+    # The flagship and the plain diffusion model stay when there is not room for all.
+    keep = sorted(paper, key=lambda m: (m not in ("wavediff", "ddpm"), -quality(m)))[:limit]
+    chosen = ([m for m in paper if m in keep] + others)[: limit - bool(controls)]
+    return (chosen + controls)[:limit]
+
+
+def colours(results: Results, methods: list[str]) -> dict[str, str]:
+    spare = [colour for colour in (PURPLE, INK, ORANGE, SKY) if colour not in {COLOURS.get(m) for m in methods}]
+    taken = dict(COLOURS)
+    for method in methods:
+        if method not in taken:
+            taken[method] = GREY if results.methods[method].is_control or not spare else spare.pop(0)
+    return {method: taken[method] for method in methods}
+
+
+# -- bars and curves ---------------------------------------------------------------------------------------------------
+
+
+def auroc_bars(results: Results, dataset: str) -> tuple[Figure, str, str]:
+    """Mean AUROC as bars that grow from chance, with interval or range, published number and random band."""
+    scores = {m: s for m in results.methods if (s := results.score(dataset, m)).status not in ("n/a", "not in suite")}
+    order = sorted(
+        (m for m in scores if m != ORACLE),
+        key=lambda m: (results.methods[m].is_control, -(mean if (mean := scores[m].mean) is not None else -1)),
+    )
+    figure, axes = plt.subplots(figsize=(5.0, 0.75 + 0.25 * len(order)))
+    low, high = results.datasets[dataset]["random_band"]
+    axes.axvspan(low, high, color=GREY, alpha=0.18, linewidth=0)
+    axes.axvline(0.5, color=INK, linewidth=0.6)
+    left = min([0.4, low, *(s.low for s in scores.values() if s.low is not None)])
+    for y, method in enumerate(order):
+        score, control = scores[method], results.methods[method].is_control
+        if score.mean is None:
+            axes.text(0.508, y, score.status, va="center", fontstyle="italic", color=GREY)
+            continue
+        colour = GREY if control else VERMILLION if method == "wavediff" else BLUE
+        axes.barh(y, score.mean - 0.5, left=0.5, height=0.62, color=colour, alpha=0.55 if control else 0.9)
+        ends = (score.mean, score.mean)
+        if score.ci95 is not None:
+            ends = (score.mean - score.ci95, score.mean + score.ci95)
+        elif len(score.by_seed) > 1 and not score.deterministic:
+            ends = (score.low or 0.0, score.high or 0.0)
+        axes.plot(ends, (y, y), color=INK, linewidth=1.1, solid_capstyle="butt")
+        published = results.published.get((dataset, method))
+        if published is not None:
+            axes.plot(published, y, marker="D", markersize=4.5, markerfacecolor="none", markeredgecolor=INK)
+        axes.text(1.015, y, number(score.mean), va="center", transform=axes.get_yaxis_transform())
+    axes.set_yticks(range(len(order)), [results.methods[m].label for m in order])
+    axes.set_ylim(len(order) - 0.4, -0.6)
+    axes.set_xlim(max(0.0, left - 0.02), 1.0)
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_formatter(lambda value, _: number(value, 1))
+    axes.set_xlabel("AUROC")
+    has_published = any((dataset, m) in results.published for m in order)
+    caption = "AUROC, from chance (.5) outwards; line: 95% CI over seeds, or the range below three seeds; grey band: "
+    caption += "95% of random scores; grey bars: controls" + ("; diamond: published." if has_published else ".")
+    best = next((m for m in order if scores[m]), None)
+    alt = f"Bar chart of AUROC on {results.label(dataset)} for {len(order)} methods and controls"
+    alt += f"; highest method {results.methods[best].label}, {number(scores[best].mean)}." if best else "."
+    return figure, caption, alt
+
+
+def roc_curves(results: Results, dataset: str) -> tuple[Figure, str, str]:
+    """ROC curves of the first seed; the legend is sorted by the mean AUROC over seeds."""
+    table = results.roc[results.roc["dataset"] == dataset]
+    methods = shown(results, dataset, list(table["method"].unique()), MAX_CURVES)
+    methods.sort(key=lambda m: -(results.score(dataset, m).mean or 0.0))
+    palette = colours(results, methods)
+    figure, axes = plt.subplots(figsize=(4.2, 4.0))
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=(0, (2, 3)))
+    for method in methods:
+        rows = table[table["method"] == method]
+        curve = rows[rows["seed"].fillna(0) == rows["seed"].fillna(0).min()]
+        label = f"{results.methods[method].label} {number(results.score(dataset, method).mean)}"
+        dashed = (0, (4, 2)) if results.methods[method].is_control else "-"
+        axes.plot(curve["fpr"], curve["tpr"], color=palette[method], linewidth=1.6, linestyle=dashed, label=label)
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel="False positive rate", ylabel="True positive rate")
+    axes.set_aspect("equal")
+    axes.set_xticks([0, 0.5, 1], ["0", ".5", "1"])
+    axes.set_yticks([0, 0.5, 1], ["0", ".5", "1"])
+    axes.legend(loc="lower right", fontsize=8, handlelength=1.6, labelspacing=0.3)
+    left_out = table["method"].nunique() - len(methods) - int((table["method"] == ORACLE).any())
+    caption = "ROC curves of the first seed, mean AUROC over seeds beside each name"
+    caption += f"; {left_out} further curves are left out." if left_out > 0 else "."
+    alt = f"ROC curves on {results.label(dataset)}: " + ", ".join(results.methods[m].label for m in methods) + "."
+    return figure, caption, alt
+
+
+def ablation_bars(results: Results) -> tuple[Figure, str, str]:
+    """Change in mean AUROC against the full model, measured and published, images and series side by side."""
+    modalities = [modality for modality in ("image", "series") if ablation_change(results, modality)]
+    figure, panels = plt.subplots(1, len(modalities), figsize=(4.2 * len(modalities), 2.4), squeeze=False)
+    for axes, modality in zip(panels[0], modalities, strict=True):
+        changes = ablation_change(results, modality)
+        for y, (_, change, half, published) in enumerate(changes):
+            axes.barh(y, change, height=0.55, color=BLUE, alpha=0.9)
+            if half is not None:
+                axes.plot((change - half, change + half), (y, y), color=INK, linewidth=1.1)
+            if published is not None:
+                axes.plot(published, y, marker="D", markersize=4.5, markerfacecolor="none", markeredgecolor=INK)
+        axes.axvline(0, color=INK, linewidth=0.6)
+        axes.set_yticks(range(len(changes)), [label for label, *_ in changes])
+        axes.set_ylim(len(changes) - 0.4, -0.6)
+        axes.spines["left"].set_visible(False)
+        axes.margins(x=0.08)
+        axes.set(title=modality, xlabel="change in AUROC, %")
+    caption = "Change of the mean AUROC against the full model, in percent of it; line: 95% CI; diamond: published."
+    return figure, caption, "Bar chart of the change in AUROC when one part of the full model is switched off."
+
+
+# -- pictures of the data ----------------------------------------------------------------------------------------------
+
+
+def gallery(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[Figure, str, str]:
+    """Input, mask and anomaly maps: a column a sample, a row a method; one colour scale a method."""
+    samples = _both_classes(stored["label"], MAX_SAMPLES)
+    available = [name.removeprefix("map:") for name in stored if name.startswith("map:")]
+    methods = shown(results, dataset, available, MAX_MAPS)
+    masks = stored["mask"][samples].astype(bool) if "mask" in stored else None
+    lines = ["input", *(["mask"] if masks is not None else []), *methods]
+    figure, panels = plt.subplots(
+        len(lines), len(samples), figsize=(1.2 * len(samples) + 1.0, 1.32 * len(lines)), squeeze=False
+    )
+    figure.set_constrained_layout_pads(w_pad=0.015, h_pad=0.015, wspace=0.0, hspace=0.0)
+    for line, row in zip(lines, panels, strict=True):
+        row[0].set_ylabel(
+            results.methods[line].label if line in methods else line,
+            rotation=0,
+            ha="right",
+            va="center",
+            labelpad=6,
+        )
+        maps = stored[f"map:{line}"][samples] if line in methods else None
+        limits = np.percentile(maps, [2, 99.5]) if maps is not None else (0.0, 1.0)
+        for position, (index, axes) in enumerate(zip(samples, row, strict=True)):
+            axes.set(xticks=[], yticks=[])
+            for spine in axes.spines.values():
+                spine.set_visible(False)
+            if line == "input":
+                axes.set_title("anomalous" if stored["label"][index] else "normal", fontsize=8, loc="center")
+                _show(axes, _as_image(stored["input"][index]))
+            elif line == "mask":
+                assert masks is not None
+                _show(axes, np.repeat(masks[position][..., None] * 0.92 + 0.04, 3, axis=-1))
+            else:
+                assert maps is not None
+                scaled = np.clip((maps[position] - limits[0]) / max(float(limits[1] - limits[0]), 1e-12), 0, 1)
+                _show(axes, plt.get_cmap("inferno")(scaled)[..., :3])
+                if masks is not None and masks[position].any():
+                    axes.contour(masks[position], levels=[0.5], colors="white", linewidths=0.7)
+                if f"score:{line}" in stored:
+                    axes.set_xlabel(f"{stored[f'score:{line}'][index]:.3g}", fontsize=7, labelpad=2)
+    caption = "Anomaly maps of the first seed, one colour scale a method; the image's score below each map"
+    caption += "; white line: outline of the mask." if masks is not None else "; this dataset has no masks."
+    alt = f"{len(samples)} test images of {results.label(dataset)} with the anomaly maps of "
+    return figure, caption, alt + (", ".join(results.methods[m].label for m in methods) or "no method") + "."
+
+
+def _show(axes: Any, image: Array) -> None:
+    axes.imshow((image * 255).round().astype(np.uint8), interpolation="none")
+
+
+def _as_image(array: Array) -> Array:
+    """(C, H, W) in [-1, 1] -> (H, W, 3) in [0, 1]; one channel is shown as grey, of more than three the first three."""
+    channels = array[:3] if len(array) >= 3 else np.repeat(array[:1], 3, axis=0)
+    return np.clip((np.moveaxis(channels, 0, -1) + 1) / 2, 0, 1)
+
+
+def _both_classes(labels: Array, limit: int) -> list[int]:
+    """Up to `limit` rows, one third of them normal where there are enough of both."""
+    normal, anomalous = np.flatnonzero(labels == 0), np.flatnonzero(labels != 0)
+    keep = max(limit // 3, limit - len(anomalous))
+    normal = normal[:keep]
+    return [*map(int, normal), *map(int, anomalous[: limit - len(normal)])]
+
+
+def series_tracks(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[Figure, str, str]:
+    """The test series above the merged scores of some methods; labelled anomalies are bands through all panels."""
+    series, labels = stored["series"], stored["labels"]
+    available = [name.removeprefix("score:") for name in stored if name.startswith("score:")]
+    methods = shown(results, dataset, available, MAX_TRACKS)
+    palette = colours(results, methods)
+    figure, panels = plt.subplots(
+        1 + len(methods),
+        1,
+        sharex=True,
+        figsize=(9.0, 1.5 + 0.85 * len(methods)),
+        height_ratios=[1.6, *[1.0] * len(methods)],
+        squeeze=False,
+    )
+    bands = _runs(labels)
+    for axes, method in zip(panels[:, 0], [None, *methods], strict=True):
+        for start, stop in bands:
+            axes.axvspan(start, max(stop, start + len(labels) / MAX_COLUMNS), color=ORANGE, alpha=0.28, linewidth=0)
+        values = series[:, 0] if method is None else stored[f"score:{method}"]
+        time, envelope = decimate(values, MAX_COLUMNS)
+        axes.plot(time, envelope, color=INK if method is None else palette[method], linewidth=0.7)
+        label = "series" if method is None else results.methods[method].label
+        if method is not None and (mean := results.score(dataset, method).mean) is not None:
+            label += f"  AUROC {number(mean)}"
+        axes.set_title(label, fontsize=8, pad=2)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.margins(x=0.005)
+    panels[-1, 0].set_xlabel("test step")
+    channels = f" (channel 1 of {series.shape[1]})" if series.shape[1] > 1 else ""
+    caption = f"The test series{channels} and the point scores of the first seed; orange bands: labelled anomalies."
+    alt = f"{results.label(dataset)}: {len(bands)} labelled anomalies over {len(labels)} steps, with the scores of "
+    return figure, caption, alt + (", ".join(results.methods[m].label for m in methods) or "no method") + "."
+
+
+def window_examples(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[Figure, str, str]:
+    """Some test windows or clips, normal ones before anomalous ones, with the scores they received."""
+    samples = _both_classes(stored["label"], 8)
+    available = [name.removeprefix("score:") for name in stored if name.startswith("score:")]
+    methods = shown(results, dataset, available, 3)
+    columns = min(4, len(samples))
+    rows = -(-len(samples) // columns)
+    figure, panels = plt.subplots(rows, columns, figsize=(9.0, 1.9 * rows), sharex=True, sharey=True, squeeze=False)
+    for axes, index in zip(panels.flat, samples, strict=False):
+        anomalous = bool(stored["label"][index])
+        time, envelope = decimate(stored["examples"][index, 0], MAX_COLUMNS // columns)
+        axes.plot(time, envelope, color=VERMILLION if anomalous else BLUE, linewidth=0.9)
+        axes.set_title("anomalous" if anomalous else "normal", fontsize=8, pad=2)
+        lines = [f"{results.methods[m].label}  {stored[f'score:{m}'][index]:.3g}" for m in methods]
+        axes.set_xlabel("\n".join(lines), fontsize=7, loc="left", labelpad=2)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+    for axes in list(panels.flat)[len(samples) :]:
+        axes.set_visible(False)
+    caption = "Test examples with the scores of the first seed (higher: more anomalous); scales differ between methods."
+    alt = f"{len(samples)} examples of {results.label(dataset)}, normal and anomalous."
+    return figure, caption, alt
+
+
+def decimate(values: Array, columns: int) -> tuple[Array, Array]:
+    """Lowest and highest value of each of `columns` equal stretches, in their order: spikes survive, points do not.
+
+    Returns the steps and values to draw; a series of at most two values a column is returned whole.
+    """
+    values = np.asarray(values, dtype=float)
+    if len(values) <= 2 * columns:
+        return np.arange(len(values)), values
+    edges = np.linspace(0, len(values), columns + 1).astype(int)
+    steps: list[int] = []
+    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        stretch = values[start:stop]
+        if np.isnan(stretch).all():
+            steps.append(start)
+            continue
+        steps += sorted({start + int(np.nanargmin(stretch)), start + int(np.nanargmax(stretch))})
+    return np.array(steps), values[steps]
+
+
+def _runs(labels: Array) -> list[tuple[int, int]]:
+    """First step and end of every stretch of ones."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(labels, dtype=np.int8), [0]])))
+    return [(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]

@@ -1,0 +1,279 @@
+"""What `evaluate` wrote about one suite, read once and asked many times."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from anomark.contracts import DataError
+
+#: From this many seeds on a Student t interval is printed; below it, the range.
+SEEDS_FOR_INTERVAL = 3
+#: Worst first: what a method's cells on one dataset are called when they did not all end alike.
+STATUSES = ("oom", "timeout", "diverged", "failed", "skipped", "n/a", "done")
+#: The control that reads the labels; it checks the harness and competes with nobody.
+ORACLE = "oracle"
+RANDOM = ("random", "random_score")
+#: Columns of the tables in the paper's order and under the paper's names, per modality.
+PAPER_COLUMNS: dict[str, dict[str, str]] = {
+    "image": {"vae": "VAE", "anogan": "AnoGAN", "patch_svdd": "PatchSVDD", "ddpm": "DDPM", "wavediff": "Ours"},
+    "series": {
+        "vae": "VAE",
+        "transformer_ad": "Trans-AD",
+        "autoformer": "Autoformer",
+        "ddpm": "DDPM",
+        "wavediff": "Ours",
+    },
+    # The paper prints no audio results: its modality-independent methods, without published numbers.
+    "audio": {"vae": "VAE", "ddpm": "DDPM", "wavediff": "Ours"},
+}
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """One method or control of the suite. Methods are ranked within their track only; controls never are."""
+
+    id: str
+    label: str
+    kind: str = "method"
+    track: str = "from scratch"
+    base: str = ""
+
+    @property
+    def is_control(self) -> bool:
+        return self.kind == "control"
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one method on one dataset: a number for every seed that has one, or why there is none."""
+
+    status: str
+    reason: str = ""
+    by_seed: dict[int, float] = field(default_factory=dict)
+    seeds: int = 1
+    deterministic: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.by_seed)
+
+    @cached_property
+    def values(self) -> Any:
+        return np.array([self.by_seed[seed] for seed in sorted(self.by_seed)], dtype=float)
+
+    @property
+    def mean(self) -> float | None:
+        return float(self.values.mean()) if self else None
+
+    @property
+    def low(self) -> float | None:
+        return float(self.values.min()) if self else None
+
+    @property
+    def high(self) -> float | None:
+        return float(self.values.max()) if self else None
+
+    @property
+    def ci95(self) -> float | None:
+        """Half width of the 95% Student t interval of the mean over seeds; None below three seeds."""
+        n = len(self.values)
+        if n < SEEDS_FOR_INTERVAL or self.deterministic:
+            return None
+        return float(stdtrit(n - 1, 0.975) * self.values.std(ddof=1) / np.sqrt(n))
+
+
+def average(scores: Iterable[Score]) -> Score:
+    """The mean over datasets, taken seed by seed; a deterministic score stands for every seed.
+
+    It has a number only where every dataset has one: a mean over fewer datasets would compare unlike with unlike.
+    """
+    scores = list(scores)
+    missing = [score for score in scores if not score]
+    if not scores or missing:
+        reason = f"{len(missing)} of {len(scores)} datasets have no number"
+        absent = bool(scores) and all(score.status == "not in suite" for score in scores)
+        return Score("not in suite" if absent else "incomplete", reason)
+    seeded = [set(score.by_seed) for score in scores if not score.deterministic]
+    common = set.intersection(*seeded) if seeded else {0}
+    if not common:
+        return Score("incomplete", "no seed is done on every dataset")
+    by_seed = {
+        seed: float(np.mean([score.by_seed[seed] if not score.deterministic else score.mean for score in scores]))
+        for seed in common
+    }
+    return Score("done", "", by_seed, max(score.seeds for score in scores), deterministic=not seeded)
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything the report is made from.
+
+    metrics, outcomes, roc
+        The datasets' tables of the same names, one below the other.
+    summaries
+        Per dataset: modality, level, counts, random band, choices, ...
+    published
+        The paper's Tables I and II, (dataset, method) -> AUROC, and Table III as a frame indexed by method.
+    """
+
+    suite: dict[str, Any]
+    metrics: pd.DataFrame
+    outcomes: pd.DataFrame
+    roc: pd.DataFrame
+    summaries: dict[str, dict[str, Any]]
+    evaluation: Path
+    published: dict[tuple[str, str], float]
+    published_ablation: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        return str(self.suite["suite"])
+
+    @property
+    def seeds(self) -> int:
+        return len(self.suite["seeds"])
+
+    @cached_property
+    def methods(self) -> dict[str, MethodInfo]:
+        """Methods in the suite's order, then controls."""
+        listed = {
+            entry["id"]: MethodInfo(**{key: entry[key] for key in MethodInfo.__dataclass_fields__ if entry.get(key)})
+            for entry in self.suite["methods"]
+        }
+        for method in self.outcomes["method"].unique():  # the oracle lives in evaluate, not among the suite's methods
+            listed.setdefault(method, MethodInfo(method, method, "control" if method == ORACLE else "method"))
+        return dict(sorted(listed.items(), key=lambda item: item[1].is_control))
+
+    @cached_property
+    def datasets(self) -> dict[str, dict[str, Any]]:
+        return {dataset: self.summaries[dataset] for dataset in self.suite["datasets"]}
+
+    def of_modality(self, modality: str) -> list[str]:
+        return [dataset for dataset, summary in self.datasets.items() if summary["modality"] == modality]
+
+    def label(self, dataset: str) -> str:
+        return str(self.datasets[dataset].get("label") or dataset)
+
+    @cached_property
+    def modalities(self) -> list[str]:
+        return list(dict.fromkeys(summary["modality"] for summary in self.datasets.values()))
+
+    @cached_property
+    def _values(self) -> dict[tuple[str, str, str], dict[int, float]]:
+        values: dict[tuple[str, str, str], dict[int, float]] = {}
+        table = self.metrics.dropna(subset=["value"])
+        for row in table.itertuples(index=False):
+            seed = 0 if pd.isna(row.seed) else int(row.seed)
+            values.setdefault((row.dataset, row.method, row.metric), {})[seed] = float(row.value)
+        return values
+
+    @cached_property
+    def _outcomes(self) -> dict[tuple[str, str], pd.DataFrame]:
+        return {(str(d), str(m)): rows for (d, m), rows in self.outcomes.groupby(["dataset", "method"], sort=False)}
+
+    def outcome(self, dataset: str, method: str) -> pd.DataFrame:
+        """The rows of outcomes.csv of one method on one dataset, one a seed; empty where it isn't in the suite."""
+        return self._outcomes.get((dataset, method), self.outcomes.iloc[:0])
+
+    def score(self, dataset: str, method: str, metric: str = "auroc") -> Score:
+        rows = self.outcome(dataset, method)
+        if rows.empty:
+            return Score("not in suite", "the suite has no such cell")
+        status, reason = worst(rows)
+        by_seed = self._values.get((dataset, method, metric), {})
+        if not by_seed and status == "done":
+            return Score("undefined", f"{metric} is not defined for these scores and labels")
+        deterministic = bool(rows["deterministic"].map(_truth).all())
+        return Score(status, reason, by_seed, len(rows), deterministic)
+
+    def cost(self, dataset: str, method: str, column: str) -> float | None:
+        """Mean over seeds of a numeric column of outcomes.csv, None where nothing was recorded."""
+        values = pd.to_numeric(self.outcome(dataset, method)[column], errors="coerce").dropna()
+        return float(values.mean()) if len(values) else None
+
+    def best_control(self, dataset: str) -> tuple[str, float] | None:
+        """The strongest control (the oracle aside) and its mean AUROC: the bar a method has to clear."""
+        scores = {
+            method.id: mean
+            for method in self.methods.values()
+            if method.is_control and method.id != ORACLE and (mean := self.score(dataset, method.id).mean) is not None
+        }
+        return max(scores.items(), key=lambda item: item[1]) if scores else None
+
+
+def worst(rows: pd.DataFrame) -> tuple[str, str]:
+    """The worst status among the seeds' rows, and the reason that came with it."""
+    order = {status: rank for rank, status in enumerate(STATUSES)}
+    ranks = rows["status"].map(lambda status: order.get(status, -1))
+    row = rows.loc[ranks.idxmin()]
+    return str(row["status"]), "" if pd.isna(row["reason"]) else str(row["reason"])
+
+
+def load_results(suite_json: Path, evaluation: Path, published: Path) -> Results:
+    """Read results/<suite>/suite.json and the evaluation folder beside it.
+
+    Raises:
+        DataError: a file is missing or is not what `evaluate` writes.
+    """
+    suite = _read_json(suite_json)
+    missing = {"suite", "seeds", "methods", "datasets"} - set(suite)
+    if missing:
+        raise DataError(
+            f"{suite_json}: key {sorted(missing)[0]!r} is missing; write the file again by running the suite"
+        )
+    folders = [evaluation / dataset for dataset in suite["datasets"]]
+    return Results(
+        suite=suite,
+        metrics=_read_tables(folders, "metrics.csv", ["dataset", "method", "seed", "metric", "value", "level"]),
+        outcomes=_read_tables(folders, "outcomes.csv", ["dataset", "method", "seed", "status", "reason"]),
+        roc=_read_tables(folders, "roc.csv", ["dataset", "method", "seed", "fpr", "tpr"]),
+        summaries={folder.name: _read_json(folder / "summary.json") for folder in folders},
+        evaluation=evaluation,
+        published={
+            (str(row.dataset), str(row.method)): float(row.auroc)  # type: ignore[arg-type]
+            for table in ("table1.csv", "table2.csv")
+            for row in pd.read_csv(published / table).itertuples(index=False)
+        },
+        published_ablation=pd.read_csv(published / "table3.csv").set_index("method"),
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist; evaluate the suite before reporting it") from None
+    except ValueError as error:
+        raise DataError(f"{path} is not a JSON object ({error}); evaluate the suite again") from None
+
+
+def _read_tables(folders: list[Path], name: str, columns: list[str]) -> pd.DataFrame:
+    """Concatenate `name` of every folder. Only an empty field means missing: "n/a" is a status."""
+    frames = []
+    for folder in folders:
+        path = folder / name
+        try:
+            frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"dataset": str, "method": str})
+        except FileNotFoundError:
+            raise DataError(f"{path} does not exist; evaluate the dataset before reporting it") from None
+        except pd.errors.EmptyDataError:
+            raise DataError(f"{path} is empty, expected the columns {', '.join(columns)}; evaluate it again") from None
+        absent = [column for column in columns if column not in frame.columns]
+        if absent:
+            raise DataError(f"{path} has no column {absent[0]!r}; delete it and evaluate the dataset again")
+        frame["seed"] = frame["seed"].astype("Int64")
+        frames.append(frame)
+    filled = [frame for frame in frames if len(frame)] or frames[:1]
+    return pd.concat(filled, ignore_index=True)
+
+
+def _truth(value: Any) -> bool:
+    return str(value).lower() in ("true", "1", "1.0")

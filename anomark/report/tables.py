@@ -1,0 +1,428 @@
+"""The paper's tables as measured here, and the leaderboard of every method on every dataset.
+
+Tables I-III keep the paper's rows and columns: the measured mean and its interval, below it the published number and
+measured minus published. Their CSV files hold every method and control of the suite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from anomark.report.formats import Cell, Column, Row, Table, number, percent, signed
+from anomark.report.results import (
+    ORACLE,
+    PAPER_COLUMNS,
+    SEEDS_FOR_INTERVAL,
+    MethodInfo,
+    Results,
+    Score,
+    average,
+    worst,
+)
+
+TITLES = {
+    "image": ("table1", "Table I", "Image AUROC"),
+    "series": ("table2", "Table II", "Time-series AUROC"),
+    "audio": ("table4", "Table IV", "Audio AUROC (no published number)"),
+}
+#: Rows of the paper's Table III, under the paper's names.
+ABLATIONS = {
+    "wavediff": "Full model",
+    "wavediff-no-wavelet": "− Wavelet",
+    "wavediff-no-mha": "− MHA",
+    "wavediff-no-adapter": "− XMod adapter",
+    "wavediff-no-hybrid-emb": "− Hybrid emb.",
+}
+#: Beyond the paper's rows: the same model without its feature terms, and the plain one with them.
+MORE_ABLATIONS = ("wavediff-no-feat-score", "wavediff-no-feat-loss", "ddpm-feat")
+FOOTNOTE = "† below the strongest control of its dataset (the oracle aside)."
+
+
+def build_tables(results: Results) -> list[Table]:
+    """Tables I, II, III, for suites with audio a Table IV, and the leaderboard."""
+    tables = [modality_table(results, "image"), modality_table(results, "series"), ablation_table(results)]
+    if results.of_modality("audio"):
+        tables.append(modality_table(results, "audio"))
+    return [*tables, leaderboard(results)]
+
+
+# -- ranking -----------------------------------------------------------------------------------------------------------
+
+
+def ranks(results: Results, dataset: str) -> dict[str, int]:
+    """Rank of each method that has a score, from 1, within its track; equal to three digits, equal in rank."""
+    ranked: dict[str, int] = {}
+    means = {
+        method.id: round(mean, 3)
+        for method in results.methods.values()
+        if not method.is_control and (mean := results.score(dataset, method.id).mean) is not None
+    }
+    for method, mean in means.items():
+        track = results.methods[method].track
+        rivals = [other for name, other in means.items() if results.methods[name].track == track]
+        ranked[method] = 1 + sum(other > mean for other in rivals)
+    return ranked
+
+
+def below_control(results: Results, dataset: str, method: str) -> bool:
+    """Whether a method's mean AUROC is lower than the strongest control's."""
+    mean, bar = results.score(dataset, method).mean, results.best_control(dataset)
+    info = results.methods.get(method)
+    return mean is not None and bar is not None and info is not None and not info.is_control and mean < bar[1]
+
+
+# -- cells and captions ------------------------------------------------------------------------------------------------
+
+
+def spread(score: Score) -> str:
+    """± the interval's half width; the range of two seeds; nothing for one seed or a deterministic method."""
+    text = ""
+    if score.ci95 is not None:
+        text = f"± {number(score.ci95)}"
+    elif len(score.by_seed) > 1 and not score.deterministic:
+        text = f"({number(score.low)}–{number(score.high)})"
+    if 0 < len(score.by_seed) < score.seeds and not score.deterministic:
+        text += f" {len(score.by_seed)}/{score.seeds} seeds"
+    return text.strip()
+
+
+def score_cell(score: Score, published: float | None = None, best: bool = False, below: bool = False) -> Cell:
+    note = ""
+    if published is not None:
+        note = number(published) + (f" {signed(score.mean - published)}" if score.mean is not None else "")
+    if score.mean is None:
+        return Cell(score.status, note=note, title=score.reason, tone="status")
+    return Cell(number(score.mean), spread(score), note, round(score.mean, 6), score.reason, best, below)
+
+
+def interval_phrase(results: Results) -> str:
+    """How the numbers of a table are spread over seeds, for its caption."""
+    if results.seeds >= SEEDS_FOR_INTERVAL:
+        return f"mean ± 95% CI over {results.seeds} seeds (Student t)"
+    return f"mean and range over {results.seeds} seeds" if results.seeds == 2 else "one seed"
+
+
+def protocol(results: Results, datasets: Sequence[str]) -> str:
+    """Level, seeds, split and f in one line: what a number must never stand without."""
+    summaries = [results.datasets[dataset] for dataset in datasets]
+    levels = sorted({summary["level"] for summary in summaries}) or ["none"]
+    splits = sorted({choice for summary in summaries for choice in summary["choices"] if "split" in choice.lower()})
+    networks = sorted({str(summary.get("f") or "none") for summary in summaries}) or ["none"]
+    return (
+        f"Level: {', '.join(levels)}; {interval_phrase(results)}, deterministic methods once; "
+        f"split: fitted on normal data only, scored on all test data{''.join(f', {s}' for s in splits)}; "
+        f"f: {', '.join(networks)}."
+    )
+
+
+def _machine(score: Score, column: str, published: float | None = None, paper: bool = False) -> dict[str, Any]:
+    """The machine-readable columns of one score: a number, or the status in its place."""
+    fields: dict[str, Any] = {
+        column: _digits(score.mean) or score.status,
+        f"{column} ci95": _digits(score.ci95),
+        f"{column} low": _digits(score.low),
+        f"{column} high": _digits(score.high),
+        f"{column} seeds": len(score.by_seed),
+    }
+    if paper:
+        difference = score.mean - published if score.mean is not None and published is not None else None
+        fields |= {f"{column} published": _digits(published), f"{column} difference": _digits(difference)}
+    return fields
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.6f}"
+
+
+# -- Tables I, II, IV --------------------------------------------------------------------------------------------------
+
+
+def modality_table(results: Results, modality: str) -> Table:
+    """AUROC of one modality: a row a dataset, a column a method of the paper, then the best of the rest."""
+    name, title, what = TITLES[modality]
+    datasets = results.of_modality(modality)
+    paper = PAPER_COLUMNS[modality]
+    others = [method for method in results.methods.values() if not method.is_control and method.id not in paper]
+    controls = [method for method in results.methods.values() if method.is_control]
+    tracks = list(dict.fromkeys(method.track for method in others))
+
+    columns = [Column("Dataset", numeric=False), Column("Level", numeric=False)]
+    columns += [Column(label, note=_track_note(results, method)) for method, label in paper.items()]
+    columns += [Column("Best other" if len(tracks) == 1 else f"Best other, {track}") for track in tracks]
+    columns += [Column("Strongest control"), Column("Random, 95% band")]
+
+    rows, data = [], []
+    for dataset in datasets:
+        summary, rank = results.datasets[dataset], ranks(results, dataset)
+        cells = [Cell(results.label(dataset), sort=results.label(dataset)), Cell(summary["level"])]
+        for method in paper:
+            below, best = below_control(results, dataset, method), rank.get(method) == 1
+            cells.append(
+                score_cell(results.score(dataset, method), results.published.get((dataset, method)), best, below)
+            )
+        cells += [_best_other(results, dataset, [m for m in others if m.track == track], rank) for track in tracks]
+        control = results.best_control(dataset)
+        cells.append(
+            Cell(number(control[1]), note=results.methods[control[0]].label, sort=control[1])
+            if control
+            else Cell("none", tone="status")
+        )
+        low, high = summary["random_band"]
+        cells.append(Cell(f"{number(low)}–{number(high)}", sort=low, tone="quiet"))
+        rows.append(Row(cells, dataset, modality))
+
+        record: dict[str, Any] = {"dataset": dataset, "level": summary["level"]}
+        for method in [*paper, *(m.id for m in others), *(m.id for m in controls)]:
+            record |= _machine(
+                results.score(dataset, method),
+                paper.get(method, method),
+                results.published.get((dataset, method)),
+                method in paper,
+            )
+        data.append(record | {"random low": _digits(low), "random high": _digits(high)})
+
+    if len(datasets) > 1:
+        rows.append(_mean_row(results, modality, datasets, len(columns)))
+    notes = [FOOTNOTE] if any(cell.below_control for row in rows for cell in row.cells) else []
+    in_paper = list(dict.fromkeys(dataset for dataset, method in results.published if method in paper))
+    absent = [d for d in in_paper if d not in datasets and _modality_of_published(d) == modality]
+    if absent:
+        notes.append(f"Rows of the paper that this suite does not have: {', '.join(absent)}.")
+    if not datasets:
+        notes.insert(0, f"This suite has no {modality} dataset.")
+    caption = f"{what}, higher is better. {protocol(results, datasets)} Bold: best method of its track"
+    caption += "; small print: published number and measured − published." if modality != "audio" else "."
+    frame = pd.DataFrame(data) if data else pd.DataFrame(columns=["dataset", "level", *paper.values()])
+    return Table(name, title, caption, columns, rows, frame, notes)
+
+
+def _modality_of_published(dataset: str) -> str:
+    return "image" if dataset.startswith("mvtec-") else "series"
+
+
+def _track_note(results: Results, method: str) -> str:
+    """The track, named under a method's header once the suite has more than one."""
+    tracks = {info.track for info in results.methods.values() if not info.is_control}
+    return results.methods[method].track if len(tracks) > 1 and method in results.methods else ""
+
+
+def _best_other(results: Results, dataset: str, methods: list[MethodInfo], rank: dict[str, int]) -> Cell:
+    scores = {method.id: results.score(dataset, method.id) for method in methods}
+    means = {method: score.mean for method, score in scores.items() if score.mean is not None}
+    if not means:
+        return Cell("none", tone="status", title="no other method of this track has a score here")
+    best = max(means, key=lambda method: means[method])
+    return Cell(
+        number(means[best]),
+        spread(scores[best]),
+        results.methods[best].label,
+        means[best],
+        best=rank.get(best) == 1,
+        below_control=below_control(results, dataset, best),
+    )
+
+
+def _mean_row(results: Results, modality: str, datasets: list[str], width: int) -> Row:
+    """Means over the rows; compared with the paper's mean only where the rows are the paper's."""
+    cells = [Cell("Mean"), Cell("")]
+    for method in PAPER_COLUMNS[modality]:
+        published = [
+            value
+            for (dataset, name), value in results.published.items()
+            if name == method and _modality_of_published(dataset) == modality
+        ]
+        complete = {d for d, m in results.published if m == method and _modality_of_published(d) == modality} == set(
+            datasets
+        )
+        mean = average(results.score(dataset, method) for dataset in datasets)
+        cells.append(score_cell(mean, sum(published) / len(published) if complete else None))
+    cells += [Cell("")] * (width - len(cells))
+    return Row(cells, modality=modality, summary=True)
+
+
+# -- Table III ---------------------------------------------------------------------------------------------------------
+
+
+def ablation_table(results: Results) -> Table:
+    """The flagship with one part off at a time: mean AUROC per modality and its drop in percent of the full model.
+
+    A mean runs over the datasets where both the full model and the ablation have a score, so a drop compares
+    like with like; the number of datasets is printed.
+    """
+    columns = [
+        Column("Variant", numeric=False),
+        Column("Image AUROC"),
+        Column("Series AUROC"),
+        Column("Drop, image"),
+        Column("Drop, series"),
+    ]
+    rows, data = [], []
+    for method, label in ablations(results).items():
+        means, drops = [], []
+        record: dict[str, Any] = {"method": method, "variant": label}
+        for modality in ("image", "series"):
+            mean, drop, count = _ablation(results, method, modality)
+            published = _published_ablation(results, method, modality)
+            cell = score_cell(mean, published)
+            if mean:
+                cell = Cell(cell.text, f"{cell.spread} n={count}".strip(), cell.note, cell.sort)
+            means.append(cell)
+            printed = _published_ablation(results, method, f"drop_{modality}")
+            drops.append(_drop_cell(drop, printed) if method != "wavediff" else Cell(""))
+            record |= _machine(mean, modality, published, paper=True) | {f"{modality} datasets": count}
+            record |= {
+                f"{modality} drop percent": _digits(drop.mean) or drop.status,
+                f"{modality} drop percent ci95": _digits(drop.ci95),
+                f"{modality} drop percent published": _digits(printed),
+            }
+        rows.append(Row([Cell(label), *means, *drops], method=method))
+        data.append(record)
+    datasets = results.of_modality("image") + results.of_modality("series")
+    caption = (
+        f"Ablation: mean AUROC over the n datasets that both the full model and the variant have, higher is better; "
+        f"drop in percent of the full model on the same datasets. {protocol(results, datasets)} "
+        f"Small print: published number and measured − published."
+    )
+    notes = [] if "wavediff" in results.methods else ["The full model is not in this suite."]
+    return Table("table3", "Table III", caption, columns, rows, pd.DataFrame(data), notes)
+
+
+def _ablation(results: Results, method: str, modality: str) -> tuple[Score, Score, int]:
+    """Mean AUROC of a variant, its relative change in percent against the full model, and over how many datasets."""
+    datasets = results.of_modality(modality)
+    pairs = [(results.score(dataset, "wavediff"), results.score(dataset, method)) for dataset in datasets]
+    both = [(full, variant) for full, variant in pairs if full and variant]
+    if not both:
+        if method not in results.methods:
+            status, reason = "not in suite", "the suite has no such method"
+        elif not datasets:
+            status, reason = "n/a", f"the suite has no {modality} dataset"
+        else:
+            status, reason = worst(pd.concat([results.outcome(dataset, method) for dataset in datasets]))
+            if status == "done":
+                status, reason = "n/a", "no dataset on which both the full model and the variant are done"
+        return Score(status, reason), Score(status, reason), 0
+    mean, full = average(variant for _, variant in both), average(full for full, _ in both)
+    common = [seed for seed in mean.by_seed if seed in full.by_seed]
+    change = {seed: 100 * (mean.by_seed[seed] / full.by_seed[seed] - 1) for seed in common}
+    status = "done" if change else "n/a"
+    return mean, Score(status, "", change, mean.seeds, mean.deterministic and full.deterministic), len(both)
+
+
+def ablation_change(results: Results, modality: str) -> list[tuple[str, float, float | None, float | None]]:
+    """Per measured variant: label, change in percent of the full model, its interval's half width, published change."""
+    changes = []
+    for method, label in ablations(results).items():
+        _, drop, _ = _ablation(results, method, modality)
+        if method != "wavediff" and drop.mean is not None:
+            changes.append((label, drop.mean, drop.ci95, _published_ablation(results, method, f"drop_{modality}")))
+    return changes
+
+
+def ablations(results: Results) -> dict[str, str]:
+    """The paper's variants, then those of MORE_ABLATIONS that the suite has, with their labels."""
+    more = [method for method in MORE_ABLATIONS if method in results.methods]
+    return ABLATIONS | {method: results.methods[method].label for method in more}
+
+
+def _published_ablation(results: Results, method: str, column: str) -> float | None:
+    table = results.published_ablation
+    if method not in table.index or pd.isna(table.loc[method, column]):
+        return None
+    return float(str(table.loc[method, column]).rstrip("%"))
+
+
+def _drop_cell(drop: Score, published: float | None) -> Cell:
+    note = percent(published) if published is not None else ""
+    if drop.mean is None:
+        return Cell(drop.status, note=note, title=drop.reason, tone="status")
+    half = f"± {drop.ci95:.1f}" if drop.ci95 is not None else ""
+    return Cell(percent(drop.mean), half, note, round(drop.mean, 4))
+
+
+# -- leaderboard -------------------------------------------------------------------------------------------------------
+
+
+def leaderboard(results: Results) -> Table:
+    """Every method and control on every dataset, best first, with every metric and what it cost."""
+    columns = [
+        Column("Dataset", numeric=False),
+        Column("Method", numeric=False),
+        Column("Track", numeric=False),
+        Column("Rank"),
+        Column("AUROC"),
+        Column("AP"),
+        Column("Pixel AUROC"),
+        Column("Pointwise AUROC"),
+        Column("Fit, s"),
+        Column("Per sample, ms"),
+        Column("Calls"),
+        Column("Parameters"),
+        Column("Peak, MB"),
+    ]
+    rows, data = [], []
+    for dataset, summary in results.datasets.items():
+        rank = ranks(results, dataset)
+        scores = {method: results.score(dataset, method) for method in results.methods}
+        order = sorted(scores, key=lambda method: -(mean if (mean := scores[method].mean) is not None else -1))
+        for method in order:
+            info, score = results.methods[method], scores[method]
+            if score.status == "not in suite":
+                continue
+            extra = {
+                metric: results.score(dataset, method, metric)
+                for metric in ("ap", "pixel_auroc", "point_auroc_pointwise")
+            }
+            track = "control" if info.is_control else info.track
+            below = below_control(results, dataset, method)
+            cost = {
+                key: results.cost(dataset, method, key)
+                for key in ("fit_seconds", "seconds_per_sample", "network_calls", "parameters", "peak_memory_mb")
+            }
+            cells = [
+                Cell(results.label(dataset), note=summary["level"]),
+                Cell(info.label, note=info.id if info.id != info.label else ""),
+                Cell(track, tone="quiet"),
+                Cell(str(rank[method]), sort=rank[method]) if method in rank else Cell("–", tone="quiet"),
+                score_cell(score, results.published.get((dataset, method)), rank.get(method) == 1, below),
+                *(
+                    score_cell(value) if value else Cell("–", title=value.reason, tone="quiet")
+                    for value in extra.values()
+                ),
+                _cost_cell(cost["fit_seconds"], "{:.1f}"),
+                _cost_cell(cost["seconds_per_sample"], "{:.2f}", 1000),
+                _cost_cell(cost["network_calls"], "{:,.0f}"),
+                _cost_cell(cost["parameters"], "{:,.0f}"),
+                _cost_cell(cost["peak_memory_mb"], "{:,.0f}"),
+            ]
+            rows.append(Row(cells, dataset, summary["modality"], method))
+            record = {
+                "dataset": dataset,
+                "modality": summary["modality"],
+                "level": summary["level"],
+                "method": method,
+                "kind": info.kind,
+                "track": track,
+                "rank": rank.get(method, ""),
+            }
+            record |= _machine(score, "auroc", results.published.get((dataset, method)), paper=True)
+            for metric, value in extra.items():
+                record |= {metric: _digits(value.mean), f"{metric} ci95": _digits(value.ci95)}
+            record |= {"below control": below, "status": score.status, "reason": score.reason}
+            data.append(record | {key: _digits(value) for key, value in cost.items()})
+    caption = (
+        f"Every method and control on every dataset, higher is better. {protocol(results, list(results.datasets))} "
+        f"Ranks run within one dataset and track; controls and the oracle are not ranked. "
+        f"Small print: published number and measured − published."
+    )
+    notes = [FOOTNOTE] if any(cell.below_control for row in rows for cell in row.cells) else []
+    if ORACLE in results.methods:
+        notes.append("The oracle reads the labels: it checks the harness.")
+    return Table("leaderboard", "Leaderboard", caption, columns, rows, pd.DataFrame(data), notes)
+
+
+def _cost_cell(value: float | None, form: str, scale: float = 1.0) -> Cell:
+    return Cell("–", tone="quiet") if value is None else Cell(form.format(value * scale), sort=value)

@@ -1,0 +1,105 @@
+"""What the numbers say, in a few sentences computed from them."""
+
+from __future__ import annotations
+
+import statistics
+
+from anomark.report.formats import number, signed
+from anomark.report.results import ORACLE, RANDOM, Results, average
+from anomark.report.tables import below_control
+
+NOUNS = {"image": "images", "series": "time series", "audio": "audio"}
+
+
+def verdict(results: Results) -> list[str]:
+    """Sentences on coverage, the best methods, the controls, published against measured, and the harness."""
+    return [
+        sentence
+        for sentence in (
+            coverage_sentence(results),
+            *(best_sentence(results, modality) for modality in results.modalities),
+            control_sentence(results),
+            published_sentence(results),
+            harness_sentence(results),
+        )
+        if sentence
+    ]
+
+
+def coverage_sentence(results: Results) -> str:
+    counts = results.outcomes["status"].value_counts()
+    done = int(counts.get("done", 0))
+    applicable = int(counts.sum() - counts.get("n/a", 0))
+    rest = [f"{count} {status}" for status, count in sorted(counts.items()) if status not in ("done", "n/a")]
+    return f"{done} of {applicable} cells are done" + (f" ({', '.join(rest)})." if rest else ".")
+
+
+def best_sentence(results: Results, modality: str) -> str:
+    """The best mean AUROC over all datasets of a modality, per track, among methods that have every one of them."""
+    datasets = results.of_modality(modality)
+    methods = [method for method in results.methods.values() if not method.is_control]
+    tracks = list(dict.fromkeys(method.track for method in methods))
+    parts = []
+    for track in tracks:
+        means = {
+            method.label: mean
+            for method in methods
+            if method.track == track
+            and (mean := average(results.score(dataset, method.id) for dataset in datasets).mean) is not None
+        }
+        if means:
+            best = max(means, key=lambda label: means[label])
+            where = f" in the track “{track}”" if len(tracks) > 1 else ""
+            parts.append(f"{best}{where} ({number(means[best])})")
+    over = f"{len(datasets)} datasets" if len(datasets) > 1 else results.label(datasets[0])
+    if not parts:
+        return f"On {NOUNS[modality]} no method has a number on all {over}."
+    return f"On {NOUNS[modality]} the highest mean AUROC over {over} belongs to {' and '.join(parts)}."
+
+
+def control_sentence(results: Results) -> str:
+    pairs = [
+        (dataset, method.id)
+        for dataset in results.datasets
+        for method in results.methods.values()
+        if not method.is_control and results.score(dataset, method.id)
+    ]
+    below = sum(below_control(results, dataset, method) for dataset, method in pairs)
+    if not pairs or not any(results.best_control(dataset) for dataset in results.datasets):
+        return ""
+    return f"{below} of {len(pairs)} results of methods lie below the strongest control of their dataset."
+
+
+def published_sentence(results: Results) -> str:
+    differences = [
+        score.mean - published
+        for (dataset, method), published in results.published.items()
+        if dataset in results.datasets and (score := results.score(dataset, method)).mean is not None
+    ]
+    if not differences:
+        return "No cell of this suite has a published number to compare with."
+    lower = sum(difference < 0 for difference in differences)
+    noun = "published number" if len(differences) == 1 else "published numbers"
+    return (
+        f"Against {len(differences)} {noun}, the measured AUROC is lower {lower} times; "
+        f"the median difference is {signed(statistics.median(differences))}."
+    )
+
+
+def harness_sentence(results: Results) -> str:
+    """The two controls with a known answer: the oracle is perfect, a random score lies in its band."""
+    parts = []
+    oracle = [score.mean for d in results.datasets if (score := results.score(d, ORACLE)).mean is not None]
+    if oracle:
+        perfect = sum(mean == 1 for mean in oracle)
+        parts.append(f"the oracle reaches 1.000 on {perfect} of {len(oracle)} datasets")
+    inside = [
+        low <= mean <= high
+        for dataset, summary in results.datasets.items()
+        for method in RANDOM
+        if (mean := results.score(dataset, method).mean) is not None
+        for low, high in [summary["random_band"]]
+    ]
+    if inside:
+        parts.append(f"the random control lies inside its 95% band on {sum(inside)} of {len(inside)}")
+    return f"The harness: {', '.join(parts)}." if parts else ""

@@ -1,0 +1,68 @@
+"""The last stage: tables, figures and the page of one suite, from what `evaluate` wrote.
+
+    python -m anomark.stages.report --suite-json results/<suite>/suite.json --evaluation results/<suite>/evaluation \
+        --out reports/<suite> --results results/<suite>
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from anomark.contracts import AnomarkError
+from anomark.dropins import ROOT
+from anomark.report.figures import draw_figures
+from anomark.report.formats import FORMATS, render
+from anomark.report.page import write_page
+from anomark.report.results import Results, load_results
+from anomark.report.tables import build_tables
+
+PUBLISHED = ROOT / "reports" / "published"
+
+
+def report(suite_json: Path, evaluation: Path, out: Path, results_folder: Path, published: Path = PUBLISHED) -> Path:
+    """Write metrics.csv and coverage.csv into `results_folder`, tables, figures and index.html into `out`.
+
+    Returns:
+        The path of the page.
+    """
+    results = load_results(suite_json, evaluation, published)
+    write_tidy(results, results_folder)
+    tables = build_tables(results)
+    (out / "tables").mkdir(parents=True, exist_ok=True)
+    for table in tables:
+        for form in FORMATS:
+            (out / "tables" / f"{table.name}.{form}").write_text(render(table, form))
+    pictures = draw_figures(results, out / "figures")
+    write_page(results, tables, pictures, out / "index.html")
+    return out / "index.html"
+
+
+def write_tidy(results: Results, folder: Path) -> None:
+    """All datasets' metrics and outcomes, one row a number and one row a cell."""
+    folder.mkdir(parents=True, exist_ok=True)
+    results.metrics.to_csv(folder / "metrics.csv", index=False, lineterminator="\n")
+    results.outcomes.to_csv(folder / "coverage.csv", index=False, lineterminator="\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="anomark.stages.report", description=__doc__.splitlines()[0])
+    parser.add_argument("--suite-json", type=Path, required=True, help="what the suite is: results/<suite>/suite.json")
+    parser.add_argument("--evaluation", type=Path, required=True, help="one folder a dataset, as evaluate writes them")
+    parser.add_argument("--out", type=Path, required=True, help="where tables, figures and index.html go")
+    parser.add_argument("--results", type=Path, required=True, help="where metrics.csv and coverage.csv go")
+    parser.add_argument("--published", type=Path, default=PUBLISHED, help="the paper's tables")
+    arguments = parser.parse_args(argv)
+    try:
+        page = report(arguments.suite_json, arguments.evaluation, arguments.out, arguments.results, arguments.published)
+    except AnomarkError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(page)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
