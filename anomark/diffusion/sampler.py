@@ -77,11 +77,9 @@ def ddim(
     for now, following in zip(times, [*times[1:], 0], strict=True):
         t = torch.full((len(x),), now, device=x.device)
         eps = predict(x, t)
+        x0 = _clip(schedule.predict_x0(x, t, eps), clip)
         if clip is not None:
-            x0 = _clip(schedule.predict_x0(x, t, eps), clip)
-            eps = schedule.predict_noise(x, t, x0)
-        else:
-            x0 = schedule.predict_x0(x, t, eps)
+            eps = schedule.predict_noise(x, t, x0)  # the noise that agrees with the clamped x0
         abar, before = (float(schedule.alphas_bar[i]) for i in (now, following))
         variance = eta**2 * (1 - before) / (1 - abar) * (1 - abar / before)  # sigma_t^2, equation 16
         x = before**0.5 * x0 + max(1 - before - variance, 0.0) ** 0.5 * eps

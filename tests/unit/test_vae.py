@@ -1,0 +1,168 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from anomark_methods.vae import VAE, Method, kl_divergence
+from skimage import data
+from sklearn.metrics import roc_auc_score
+from torch.distributions import Independent, Normal, kl_divergence as torch_kl
+
+from anomark.contracts import Diverged, Modality, Spec
+from anomark.training import seeded
+
+SMALL = {"steps": 3, "batch_size": 4, "width": 8, "latent": 4}
+
+
+def method(X: np.ndarray, seed: int = 0, **params) -> Method:
+    modality: Modality = "image" if X.ndim == 4 else "series"
+    return Method(Spec(modality, X.shape[1:]), seed, "cpu", **{**SMALL, **params})
+
+
+def fitted(X: np.ndarray, seed: int = 0, **params) -> Method:
+    return method(X, seed, **params).fit(X, None)
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (1, 1, 8),
+        (3, 1, 48),
+        (2, 5, 33),
+        (4, 1, 2),
+        (2, 1, 1),
+        (1, 3, 16, 16),
+        (3, 1, 9, 31),
+        (2, 3, 1, 1),
+        (2, 1, 4000),
+    ],
+)
+@pytest.mark.parametrize("constant", [False, True])
+def test_every_shape_is_scored(shape: tuple[int, ...], constant: bool) -> None:
+    X = np.ones(shape, np.float32) if constant else noise(*shape)
+    scores, maps = fitted(X).detect(X)
+    assert scores.shape == (len(X),) and maps.shape == (len(X), *shape[2:])
+    assert scores.dtype == maps.dtype == np.float32
+    assert np.isfinite(scores).all() and np.isfinite(maps).all()
+
+
+def test_divergence_is_that_of_torch() -> None:
+    mean, log_variance = torch.from_numpy(noise(2, 5, 7)).double()
+    posterior = Independent(Normal(mean, (log_variance / 2).exp()), 1)
+    prior = Independent(Normal(torch.zeros_like(mean), torch.ones_like(mean)), 1)
+    torch.testing.assert_close(kl_divergence(mean, log_variance), torch_kl(posterior, prior))
+
+
+def test_likelihood_is_that_of_torch() -> None:
+    network = VAE((2, 16), width=8, latent=4)
+    network.log_variance.data.fill_(-1.3)
+    x, centre = torch.from_numpy(noise(2, 3, 2, 16))
+    expected = -Normal(centre, math.exp(-1.3 / 2)).log_prob(x).sum(dim=(1, 2))
+    torch.testing.assert_close(network.negative_log_likelihood((x - centre).square()), expected)
+
+
+@torch.no_grad()
+def test_the_loss_is_an_unbiased_estimate_of_the_negative_elbo() -> None:
+    """E_q[log p(x | z) + log p(z) - log q(z | x)], every density from torch.distributions, against the closed KL."""
+    with seeded(0):
+        network = VAE((1, 8), width=8, latent=3)
+    network.log_variance.data.fill_(-0.5)
+    x = torch.from_numpy(noise(1, 1, 8))
+    mean, log_variance = network.encode(x)
+    n = 20_000
+    generator = torch.Generator().manual_seed(0)
+    z = mean + (log_variance / 2).exp() * torch.randn(n, 3, generator=generator)
+    decoded = network.decode(z)
+    log_joint = Normal(decoded, math.exp(-0.25)).log_prob(x).sum(dim=(1, 2)) + Normal(0.0, 1.0).log_prob(z).sum(dim=1)
+    monte_carlo = Normal(mean, (log_variance / 2).exp()).log_prob(z).sum(dim=1) - log_joint
+    ours = network.negative_log_likelihood((x - decoded).square()) + kl_divergence(mean, log_variance)
+    standard_error = (monte_carlo.std() + ours.std()).item() / math.sqrt(n)
+    assert ours.mean().item() == pytest.approx(monte_carlo.mean().item(), abs=4 * standard_error)
+
+
+def test_the_score_is_the_negative_elbo_at_the_posterior_mean() -> None:
+    X = noise(3, 2, 16)
+    model = fitted(X)
+    x = torch.from_numpy(X)
+    with torch.no_grad():
+        mean, log_variance = model.network.encode(x)
+        decoded = model.network.decode(mean)
+        deviation = (model.network.log_variance / 2).exp()
+        expected = -Normal(decoded, deviation).log_prob(x).sum(dim=(1, 2)) + kl_divergence(mean, log_variance)
+    scores, maps = model.detect(X)
+    np.testing.assert_allclose(scores, expected.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(maps, (x - decoded).square().mean(dim=1).numpy(), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(5, 2, 24), (5, 3, 12, 12)])
+def test_scores_ignore_batch_mates_and_order(shape: tuple[int, ...]) -> None:
+    X = noise(*shape)
+    model = fitted(X)
+    together = model.decision_function(X)
+    for i in range(5):
+        np.testing.assert_allclose(model.decision_function(X[i : i + 1]), together[i : i + 1], rtol=1e-5)
+    order = np.array([4, 2, 0, 3, 1])
+    np.testing.assert_allclose(model.decision_function(X[order]), together[order], rtol=1e-5)
+    assert np.array_equal(model.localize(X), model.detect(X)[1])
+
+
+def test_same_seed_same_bytes_and_seeds_differ() -> None:
+    X = noise(3, 1, 16)
+    first, second, other = fitted(X, 1), fitted(X, 1), fitted(X, 2)
+    for key, value in first.state_dict().items():
+        assert torch.equal(value, second.state_dict()[key])
+    assert first.decision_function(X).tobytes() == second.decision_function(X).tobytes()
+    assert first.decision_function(X).tobytes() != other.decision_function(X).tobytes()
+
+
+def test_a_saved_model_scores_the_same() -> None:
+    X = noise(3, 1, 16)
+    model = fitted(X, 1)
+    fresh = method(X, 2).load_state_dict(model.state_dict())
+    assert fresh.decision_function(X).tobytes() == model.decision_function(X).tobytes()
+
+
+def test_training_that_is_not_finite_diverges() -> None:
+    X = noise(2, 1, 16)
+    X[1, 0, 3] = np.inf
+    with pytest.raises(Diverged, match="at step 1 of 3"):
+        fitted(X)
+
+
+def test_training_finds_a_wave_of_another_period() -> None:
+    rng = np.random.default_rng(0)
+
+    def waves(n: int, period: float) -> np.ndarray:
+        phase = rng.uniform(0, 2 * np.pi, (n, 1, 1))
+        return (np.sin(2 * np.pi * np.arange(32) / period + phase) + 0.05 * rng.standard_normal((n, 1, 32))).astype(
+            "f4"
+        )
+
+    test = np.concatenate([waves(30, 16.0), waves(30, 11.0)])
+    labels = np.repeat([0, 1], 30)
+    X = waves(200, 16.0)
+    untrained = roc_auc_score(labels, method(X).decision_function(test))
+    trained = roc_auc_score(labels, fitted(X, steps=200, batch_size=16, width=16).decision_function(test))
+    assert trained > 0.95 and trained > untrained
+
+
+def test_a_short_training_finds_grass_on_bricks() -> None:
+    """Real texture: bricks are normal; half of the test bricks carry a patch of grass."""
+    rng = np.random.default_rng(0)
+    brick, grass = (p[::4, ::4].astype(np.float32) / 127.5 - 1 for p in (data.brick(), data.grass()))  # 128 x 128
+    size, patch = 16, 7
+
+    def crops(rows: int, n: int) -> np.ndarray:
+        corners = zip(rng.integers(rows, rows + 64 - size, n), rng.integers(0, 128 - size, n), strict=True)
+        return np.stack([brick[None, y : y + size, x : x + size] for y, x in corners])
+
+    train, test = crops(0, 64), crops(64, 40)
+    for i in range(20):
+        y, x = rng.integers(0, size - patch, 2)
+        test[i, 0, y : y + patch, x : x + patch] = grass[40 : 40 + patch, 3 * i : 3 * i + patch]
+    model = fitted(train, steps=150, batch_size=16, width=16, latent=16)
+    assert roc_auc_score(np.repeat([1, 0], 20), model.decision_function(test)) > 0.6
