@@ -11,8 +11,9 @@ from anomark.contracts import Array, DataError, Prepared
 
 #: Longest period looked for, in steps: the longest window that the suite cuts from a series of unknown period.
 LONGEST_PERIOD = 512
-#: How far a peak of the autocorrelation must rise above its surroundings; ripples of noise stay below.
-PROMINENCE = 0.1
+#: How far a peak of the autocorrelation must rise above its surroundings, and the same in standard errors of white
+#: noise's autocorrelation (1 / sqrt(T)): from valley to peak, noise stays below 7 of them over some hundred lags.
+PROMINENCE, NOISE_PROMINENCE = 0.1, 7.0
 
 
 def autocorrelation_period(values: Array) -> int | None:
@@ -22,7 +23,7 @@ def autocorrelation_period(values: Array) -> int | None:
         values: (T,); lags up to min(T/2, 512) are looked at. The biased estimate favours the shortest of equal periods.
 
     Returns:
-        None where no peak has a prominence of 0.1 (constant, drift, noise).
+        None where no peak has a prominence of max(0.1, 7 / sqrt(T)): constant, drift, noise.
     """
     centred = np.asarray(values, dtype=np.float64) - np.mean(values)
     power = float(centred @ centred)
@@ -34,7 +35,8 @@ def autocorrelation_period(values: Array) -> int | None:
     # Negative lags are kept, so that the valleys beside lag 0 count as surroundings; a peak needs both neighbours.
     longest = min(steps // 2, LONGEST_PERIOD)
     lags = np.arange(-longest - 1, longest + 2)
-    peaks = lags[find_peaks(correlation[lags], prominence=PROMINENCE)[0]]
+    prominence = max(PROMINENCE, NOISE_PROMINENCE / np.sqrt(steps))
+    peaks = lags[find_peaks(correlation[lags], prominence=prominence)[0]]
     peaks = peaks[peaks > 0]
     return int(peaks[np.argmax(correlation[peaks])]) if len(peaks) else None
 
