@@ -70,7 +70,7 @@ class Step:
             raise Diverged(f"loss is {value} at step {self.index} of {self.steps}")
         self.losses.append(value)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         if clip_norm is not None:
             torch.nn.utils.clip_grad_norm_((p for g in optimiser.param_groups for p in g["params"]), clip_norm)
         optimiser.step()

@@ -14,7 +14,7 @@ from anomark.diffusion.sampler import reconstruct
 from anomark.diffusion.schedule import Schedule
 from anomark.nn.ema import EMA
 from anomark.nn.unet import UNet
-from anomark.training import seeded, train_steps
+from anomark.training import Stateful, seeded, train_steps
 
 NAME = "ddpm"
 LABEL = "DDPM"
@@ -49,7 +49,7 @@ class Method:
         self.schedule = Schedule.named(self.params["schedule"], self.params["T"])
         with seeded(seed):
             network = UNet(spec.shape[0], width=self.params["width"], multipliers=self.params["multipliers"])
-        self.network = network.to(device, memory_format=torch.channels_last)
+        self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         calls = self.params["calls"] if self.params["sampler"] == "ddim" else self.params["start"]
         self.info = {"network_calls": calls * self.params["draws"]}
 
@@ -59,7 +59,7 @@ class Method:
         optimiser = torch.optim.Adam(self.network.parameters(), lr=p["lr"])
         decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=p["steps"])
         ema = EMA(self.network, p["ema_decay"])
-        state = {"network": self.network, "optimiser": optimiser, "decay": decay, "ema": ema}
+        state: dict[str, Stateful] = {"network": self.network, "optimiser": optimiser, "decay": decay, "ema": ema}
         self.network.train()
         device_type = torch.device(self.device).type
         for step in train_steps(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomark.contracts import Array, Spec
-from anomark.training import seeded, train_steps
+from anomark.training import Stateful, seeded, train_steps
 
 NAME = "vae"
 LABEL = "VAE"
@@ -50,7 +51,7 @@ class VAE(nn.Module):
         def layer(conv: nn.Module, c: int) -> nn.Module:
             return nn.Sequential(conv, nn.GroupNorm(math.gcd(8, c), c), nn.SiLU())
 
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(pairwise(widths))
         self.encoder = nn.Sequential(*(layer(Conv(a, b, 3, stride=2, padding=1), b) for a, b in pairs))
         self.to_posterior = nn.Linear(flat, 2 * latent)
         self.from_latent = nn.Linear(latent, flat)
@@ -100,7 +101,7 @@ class Method:
         """Maximise the ELBO with one draw of z per sample and step."""
         p = self.params
         optimiser = torch.optim.Adam(self.network.parameters(), lr=p["lr"])
-        state = {"network": self.network, "optimiser": optimiser}
+        state: dict[str, Stateful] = {"network": self.network, "optimiser": optimiser}
         self.network.train()
         for step in train_steps(
             X, steps=p["steps"], batch_size=p["batch_size"], seed=self.seed, device=self.device, state=state

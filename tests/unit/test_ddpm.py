@@ -1,13 +1,16 @@
+import importlib
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
-from anomark_methods.ddpm import DEFAULTS, Method
 from skimage import data
 from sklearn.metrics import roc_auc_score
 
+from anomark import training
 from anomark.contracts import Diverged, Spec
-from anomark.training import batch_rows
 
+ddpm = importlib.import_module("anomark_methods.ddpm")
 SMALL = {"steps": 2, "batch_size": 2, "width": 8, "multipliers": [1, 2], "calls": 2}
 
 
@@ -15,11 +18,11 @@ def images(n: int, channels: int = 3, height: int = 12, width: int = 12, seed: i
     return np.random.default_rng(seed).uniform(-1, 1, (n, channels, height, width)).astype(np.float32)
 
 
-def method(X: np.ndarray, seed: int = 0, **params) -> Method:
-    return Method(Spec("image", X.shape[1:], (-1.0, 1.0)), seed, "cpu", **{**SMALL, **params})
+def method(X: np.ndarray, seed: int = 0, **params) -> Any:
+    return ddpm.Method(Spec("image", X.shape[1:], (-1.0, 1.0)), seed, "cpu", **{**SMALL, **params})
 
 
-def fitted(X: np.ndarray, seed: int = 0, **params) -> Method:
+def fitted(X: np.ndarray, seed: int = 0, **params) -> Any:
     return method(X, seed, **params).fit(X, None)
 
 
@@ -47,7 +50,7 @@ def test_scores_ignore_batch_mates_and_order(params: dict) -> None:
 
 
 def test_more_rows_than_a_scoring_batch_are_all_scored(monkeypatch) -> None:
-    monkeypatch.setattr("anomark_methods.ddpm.SCORE_BATCH", 2)
+    monkeypatch.setattr(ddpm, "SCORE_BATCH", 2)
     X = images(5)
     model = fitted(X)
     assert [m.shape for m in model.detect(X)] == [(5,), (5, 12, 12)]
@@ -82,7 +85,11 @@ def test_draws_are_averaged_and_calls_are_counted() -> None:
     assert one.info["network_calls"] == 2 and two.info["network_calls"] == 4
     assert not np.array_equal(one.localize(X), two.localize(X))
     assert method(X, sampler="ancestral", start=5).info["network_calls"] == 5
-    assert Method(Spec("image", (3, 8, 8), (-1.0, 1.0)), 0, "cpu").info["network_calls"] == DEFAULTS["calls"] == 10
+    assert (
+        ddpm.Method(Spec("image", (3, 8, 8), (-1.0, 1.0)), 0, "cpu").info["network_calls"]
+        == ddpm.DEFAULTS["calls"]
+        == 10
+    )
 
 
 def test_a_short_training_finds_grass_on_bricks() -> None:
@@ -109,8 +116,6 @@ def test_a_short_training_finds_grass_on_bricks() -> None:
 
 def test_training_lowers_the_loss(monkeypatch) -> None:
     losses: list[float] = []
-    from anomark import training
-
     original = training.Step.minimise
 
     def spy(self: training.Step, loss: torch.Tensor, *args, **kwargs) -> None:
@@ -121,4 +126,3 @@ def test_training_lowers_the_loss(monkeypatch) -> None:
     fitted(np.zeros((4, 1, 8, 8), np.float32), steps=40, batch_size=8, width=16)
     assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
     assert len(losses) == 40
-    assert next(batch_rows(4, 8, 0)).tolist() == [0, 0, 1, 1, 2, 2, 3, 3]

@@ -62,9 +62,8 @@ def test_forward_marginals_are_those_of_the_chain(name: ScheduleName) -> None:
 
 def test_time_zero_is_the_sample_itself() -> None:
     x0 = torch.randn(3, 2, 4, 4, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(
-        Schedule.named("linear").q_sample(x0, torch.zeros(3, dtype=torch.int64), torch.randn(x0.shape)), x0
-    )
+    noise, t = torch.ones_like(x0), torch.zeros(3, dtype=torch.int64)
+    assert torch.equal(Schedule.named("linear").q_sample(x0, t, noise), x0)
 
 
 @pytest.mark.parametrize("name", NAMES)

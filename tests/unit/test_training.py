@@ -56,20 +56,19 @@ def test_no_rows_are_refused() -> None:
 
 
 def test_lazy_rows_are_read_batch_by_batch_in_increasing_order() -> None:
-    class Lazy:
-        asked: list = []
+    asked: list[np.ndarray] = []
 
+    class Lazy:
         def __len__(self) -> int:
             return len(X)
 
         def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-            self.asked.append(rows)
+            asked.append(rows)
             return X[rows]
 
-    lazy = Lazy()
-    list(train_steps(lazy, steps=3, batch_size=4, seed=1))
-    assert [len(rows) for rows in lazy.asked] == [4, 4, 4]
-    assert all((np.diff(rows) >= 0).all() for rows in lazy.asked)
+    list(train_steps(Lazy(), steps=3, batch_size=4, seed=1))
+    assert [len(rows) for rows in asked] == [4, 4, 4]
+    assert all((np.diff(rows) >= 0).all() for rows in asked)
 
 
 def test_same_seed_same_bytes_and_seeds_differ() -> None:
