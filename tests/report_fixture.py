@@ -159,6 +159,7 @@ def write_dataset(folder: Path, dataset: str, rng: np.random.Generator) -> None:
         "notes": ["partial: 8 of 22 good test images"] if dataset == "mvtec-metal_nut" else [],
         "n_train": 209,
         "n_test": 83,
+        "n_labels": 5000 if level == "point" else 83,
         "n_anomalous": 63,
         "shape": [3, 64, 64] if modality == "image" else [1, 48],
         "window": 48 if level == "point" else None,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from anomark.contracts import Array
 from anomark.report.formats import number
@@ -44,7 +46,7 @@ MAX_SAMPLES = 6
 #: A series is drawn with at most this many columns, each showing the lowest and the highest value in it.
 MAX_COLUMNS = 900
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 9,
@@ -121,14 +123,23 @@ def _load(path: Path) -> dict[str, Array]:
         return {name: stored[name] for name in stored.files}
 
 
+def _freeze(figure: Figure) -> None:
+    """Lay the panels out once and round their places: the layout solver's last bits differ from run to run."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        axes.set_position([round(side, 5) for side in axes.get_position(original=True).bounds])  # type: ignore[arg-type]
+
+
 def _save(figure: Figure, picture: Picture) -> None:
+    _freeze(figure)
     # One salt a picture: several SVGs share a page, and their clip paths must not share names.
     with plt.rc_context({"svg.hashsalt": picture.name}):
         figure.savefig(picture.svg, metadata={"Date": None, "Creator": None}, transparent=True)
     figure.savefig(picture.png, metadata={"Software": None}, dpi=160, facecolor="white")
     # Group names ("axes_1") would repeat on the page; nothing refers to them. Paths need no trailing blanks.
     text = re.sub(
-        r' id="(?:figure|axes|patch|text|line2d|xtick|ytick|legend|matplotlib\.axis|[A-Z]\w+)_\d+"',
+        r' id="(?:figure|axes|patch|text|line2d|xtick|ytick|legend|matplotlib\.axis|[A-Z]\w+)_\d+"| id="image\w+"',
         "",
         picture.svg.read_text(),
     )
@@ -270,9 +281,12 @@ def gallery(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[F
     masks = stored["mask"][samples].astype(bool) if "mask" in stored else None
     lines = ["input", *(["mask"] if masks is not None else []), *methods]
     figure, panels = plt.subplots(
-        len(lines), len(samples), figsize=(1.2 * len(samples) + 1.0, 1.32 * len(lines)), squeeze=False
+        len(lines),
+        len(samples),
+        figsize=(1.2 * len(samples) + 1.0, 1.32 * len(lines)),
+        squeeze=False,
+        layout=ConstrainedLayoutEngine(w_pad=0.015, h_pad=0.015, wspace=0.0, hspace=0.0),
     )
-    figure.set_constrained_layout_pads(w_pad=0.015, h_pad=0.015, wspace=0.0, hspace=0.0)
     for line, row in zip(lines, panels, strict=True):
         row[0].set_ylabel(
             results.methods[line].label if line in methods else line,
@@ -394,7 +408,7 @@ def decimate(values: Array, columns: int) -> tuple[Array, Array]:
         return np.arange(len(values)), values
     edges = np.linspace(0, len(values), columns + 1).astype(int)
     steps: list[int] = []
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in pairwise(edges):
         stretch = values[start:stop]
         if np.isnan(stretch).all():
             steps.append(start)

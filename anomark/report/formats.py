@@ -45,6 +45,11 @@ class Column:
     note: str = ""
     numeric: bool = True
 
+    @property
+    def full(self) -> str:
+        """Header and note in one line, for formats without small print."""
+        return f"{self.header}, {self.note}" if self.note else self.header
+
 
 @dataclass(frozen=True)
 class Row:
@@ -109,7 +114,7 @@ def to_markdown(table: Table) -> str:
 
     body = tabulate(
         [[show(cell) for cell in row.cells] for row in table.rows],
-        headers=[column.header for column in table.columns],
+        headers=[column.full for column in table.columns],
         tablefmt="pipe",
         disable_numparse=True,
         colalign=["right" if column.numeric else "left" for column in table.columns] if table.rows else None,
@@ -145,7 +150,7 @@ def to_latex(table: Table) -> str:
             rf"\label{{tab:{table.name}}}",
             rf"\begin{{tabular}}{{@{{}}{''.join('r' if column.numeric else 'l' for column in table.columns)}@{{}}}}",
             r"\toprule",
-            " & ".join(escape_latex(column.header) for column in table.columns) + r" \\",
+            " & ".join(escape_latex(column.full) for column in table.columns) + r" \\",
             r"\midrule",
             *lines,
             r"\bottomrule",

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from markupsafe import Markup
 
 from anomark.report.figures import INK, Picture
@@ -90,11 +89,11 @@ def facts(results: Results, dataset: str) -> list[tuple[str, str]]:
     low, high = summary["random_band"]
     rows = [
         ("Level", summary["level"]),
-        ("Train", f"{summary['n_train']:,} normal"),
-        ("Test", f"{summary['n_test']:,}, {summary['n_anomalous']:,} anomalous"),
+        ("Train", f"{summary['n_train']:,} normal {'windows' if summary['window'] else summary['level'] + 's'}"),
+        ("Test", f"{summary['n_labels']:,} {summary['level']}s, {summary['n_anomalous']:,} anomalous"),
         ("Sample", " × ".join(str(side) for side in summary["shape"])),
     ]
-    if summary.get("window"):
+    if summary["window"]:
         rows.append(("Window", f"{summary['window']} steps, stride {summary['stride']}"))
     rows.append(("Random, 95%", f"{number(low)}–{number(high)}"))
     for key, label in (("normal_class", "Normal class"), ("licence", "Licence"), ("source", "Source")):
@@ -116,11 +115,11 @@ def coverage(results: Results, dataset: str, method: str) -> Coverage:
 def problems(results: Results) -> list[Problem]:
     """Every cell that has no score, with its reason; seeds that share one stand in one entry."""
     seeds: dict[tuple[str, str, str, str], list[str]] = {}
-    for row in results.outcomes[results.outcomes["status"] != "done"].itertuples():
-        reason = "" if pd.isna(row.reason) else str(row.reason)
-        named = seeds.setdefault((str(row.dataset), str(row.method), str(row.status), reason), [])
-        if not pd.isna(row.seed):
-            named.append(str(row.seed))
+    rows = results.outcomes[results.outcomes["status"] != "done"]
+    for row in rows[["dataset", "method", "status", "reason", "seed"]].astype(object).fillna("").to_dict("records"):
+        named = seeds.setdefault((row["dataset"], row["method"], row["status"], row["reason"]), [])
+        if row["seed"] != "":
+            named.append(str(row["seed"]))
     found = [Problem(*cell, seeds=", ".join(named)) for cell, named in seeds.items()]
     # What does not fit a modality is expected; it comes last.
     return sorted(found, key=lambda problem: problem.status == "n/a")
@@ -138,6 +137,7 @@ def choices(results: Results) -> list[tuple[str, list[str]]]:
 def provenance(results: Results) -> list[tuple[str, str]]:
     suite = results.suite
     rows = [("suite", results.name), ("date", suite.get("date")), ("commit", suite.get("commit"))]
+    rows += [("working tree", "modified")] if suite.get("modified") else []
     rows += [("seeds", ", ".join(str(seed) for seed in suite["seeds"])), *suite.get("environment", {}).items()]
     return [(str(key), str(value)) for key, value in rows if value not in (None, "")]
 

@@ -121,7 +121,9 @@ class Results:
     summaries
         Per dataset: modality, level, counts, random band, choices, ...
     published
-        The paper's Tables I and II, (dataset, method) -> AUROC, and Table III as a frame indexed by method.
+        The paper's Tables I and II: (dataset, method) -> AUROC.
+    published_ablation
+        The paper's Table III as printed: method -> column -> text.
     """
 
     suite: dict[str, Any]
@@ -131,7 +133,7 @@ class Results:
     summaries: dict[str, dict[str, Any]]
     evaluation: Path
     published: dict[tuple[str, str], float]
-    published_ablation: pd.DataFrame
+    published_ablation: dict[str, dict[str, str]]
 
     @property
     def name(self) -> str:
@@ -169,10 +171,9 @@ class Results:
     @cached_property
     def _values(self) -> dict[tuple[str, str, str], dict[int, float]]:
         values: dict[tuple[str, str, str], dict[int, float]] = {}
-        table = self.metrics.dropna(subset=["value"])
-        for row in table.itertuples(index=False):
-            seed = 0 if pd.isna(row.seed) else int(row.seed)
-            values.setdefault((row.dataset, row.method, row.metric), {})[seed] = float(row.value)
+        for row in self.metrics.dropna(subset=["value"]).to_dict("records"):
+            seed = 0 if pd.isna(row["seed"]) else int(row["seed"])
+            values.setdefault((row["dataset"], row["method"], row["metric"]), {})[seed] = float(row["value"])
         return values
 
     @cached_property
@@ -211,10 +212,9 @@ class Results:
 
 def worst(rows: pd.DataFrame) -> tuple[str, str]:
     """The worst status among the seeds' rows, and the reason that came with it."""
-    order = {status: rank for rank, status in enumerate(STATUSES)}
-    ranks = rows["status"].map(lambda status: order.get(status, -1))
-    row = rows.loc[ranks.idxmin()]
-    return str(row["status"]), "" if pd.isna(row["reason"]) else str(row["reason"])
+    records = rows[["status", "reason"]].fillna("").to_dict("records")
+    row = min(records, key=lambda record: STATUSES.index(record["status"]))
+    return str(row["status"]), str(row["reason"])
 
 
 def load_results(suite_json: Path, evaluation: Path, published: Path) -> Results:
@@ -229,6 +229,7 @@ def load_results(suite_json: Path, evaluation: Path, published: Path) -> Results
         raise DataError(
             f"{suite_json}: key {sorted(missing)[0]!r} is missing; write the file again by running the suite"
         )
+    ablation = pd.read_csv(published / "table3.csv", dtype=str, keep_default_na=False)
     folders = [evaluation / dataset for dataset in suite["datasets"]]
     return Results(
         suite=suite,
@@ -242,7 +243,9 @@ def load_results(suite_json: Path, evaluation: Path, published: Path) -> Results
             for table in ("table1.csv", "table2.csv")
             for row in pd.read_csv(published / table).itertuples(index=False)
         },
-        published_ablation=pd.read_csv(published / "table3.csv").set_index("method"),
+        published_ablation=dict(
+            zip(ablation.pop("method"), ablation.to_dict("records"), strict=True)  # type: ignore[arg-type]
+        ),
     )
 
 

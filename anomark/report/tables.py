@@ -7,6 +7,7 @@ measured minus published. Their CSV files hold every method and control of the s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -38,6 +39,8 @@ ABLATIONS = {
 }
 #: Beyond the paper's rows: the same model without its feature terms, and the plain one with them.
 MORE_ABLATIONS = ("wavediff-no-feat-score", "wavediff-no-feat-loss", "ddpm-feat")
+#: No number, and nothing went wrong.
+EXPECTED = ("not in suite", "n/a", "incomplete", "undefined")
 FOOTNOTE = "† below the strongest control of its dataset (the oracle aside)."
 
 
@@ -94,7 +97,8 @@ def score_cell(score: Score, published: float | None = None, best: bool = False,
     if published is not None:
         note = number(published) + (f" {signed(score.mean - published)}" if score.mean is not None else "")
     if score.mean is None:
-        return Cell(score.status, note=note, title=score.reason, tone="status")
+        tone = "quiet" if score.status in EXPECTED else "status"
+        return Cell(score.status, note=note, title=score.reason, tone=tone)
     return Cell(number(score.mean), spread(score), note, round(score.mean, 6), score.reason, best, below)
 
 
@@ -151,8 +155,8 @@ def modality_table(results: Results, modality: str) -> Table:
 
     columns = [Column("Dataset", numeric=False), Column("Level", numeric=False)]
     columns += [Column(label, note=_track_note(results, method)) for method, label in paper.items()]
-    columns += [Column("Best other" if len(tracks) == 1 else f"Best other, {track}") for track in tracks]
-    columns += [Column("Strongest control"), Column("Random, 95% band")]
+    columns += [Column("Best other", note=track if len(tracks) > 1 else "") for track in tracks]
+    columns += [Column("Best control"), Column("Random", note="95% band")]
 
     rows, data = [], []
     for dataset in datasets:
@@ -168,7 +172,7 @@ def modality_table(results: Results, modality: str) -> Table:
         cells.append(
             Cell(number(control[1]), note=results.methods[control[0]].label, sort=control[1])
             if control
-            else Cell("none", tone="status")
+            else Cell("none", tone="quiet")
         )
         low, high = summary["random_band"]
         cells.append(Cell(f"{number(low)}–{number(high)}", sort=low, tone="quiet"))
@@ -204,8 +208,9 @@ def _modality_of_published(dataset: str) -> str:
 
 
 def _track_note(results: Results, method: str) -> str:
-    """The track, named under a method's header once the suite has more than one."""
-    tracks = {info.track for info in results.methods.values() if not info.is_control}
+    """The track, named under a method's header where the paper's methods do not share one."""
+    paper = {method for columns in PAPER_COLUMNS.values() for method in columns}
+    tracks = {info.track for info in results.methods.values() if info.id in paper}
     return results.methods[method].track if len(tracks) > 1 and method in results.methods else ""
 
 
@@ -213,7 +218,7 @@ def _best_other(results: Results, dataset: str, methods: list[MethodInfo], rank:
     scores = {method.id: results.score(dataset, method.id) for method in methods}
     means = {method: score.mean for method, score in scores.items() if score.mean is not None}
     if not means:
-        return Cell("none", tone="status", title="no other method of this track has a score here")
+        return Cell("none", tone="quiet", title="no other method of this track has a score here")
     best = max(means, key=lambda method: means[method])
     return Cell(
         number(means[best]),
@@ -329,16 +334,14 @@ def ablations(results: Results) -> dict[str, str]:
 
 
 def _published_ablation(results: Results, method: str, column: str) -> float | None:
-    table = results.published_ablation
-    if method not in table.index or pd.isna(table.loc[method, column]):
-        return None
-    return float(str(table.loc[method, column]).rstrip("%"))
+    printed = results.published_ablation.get(method, {}).get(column, "")
+    return float(printed.rstrip("%")) if printed else None
 
 
 def _drop_cell(drop: Score, published: float | None) -> Cell:
     note = percent(published) if published is not None else ""
     if drop.mean is None:
-        return Cell(drop.status, note=note, title=drop.reason, tone="status")
+        return Cell(drop.status, note=note, title=drop.reason, tone="quiet")
     half = f"± {drop.ci95:.1f}" if drop.ci95 is not None else ""
     return Cell(percent(drop.mean), half, note, round(drop.mean, 4))
 
@@ -367,7 +370,7 @@ def leaderboard(results: Results) -> Table:
     for dataset, summary in results.datasets.items():
         rank = ranks(results, dataset)
         scores = {method: results.score(dataset, method) for method in results.methods}
-        order = sorted(scores, key=lambda method: -(mean if (mean := scores[method].mean) is not None else -1))
+        order = sorted(scores, key=lambda method: (not scores[method], method == ORACLE, -(scores[method].mean or 0.0)))
         for method in order:
             info, score = results.methods[method], scores[method]
             if score.status == "not in suite":
@@ -418,6 +421,10 @@ def leaderboard(results: Results) -> Table:
         f"Ranks run within one dataset and track; controls and the oracle are not ranked. "
         f"Small print: published number and measured − published."
     )
+    # A metric that nothing in the suite has, and a cost that nothing recorded, take no room.
+    kept = [i for i in range(len(columns)) if any(row.cells[i].text != "–" for row in rows)]
+    columns = [columns[i] for i in kept]
+    rows = [replace(row, cells=[row.cells[i] for i in kept]) for row in rows]
     notes = [FOOTNOTE] if any(cell.below_control for row in rows for cell in row.cells) else []
     if ORACLE in results.methods:
         notes.append("The oracle reads the labels: it checks the harness.")

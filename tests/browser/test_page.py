@@ -1,0 +1,145 @@
+"""The report opened in headless Chromium, as a reader would."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from anomark.stages.report import main
+from tests.report_fixture import write_evaluation
+
+pytestmark = pytest.mark.browser
+CHROMIUM = shutil.which("chromium")
+if CHROMIUM is None:
+    pytest.skip("needs the program chromium, which is not on the PATH", allow_module_level=True)
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    root = tmp_path_factory.mktemp("page")
+    suite, evaluation = write_evaluation(root)
+    arguments = ["--suite-json", suite, "--evaluation", evaluation, "--out", root / "report", "--results", root]
+    assert main([str(argument) for argument in arguments]) == 0
+    return (root / "report" / "index.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[sync_api.Browser]:
+    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: sync_api.Browser, address: str) -> Iterator[sync_api.Page]:
+    """The page at 1280 px; whatever it logs or asks for fails the test that opened it."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    messages: list[str] = []
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    page.on("request", lambda r: None if r.url.startswith((address, "data:")) else messages.append(r.url))
+    page.goto(address)
+    yield page
+    page.close()
+    assert messages == []
+
+
+def column(page: sync_api.Page, header: str) -> list[float | None]:
+    """Sort keys of a leaderboard column from top to bottom, None for a word."""
+    return page.evaluate(
+        """header => {
+            const table = document.querySelector("#leaderboard");
+            const index = [...table.tHead.rows[0].cells].findIndex(cell => cell.textContent.trim() === header);
+            return [...table.tBodies[0].rows].map(row => row.cells[index].dataset.sort ?? null)
+                                             .map(value => value === null ? null : Number(value));
+        }""",
+        header,
+    )
+
+
+def test_tables_and_pictures_are_there(page: sync_api.Page) -> None:
+    for name in ("table1", "table2", "table3", "leaderboard"):
+        assert page.locator(f"#{name}").is_visible()
+    assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+    figures = page.locator("figure")
+    assert figures.count() == 6 * 3 + 1
+    sizes = page.evaluate(
+        "[...document.querySelectorAll('figure svg, figure img')].map(e => e.getBoundingClientRect())"
+        ".map(box => Math.min(box.width, box.height))"
+    )
+    assert len(sizes) == figures.count()
+    assert min(sizes) > 50
+
+
+def test_every_picture_says_what_it_shows(page: sync_api.Page) -> None:
+    texts = page.evaluate(
+        "[...document.querySelectorAll('figure svg, figure img')].map(e => e.getAttribute('aria-label') ?? e.alt)"
+    )
+    assert all(len(text) > 20 for text in texts)
+
+
+def test_header_sorts_both_ways_with_the_keyboard_and_words_stay_last(page: sync_api.Page) -> None:
+    button = page.locator("#leaderboard thead button", has_text="AUROC").first
+    button.focus()
+    for sign, name in ((-1, "descending"), (1, "ascending")):
+        page.keyboard.press("Enter")
+        values = column(page, "AUROC")
+        numbers = [value for value in values if value is not None]
+        assert numbers == sorted(numbers, key=lambda value: sign * value)
+        assert values[len(numbers) :] == [None] * (len(values) - len(numbers))
+        assert len(numbers) < len(values)
+        assert page.locator("#leaderboard th[aria-sort]").get_attribute("aria-sort") == name
+
+
+def test_mean_row_stays_below(page: sync_api.Page) -> None:
+    page.locator("#table2 thead button", has_text="Ours").click()
+    assert "Mean" in page.locator("#table2 tbody tr").last.inner_text()
+
+
+def test_filter_shows_one_modality_one_dataset_one_method(page: sync_api.Page) -> None:
+    page.select_option("select[name=modality]", "series")
+    assert page.locator("#table1 tbody tr:visible").count() == 0
+    assert page.locator("#table2 tbody tr:visible").count() == 4
+    assert page.locator("article:visible").count() == 3
+    page.select_option("select[name=dataset]", "ucr-ECG200")
+    page.select_option("select[name=method]", "wavediff")
+    assert page.locator("#leaderboard tbody tr:visible").count() == 1
+    assert page.locator("#filter output").inner_text() == "1 of 72 results"
+    page.locator("#filter button").click()
+    assert page.locator("#leaderboard tbody tr:visible").count() == 72
+    assert page.locator("article:visible").count() == 6
+
+
+@pytest.mark.parametrize("width", [360, 390, 1440])
+def test_page_never_scrolls_sideways(page: sync_api.Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_ink_follows_the_colour_scheme(page: sync_api.Page) -> None:
+    def colours() -> list[str]:
+        return page.evaluate(
+            "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor,"
+            " getComputedStyle(document.querySelector('figure.bars svg text')).fill]"
+        )
+
+    page.emulate_media(color_scheme="light")
+    light = colours()
+    page.emulate_media(color_scheme="dark")
+    dark = colours()
+    assert light[0] == light[2]
+    assert dark[0] == dark[2]
+    assert all(a != b for a, b in zip(light, dark, strict=True))
+
+
+def test_prints(page: sync_api.Page, tmp_path: Path) -> None:
+    page.emulate_media(media="print")
+    assert not page.locator("#filter").is_visible()
+    page.pdf(path=tmp_path / "report.pdf")
+    assert (tmp_path / "report.pdf").stat().st_size > 50_000

@@ -1,0 +1,113 @@
+"""The report stage as a whole: its files, their bytes, its pictures, what it imports."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from anomark.report.figures import decimate
+from anomark.report.page import emphasise, flatten
+from anomark.stages.report import main
+from tests.report_fixture import DATASETS, METHODS, write_evaluation
+
+
+def build(root: Path, out: str) -> Path:
+    suite, evaluation = write_evaluation(root)
+    arguments = ["--suite-json", suite, "--evaluation", evaluation, "--out", root / out, "--results", root / "results"]
+    assert main([str(argument) for argument in arguments]) == 0
+    return root / out
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("report"), "report")
+
+
+def test_writes_what_it_promises(report: Path) -> None:
+    for table in ("table1", "table2", "table3", "leaderboard"):
+        for form in ("csv", "md", "tex", "html"):
+            assert (report / "tables" / f"{table}.{form}").stat().st_size
+    for dataset, (_, modality, _) in DATASETS.items():
+        for kind in ("auroc", "roc", "gallery" if modality == "image" else "series"):
+            for form in ("svg", "png"):
+                assert (report / "figures" / f"{dataset}-{kind}.{form}").stat().st_size
+    metrics = pd.read_csv(report.parent / "results" / "metrics.csv")
+    assert list(metrics.columns[:5]) == ["dataset", "method", "seed", "metric", "value"]
+    coverage = pd.read_csv(report.parent / "results" / "coverage.csv", keep_default_na=False)
+    assert {(d, m["id"]) for d in DATASETS for m in METHODS} == set(
+        zip(coverage["dataset"], coverage["method"], strict=True)
+    )
+
+
+def test_same_input_gives_the_same_bytes(report: Path, tmp_path: Path) -> None:
+    again = build(tmp_path, "report")
+    files = sorted(path.relative_to(report) for path in report.rglob("*") if path.is_file())
+    assert files == sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
+    assert [f for f in files if (report / f).read_bytes() != (again / f).read_bytes()] == []
+
+
+def test_page_is_one_file_that_asks_for_nothing(report: Path) -> None:
+    page = (report / "index.html").read_text()
+    markup = re.sub(r"xmlns(:\w+)?=\"[^\"]*\"", "", page)
+    assert not re.search(r"https?://|<link rel=.stylesheet|<script src", markup)
+    assert "default-src 'none'" in page
+
+
+def test_page_ids_are_unique_and_references_resolve(report: Path) -> None:
+    page = (report / "index.html").read_text()
+    ids = re.findall(r'\sid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    used = set(re.findall(r'(?:xlink:)?href="#([^"]+)"', page)) | set(re.findall(r"url\(#([^)]+)\)", page))
+    assert used <= set(ids)
+
+
+def test_page_escapes_reasons(report: Path) -> None:
+    page = (report / "index.html").read_text()
+    assert "&lt;shape (1, 64, 64)&gt;" in page
+    assert "<shape" not in page
+
+
+def test_missing_evaluation_ends_with_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    suite, evaluation = write_evaluation(tmp_path)
+    (evaluation / "series" / "roc.csv").unlink()
+    arguments = ["--suite-json", suite, "--evaluation", evaluation, "--out", tmp_path / "out", "--results", tmp_path]
+    assert main([str(argument) for argument in arguments]) == 1
+    assert "roc.csv does not exist" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_stage_does_not_import_torch() -> None:
+    code = "import sys, anomark.stages.report; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_decimation_keeps_spikes_and_order() -> None:
+    values = np.zeros(100_000)
+    values[[777, 54_321]] = 9.0, -7.0
+    steps, drawn = decimate(values, 500)
+    assert len(steps) <= 1000
+    assert (np.diff(steps) >= 0).all()
+    assert (drawn.max(), drawn.min()) == (9.0, -7.0)
+    assert steps[drawn.argmax()] == 777
+
+
+def test_decimation_leaves_short_series_alone() -> None:
+    steps, drawn = decimate(np.arange(10.0), 5)
+    assert steps.tolist() == list(range(10))
+    assert drawn.tolist() == list(range(10))
+
+
+def test_numbers_in_sentences_are_set_in_bold() -> None:
+    assert emphasise("12 of 14 cells <x> (.943).") == (
+        "<strong>12 of 14</strong> cells &lt;x&gt; (<strong>.943</strong>)."
+    )
+
+
+def test_flatten() -> None:
+    assert flatten({"a": {"b": 1}, "c": [2], "d": {}}) == [("a.b", "1"), ("c", "[2]"), ("d", "{}")]

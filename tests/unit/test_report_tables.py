@@ -1,0 +1,238 @@
+"""The report's numbers: statistics over seeds, the paper's tables, ranking, statuses, formats."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from anomark.contracts import DataError
+from anomark.dropins import ROOT
+from anomark.report.formats import FORMATS, Cell, Column, Row, Table, escape_latex, number, percent, render, signed
+from anomark.report.results import Results, Score, average, load_results
+from anomark.report.tables import build_tables, ranks
+from anomark.report.verdict import verdict
+from tests.report_fixture import BAD, DATASETS, METHODS, write_evaluation
+
+PUBLISHED = ROOT / "reports" / "published"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    suite, evaluation = write_evaluation(tmp_path_factory.mktemp("suite"))
+    return load_results(suite, evaluation, PUBLISHED)
+
+
+@pytest.fixture(scope="module")
+def tables(results: Results) -> dict[str, Table]:
+    return {table.name: table for table in build_tables(results)}
+
+
+def records(table: Table) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(render(table, "csv"))))
+
+
+def test_interval_is_student_t_from_three_seeds_on() -> None:
+    score = Score("done", by_seed={0: 0.90, 1: 0.92, 2: 0.94}, seeds=3)
+    # Standard deviation .02; t(.975, 2) = 4.302653 in any printed table.
+    assert score.mean == pytest.approx(0.92)
+    assert score.ci95 == pytest.approx(4.302653 * 0.02 / 3**0.5, rel=1e-6)
+
+
+def test_two_seeds_have_a_range_and_no_interval() -> None:
+    score = Score("done", by_seed={0: 0.8, 1: 0.9}, seeds=2)
+    assert (score.ci95, score.low, score.high) == (None, 0.8, 0.9)
+
+
+def test_deterministic_score_has_no_interval() -> None:
+    assert Score("done", by_seed={0: 0.8}, deterministic=True).ci95 is None
+
+
+def test_average_is_taken_seed_by_seed_and_needs_every_dataset() -> None:
+    seeded = Score("done", by_seed={0: 0.8, 1: 0.9}, seeds=2)
+    once = Score("done", by_seed={0: 0.6}, deterministic=True)
+    assert average([seeded, once]).by_seed == {0: pytest.approx(0.7), 1: pytest.approx(0.75)}
+    assert average([seeded, Score("failed", "no")]).status == "incomplete"
+    assert average([Score("not in suite")]).status == "not in suite"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.9434, ".943"), (1.0, "1.000"), (-0.0123, "−.012"), (-0.0001, ".000"), (None, "")]
+)
+def test_numbers_are_printed_as_papers_do(value: float | None, text: str) -> None:
+    assert number(value) == text
+
+
+def test_signs() -> None:
+    assert [signed(0.012), signed(-0.012), signed(0.0001)] == ["+.012", "−.012", "±.000"]
+    assert [percent(-3.52), percent(0.9), percent(0.01)] == ["−3.5%", "+0.9%", "±0.0%"]
+
+
+def test_columns_stand_in_the_papers_order_then_others_then_controls(tables: dict[str, Table]) -> None:
+    plain = [c for c in tables["table1"].data.columns if " " not in c]
+    assert plain[2:7] == ["VAE", "AnoGAN", "PatchSVDD", "DDPM", "Ours"]
+    others = [m["id"] for m in METHODS if m["kind"] == "method" and m["id"] not in ("vae", "ddpm", "wavediff")]
+    controls = [m["id"] for m in METHODS if m["kind"] == "control"]
+    assert plain[7:] == others + controls
+    assert [c.header for c in tables["table2"].columns[2:7]] == ["VAE", "Trans-AD", "Autoformer", "DDPM", "Ours"]
+
+
+def test_cells_hold_measured_published_and_their_difference(results: Results, tables: dict[str, Table]) -> None:
+    row = records(tables["table1"])[0]
+    metrics = results.metrics.query("dataset == 'mvtec-bottle' and method == 'wavediff' and metric == 'auroc'")
+    assert float(row["Ours"]) == pytest.approx(metrics["value"].mean(), abs=1e-6)
+    assert float(row["Ours published"]) == 0.946
+    assert float(row["Ours difference"]) == pytest.approx(float(row["Ours"]) - 0.946, abs=1e-6)
+    half = 4.302653 * metrics["value"].std() / 3**0.5
+    assert float(row["Ours ci95"]) == pytest.approx(half, abs=1e-6)
+
+
+def test_a_cell_without_a_score_prints_its_status(tables: dict[str, Table]) -> None:
+    first = {row["dataset"]: row for row in records(tables["table1"])}
+    assert first["mvtec-metal_nut"]["VAE"] == "failed"
+    assert first["textures"]["DDPM"] == "oom"
+    assert first["mvtec-bottle"]["AnoGAN"] == "not in suite"
+    assert first["mvtec-bottle"]["autoformer"] == "n/a"
+    assert {row["dataset"]: row["DDPM"] for row in records(tables["table2"])}["nab-nyc_taxi"] == "diverged"
+
+
+def test_no_score_is_empty_and_only_measured_ones_are_numbers(results: Results, tables: dict[str, Table]) -> None:
+    rows = records(tables["leaderboard"])
+    assert len(rows) == len(DATASETS) * len(METHODS)
+    for row in rows:
+        measured = bool(results.score(row["dataset"], row["method"]))
+        assert row["auroc"]
+        assert row["auroc"].replace(".", "").isdigit() == measured
+
+
+def test_a_lost_seed_is_printed_beside_the_mean(results: Results) -> None:
+    score = results.score("mvtec-bottle", "iforest")
+    assert (len(score.by_seed), score.seeds, score.status) == (2, 3, "timeout")
+    table = next(table for table in build_tables(results) if table.name == "leaderboard")
+    row = next(row for row in table.rows if (row.dataset, row.method) == ("mvtec-bottle", "iforest"))
+    cell = next(cell for cell in row.cells if "seeds" in cell.spread)
+    assert "2/3 seeds" in cell.spread
+    assert cell.title == BAD["mvtec-bottle", "iforest", 2][1]
+
+
+def test_ranks_stay_within_a_track_and_leave_controls_out(results: Results) -> None:
+    rank = ranks(results, "mvtec-bottle")
+    assert rank["patchcore"] == 1  # alone in its track
+    assert sum(r == 1 for m, r in rank.items() if m != "patchcore") == 1
+    assert not {"oracle", "nearest_train", "random_score", "constant"} & set(rank)
+
+
+def test_methods_below_the_strongest_control_are_marked(results: Results, tables: dict[str, Table]) -> None:
+    for row in records(tables["leaderboard"]):
+        score, bar = results.score(row["dataset"], row["method"]).mean, results.best_control(row["dataset"])
+        assert bar is not None
+        assert bar[0] != "oracle"
+        expected = row["kind"] == "method" and score is not None and score < bar[1]
+        assert row["below control"] == str(expected)
+    assert "†" in render(tables["table1"], "md")
+
+
+def test_ablation_compares_on_common_datasets(results: Results, tables: dict[str, Table]) -> None:
+    row = {record["method"]: record for record in records(tables["table3"])}
+    images = ["mvtec-bottle", "mvtec-metal_nut", "textures"]
+    full = sum(results.score(d, "wavediff").mean or 0 for d in images) / 3
+    variant = sum(results.score(d, "wavediff-no-wavelet").mean or 0 for d in images) / 3
+    measured = row["wavediff-no-wavelet"]
+    assert float(measured["image"]) == pytest.approx(variant, abs=1e-6)
+    assert measured["image datasets"] == "3"
+    assert float(measured["image drop percent"]) == pytest.approx(100 * (variant / full - 1), abs=0.05)
+    assert float(measured["image drop percent published"]) == -3.5
+    assert row["wavediff-no-mha"]["image"] == "not in suite"
+
+
+def test_published_tables_are_the_papers() -> None:
+    first = pd.read_csv(PUBLISHED / "table1.csv").pivot(index="dataset", columns="method", values="auroc")
+    second = pd.read_csv(PUBLISHED / "table2.csv").pivot(index="dataset", columns="method", values="auroc")
+    assert (first.shape, second.shape) == ((6, 5), (5, 5))
+    # The gains over DDPM that the printed numbers give.
+    assert (first["wavediff"] - first["ddpm"]).mean() == pytest.approx(0.0305, abs=1e-6)
+    assert (second["wavediff"] - second["ddpm"]).mean() == pytest.approx(0.0178, abs=1e-6)
+
+
+def test_captions_carry_the_protocol(tables: dict[str, Table]) -> None:
+    for table in tables.values():
+        assert "Level:" in table.caption
+        assert "3 seeds (Student t)" in table.caption
+        assert "split:" in table.caption
+        assert "f: none" in table.caption
+    assert "split uses the first label" in tables["table2"].caption
+
+
+def test_every_format_shows_every_row(tables: dict[str, Table]) -> None:
+    for table in tables.values():
+        assert render(table, "csv").count("\n") == len(table.data) + 1
+        assert render(table, "md").count("\n|") == len(table.rows) + 2
+        assert render(table, "html").count("<tr") == len(table.rows) + 1
+        tex = render(table, "tex")
+        assert tex.count("{") == tex.count("}")
+        assert all(rule in tex for rule in (r"\toprule", r"\midrule", r"\bottomrule"))
+    assert set(FORMATS) == {"csv", "md", "tex", "html"}
+
+
+def test_formats_escape_what_they_must() -> None:
+    cell = Cell("a|b <c> & 5%_x", title='say "no"')
+    table = Table("t", "T", "50% & more", [Column("h_1")], [Row([cell])], pd.DataFrame({"h": ["a,b"]}))
+    assert "a\\|b" in render(table, "md")
+    html = render(table, "html")
+    assert "&lt;c&gt; &amp; 5%_x" in html
+    assert 'title="say &#34;no&#34;"' in html
+    assert r"\textless{}c\textgreater{} \& 5\%\_x" in render(table, "tex")
+    assert render(table, "csv") == 'h\n"a,b"\n'
+    assert escape_latex("\\{−") == r"\textbackslash{}\{$-$"
+
+
+def test_html_is_ascii(tables: dict[str, Table]) -> None:
+    assert all(render(table, "html").isascii() for table in tables.values())
+
+
+def test_verdict_counts_what_is_there(results: Results) -> None:
+    text = " ".join(verdict(results))
+    outcomes = results.outcomes["status"]
+    done, applicable = int((outcomes == "done").sum()), int((outcomes != "n/a").sum())
+    assert f"{done} of {applicable} cells are done" in text
+    assert "the oracle reaches 1.000 on 6 of 6 datasets" in text
+    assert "Against 12 published numbers" in text
+
+
+def test_undefined_metric_is_named(tmp_path: Path) -> None:
+    suite, evaluation = write_evaluation(tmp_path)
+    path = evaluation / "textures" / "metrics.csv"
+    table = pd.read_csv(path)
+    table.loc[(table["method"] == "vae") & (table["metric"] == "auroc"), "value"] = float("nan")
+    table.to_csv(path, index=False)
+    assert load_results(suite, evaluation, PUBLISHED).score("textures", "vae").status == "undefined"
+
+
+def test_missing_evaluation_is_one_sentence(tmp_path: Path) -> None:
+    suite, evaluation = write_evaluation(tmp_path)
+    (evaluation / "textures" / "metrics.csv").unlink()
+    with pytest.raises(DataError, match=r"textures/metrics\.csv does not exist; evaluate"):
+        load_results(suite, evaluation, PUBLISHED)
+
+
+def test_missing_column_is_named(tmp_path: Path) -> None:
+    suite, evaluation = write_evaluation(tmp_path)
+    path = evaluation / "textures" / "outcomes.csv"
+    pd.read_csv(path).drop(columns="reason").to_csv(path, index=False)
+    with pytest.raises(DataError, match=r"outcomes\.csv has no column 'reason'"):
+        load_results(suite, evaluation, PUBLISHED)
+
+
+def test_suite_without_a_modality_says_so(tmp_path: Path) -> None:
+    suite, evaluation = write_evaluation(tmp_path)
+    description = json.loads(suite.read_text())
+    description["datasets"] = ["textures"]
+    suite.write_text(json.dumps(description))
+    tables = {table.name: table for table in build_tables(load_results(suite, evaluation, PUBLISHED))}
+    assert tables["table2"].notes[0] == "This suite has no series dataset."
+    for form in FORMATS:
+        assert render(tables["table2"], form)
