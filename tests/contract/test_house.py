@@ -1,0 +1,84 @@
+"""Imports point one way, and what must be light stays light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from anomark import registry
+from anomark.dropins import ROOT
+
+#: Who must not know whom.
+FORBIDDEN = {
+    "methods": (
+        "anomark.stages",
+        "anomark.report",
+        "anomark.cli",
+        "anomark.registry",
+        "anomark.plan",
+        "anomark.metrics",
+    ),
+    "datasets": ("anomark.stages", "anomark.report", "anomark.cli", "anomark.registry", "anomark.plan", "anomark.nn"),
+    "anomark/nn": ("anomark.stages", "anomark.report", "anomark.cli", "anomark.registry", "anomark.plan"),
+    "anomark/diffusion": ("anomark.stages", "anomark.report", "anomark.cli", "anomark.registry", "anomark.plan"),
+    "anomark/signal": ("anomark.stages", "anomark.report", "anomark.cli", "anomark.registry", "anomark.plan"),
+    "anomark/metrics": ("anomark.stages", "anomark.report", "anomark.registry", "anomark.nn", "anomark.plan"),
+    "anomark/report": ("anomark.stages", "anomark.registry", "anomark.nn", "anomark.plan"),
+}
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+@pytest.mark.parametrize("folder", FORBIDDEN)
+def test_imports_point_one_way(folder: str) -> None:
+    for path in (ROOT / folder).rglob("*.py"):
+        for name in imports(path):
+            assert not name.startswith(FORBIDDEN[folder]), f"{path.name} imports {name}"
+
+
+def test_stages_know_no_particular_method() -> None:
+    for path in (ROOT / "anomark" / "stages").glob("*.py"):
+        assert not any(n.startswith(("anomark_methods", "anomark_datasets")) for n in imports(path)), path
+
+
+def test_dropin_folders_are_not_packages_and_inits_are_empty() -> None:
+    assert not (ROOT / "methods/__init__.py").exists() and not (ROOT / "datasets/__init__.py").exists()
+    for path in (ROOT / "anomark").rglob("__init__.py"):
+        if path.parent != ROOT / "anomark":
+            assert path.read_text() == "", f"{path} re-exports: that puts its modules into every method's closure"
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("from anomark.cli import app; app(['list', 'methods'], standalone_mode=False)", {"torch", "pyod", "pandas"}),
+        ("from anomark.config import load; from anomark.plan import Plan; Plan(load('smoke'))", {"torch", "sklearn"}),
+        ("import anomark.stages.evaluate", {"torch"}),
+        ("import anomark.stages.report", {"torch"}),
+        ("import anomark.stages.cell", {"torch", "sklearn", "pandas"}),
+    ],
+    ids=["list", "plan", "evaluate", "report", "supervisor"],
+)
+def test_light_commands_import_nothing_heavy(code: str, absent: set[str]) -> None:
+    script = f"import sys\n{code}\nprint('LOADED', *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(done.stdout.rpartition("LOADED")[2].split())
+    assert not loaded & absent
+
+
+def test_every_method_is_documented() -> None:
+    for method in registry.methods().values():
+        assert ast.get_docstring(ast.parse(method.path.read_text())), f"{method.path} has no docstring"
+        assert method.control or method.paper, f"{method.path} names no PAPER"

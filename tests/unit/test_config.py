@@ -1,0 +1,108 @@
+"""The suites, their schema and its documentation agree, and a typo ends in one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from anomark import config
+from anomark.contracts import AnomarkError
+from anomark.dropins import ROOT
+from anomark.plan import Plan
+
+DEFAULT = config.read_yaml(ROOT / "config/default.yaml")
+
+
+@pytest.mark.parametrize("name", config.suites())
+def test_shipped_suites_are_valid(name: str) -> None:
+    suite = config.load(name)
+    assert suite.suite == name, "a suite bears the name of its file"
+
+
+def test_documentation_is_the_schema() -> None:
+    assert (ROOT / "config/README.md").read_text() == config.documentation(), "run `anomark docs`"
+    for schema in (config.Suite, config.Limits):
+        assert all(field.description for field in schema.model_fields.values())
+
+
+def test_default_suite_fits_its_budget() -> None:
+    """Declared core-seconds: under 1,000 for the default suite (DESIGN), each method's cost declared."""
+    assert Plan(config.load("default")).core_seconds < 1000
+
+
+def test_paper_cpu_fits_two_hours_on_two_cores(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANOMARK_DATA", str(data_root))
+    assert Plan(config.load("paper-cpu")).core_seconds < 2 * 3600 * 2
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"seds": [0]}, ("seds", "did you mean 'seeds'")),
+        ({"limits": {"second": 3}}, ("limits.second", "did you mean 'seconds'")),
+        ({"seeds": "[0,1]"}, ("seeds", "[0,1]", "--configfile")),
+        ({"seeds": [0, 0]}, ("seeds", "repeated")),
+        ({"device": "tpu"}, ("device", "tpu", "cpu")),
+        ({"datasets": []}, ("datasets",)),
+        ({"suite": "../up"}, ("suite", "../up")),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(change: dict[str, object], words: tuple[str, ...]) -> None:
+    with pytest.raises(AnomarkError) as error:
+        config.validate(config.merge(DEFAULT, change), "mine.yaml")
+    message = str(error.value)
+    assert message.startswith("mine.yaml: ") and "\n" not in message
+    assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"datasets": ["digts-0"]}, ("digts-0", "digits-0")),
+        ({"datasets": ["textures-*", "nothing-*"]}, ("nothing-*",)),
+        ({"exclude": ["kn"]}, ("kn", "'knn'")),
+        ({"budget": {"stesp": 3}}, ("stesp", "'steps'")),
+        ({"preprocessing": {"siz": 3}}, ("siz", "'size'")),
+        ({"params": {"vae": {"widht": 3}}}, ("widht", "'width'")),
+        ({"dataset_params": {"texture": {"size": 3}}}, ("texture", "'textures'")),
+        ({"core_seconds": {"wae": 3}}, ("wae", "'vae'")),
+    ],
+)
+def test_an_unknown_name_suggests_the_nearest(change: dict[str, object], words: tuple[str, ...]) -> None:
+    with pytest.raises(AnomarkError) as error:
+        Plan(config.validate(config.merge(DEFAULT, change), "mine.yaml"))
+    assert all(word in str(error.value) for word in words), error.value
+    assert "\n" not in str(error.value)
+
+
+def test_unknown_suite(tmp_path: Path) -> None:
+    with pytest.raises(AnomarkError, match="did you mean 'paper-cpu'"):
+        config.load("papr-cpu")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("a: [1,")
+    with pytest.raises(AnomarkError, match="not valid YAML"):
+        config.load(str(broken))
+
+
+def test_missing_data_is_listed_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = config.validate(config.merge(DEFAULT, {"datasets": ["mvtec-bottle", "nab-nyc_taxi"]}), "mine.yaml")
+    monkeypatch.delenv("ANOMARK_DATA", raising=False)
+    with pytest.raises(AnomarkError, match=r"data_root.*mvtec-bottle.*http.*nab-nyc_taxi"):
+        Plan(suite)
+    monkeypatch.setenv("ANOMARK_DATA", str(tmp_path / "absent"))
+    with pytest.raises(AnomarkError, match="no such folder"):
+        Plan(suite)
+    monkeypatch.setenv("ANOMARK_DATA", str(tmp_path))
+    with pytest.raises(AnomarkError, match=r"missing are mvtec-bottle .*; nab-nyc_taxi"):
+        Plan(suite)
+
+
+def test_overlays_merge_as_snakemake_does() -> None:
+    from snakemake.utils import update_config
+
+    base, overlay = yaml.safe_load("{a: {x: 1, y: 2}, b: [1], c: 3}"), yaml.safe_load("{a: {y: 5}, b: [2, 3], d: 4}")
+    merged = config.merge(base, overlay)
+    update_config(base, overlay)
+    assert merged == base

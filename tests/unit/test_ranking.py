@@ -1,0 +1,63 @@
+"""Ranking metrics against brute force, and the random band against simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from anomark.metrics.ranking import auroc, average_precision, random_band, roc_points
+
+labels_and_scores = st.integers(2, 40).flatmap(
+    lambda n: st.tuples(
+        arrays(np.uint8, n, elements=st.integers(0, 1)), arrays(np.float64, n, elements=st.integers(-5, 5))
+    )
+)
+
+
+@given(labels_and_scores)
+def test_auroc_is_the_share_of_pairs_ranked_right(case: tuple[np.ndarray, np.ndarray]) -> None:
+    labels, scores = case
+    if not 0 < labels.sum() < len(labels):
+        assert np.isnan(auroc(labels, scores)) and np.isnan(average_precision(labels, scores))
+        return
+    gap = scores[labels == 1][:, None] - scores[labels == 0][None]
+    np.testing.assert_allclose(auroc(labels, scores), (gap > 0).mean() + 0.5 * (gap == 0).mean(), atol=1e-12)
+
+
+def test_average_precision_on_a_worked_example() -> None:
+    # ranked: 1 0 1 -> precision 1 at recall 1/2, 2/3 at recall 1
+    np.testing.assert_allclose(average_precision(np.array([1, 0, 1]), np.array([3.0, 2.0, 1.0])), (1 + 2 / 3) / 2)
+
+
+def test_random_band_holds_95_percent_of_random_scores() -> None:
+    rng = np.random.default_rng(0)
+    labels = (np.arange(200) < 60).astype(np.uint8)
+    low, high = random_band(labels)
+    values = np.array([auroc(labels, rng.random(200)) for _ in range(2000)])
+    assert 0.93 < ((values > low) & (values < high)).mean() < 0.97
+
+
+def test_random_band_of_merged_windows() -> None:
+    """Scores of overlapping windows, averaged, correlate over L steps: the band must be that much wider."""
+    from anomark.metrics.merge import merge_windows
+    from anomark.signal.windows import window_starts
+
+    rng = np.random.default_rng(0)
+    labels = np.zeros(4000, np.uint8)
+    labels[1000:1400] = labels[3000:3400] = 1
+    starts = window_starts(4000, 48, 6)
+    low, high = random_band(labels, 48)
+    values = np.array([auroc(labels, merge_windows(rng.random(len(starts)), starts, 48, 4000)) for _ in range(400)])
+    assert ((values > low) & (values < high)).mean() > 0.9
+    plain = random_band(labels)
+    assert ((values > plain[0]) & (values < plain[1])).mean() < 0.5, "the formula for independent points is too narrow"
+
+
+def test_roc_points_are_thinned_and_keep_their_ends() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 5000)
+    fpr, tpr = roc_points(labels, rng.random(5000) + 0.3 * labels)
+    assert len(fpr) <= 200 and (fpr[0], tpr[0]) == (0, 0) and (fpr[-1], tpr[-1]) == (1, 1)
+    assert (np.diff(fpr) >= 0).all() and (np.diff(tpr) >= 0).all()
