@@ -9,7 +9,9 @@ import os
 import sys
 
 sys.path.insert(0, workflow.basedir)
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")]))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")])
+)
 
 from snakemake.exceptions import WorkflowError
 
@@ -83,20 +85,21 @@ rule prepare_labels:
 
 
 rule fit_and_score:
+    # A cell that is there needs no data, so copied or restored cells don't run again when their data is prepared anew.
     input:
-        lambda w: [ancient(f"{PLAN.data[w.dataset].folder}/{name}") for name in ("train.npy", "test.npy", "meta.json")],
+        lambda w: PLAN.inputs(f"{w.dataset}/{w.method}/{w.cell}"),
     output:
         f"{CELL}/fit.json",
         f"{CELL}/scores.npz",
     log:
         f"{LOGS}/cells/{{dataset}}/{{method}}/{{cell}}.log",
+    conda:
+        "envs/anomark.yaml"
     threads: PLAN.suite.threads
     resources:
         mem_mb=int(PLAN.suite.limits.memory_gb * 1024),
         runtime=max(1, round(PLAN.suite.limits.seconds / 60)),
         gpu=int(PLAN.suite.device == "cuda"),
-    conda:
-        "envs/anomark.yaml"
     shell:
         "{PYTHON} -m anomark.stages.cell {JOBS} {wildcards.dataset}/{wildcards.method}/{wildcards.cell} 2>&1 | tee {log}"
 
@@ -110,20 +113,24 @@ rule evaluate_dataset:
         f"{EVALUATION}/metrics.csv",
         f"{EVALUATION}/outcomes.csv",
         f"{EVALUATION}/summary.json",
-    params:
-        folder=lambda w: EVALUATION.format(dataset=w.dataset),
-        key=lambda w: PLAN.evaluation_key(w.dataset),
     log:
         f"{LOGS}/evaluate/{{dataset}}.log",
     conda:
         "envs/anomark.yaml"
+    params:
+        folder=lambda w: EVALUATION.format(dataset=w.dataset),
+        key=lambda w: PLAN.evaluation_key(w.dataset),
     shell:
         "{PYTHON} -m anomark.stages.evaluate {JOBS} {wildcards.dataset} {params.folder} 2>&1 | tee {log}"
 
 
 rule build_report:
     input:
-        expand(f"{EVALUATION}/{{name}}", dataset=PLAN.data, name=["metrics.csv", "outcomes.csv", "summary.json"]),
+        expand(
+            f"{EVALUATION}/{{name}}",
+            dataset=PLAN.data,
+            name=["metrics.csv", "outcomes.csv", "summary.json"],
+        ),
     output:
         report(
             f"{PLAN.report}/index.html",
@@ -136,19 +143,23 @@ rule build_report:
             caption="anomark/report/captions/tables.rst",
             category="Tables",
         ),
-        expand(f"{PLAN.report}/tables/table{{number}}.{{format}}", number=[1, 2, 3], format=["csv", "md", "tex"]),
+        expand(
+            f"{PLAN.report}/tables/table{{number}}.{{format}}",
+            number=[1, 2, 3],
+            format=["csv", "md", "tex"],
+        ),
         f"{PLAN.folder}/metrics.csv",
         f"{PLAN.folder}/coverage.csv",
+    log:
+        f"{LOGS}/report.log",
+    conda:
+        "envs/anomark.yaml"
     params:
         evaluation=f"{PLAN.folder}/evaluation",
         suite=f"{PLAN.folder}/suite.json",
         report=PLAN.report,
         results=PLAN.folder,
         key=PLAN.report_key(),
-    log:
-        f"{LOGS}/report.log",
-    conda:
-        "envs/anomark.yaml"
     shell:
         "{PYTHON} -m anomark.stages.report --suite-json {params.suite} --evaluation {params.evaluation}"
         " --out {params.report} --results {params.results} 2>&1 | tee {log}"

@@ -5,8 +5,11 @@ The workflow itself is Snakemake's (`snakemake --cores all`); these commands loo
 
 from __future__ import annotations
 
+import contextlib
+import fnmatch
 import functools
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -58,6 +61,8 @@ def list_(what: Annotated[str, typer.Argument(help="methods, datasets or suites"
     """List what the benchmark knows, without importing any of it."""
     from anomark import registry
 
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]]
     if what == "methods":
         rows = [
             (m.id, m.label, ",".join(m.modalities), "control" if m.control else m.track, m.paper)
@@ -66,7 +71,14 @@ def list_(what: Annotated[str, typer.Argument(help="methods, datasets or suites"
         head = ("id", "label", "modalities", "track", "paper")
     elif what == "datasets":
         rows = [
-            (d.id, d.family.modality, d.family.level, d.family.licence, "data folder" if d.family.files else "embedded", "")
+            (
+                d.id,
+                d.family.modality,
+                d.family.level,
+                d.family.licence,
+                "data folder" if d.family.files else "embedded",
+                "",
+            )
             for d in registry.datasets().values()
         ]
         rows += [
@@ -74,7 +86,7 @@ def list_(what: Annotated[str, typer.Argument(help="methods, datasets or suites"
             for f in registry.families().values()
             if f.open
         ]
-        head = ("id", "modality", "level", "licence", "needs", "")  # type: ignore[assignment]
+        head = ("id", "modality", "level", "licence", "needs", "")
     elif what == "suites":
         from anomark.config import load, suites
 
@@ -82,7 +94,13 @@ def list_(what: Annotated[str, typer.Argument(help="methods, datasets or suites"
         for name, path in suites().items():
             suite = load(name)
             rows.append(
-                (name, f"{len(suite.datasets)} datasets", f"{len(suite.seeds)} seeds", suite.device, _first_comment(path))
+                (
+                    name,
+                    f"{len(suite.datasets)} datasets",
+                    f"{len(suite.seeds)} seeds",
+                    suite.device,
+                    _first_comment(path),
+                )
             )
         head = ("suite", "datasets", "seeds", "device", "")
     else:
@@ -111,7 +129,7 @@ def run(dataset: str, method: str, seed: int = 0, suite: SuiteOption = DEFAULT_S
     data = plan.data[dataset]
     if not (Path(data.folder) / "meta.json").exists():
         prepare.write_data(asdict(data))
-    if all(Path(path).exists() for path in cell.outputs):
+    if cell.exists:
         record = json.loads((Path(cell.folder) / "fit.json").read_text())
         print(f"already there: {cell.folder}")
     else:
@@ -167,10 +185,8 @@ def report(
         if not (evaluation / dataset / "metrics.csv").exists():
             raise AnomarkError(f"{evaluation / dataset}: no evaluation; run snakemake, or `anomark evaluate`")
     plan.write()
-    stage.main(
-        ["--suite-json", f"{plan.folder}/suite.json", "--evaluation", str(evaluation)]
-        + ["--out", plan.report, "--results", plan.folder]
-    )
+    inputs = ["--suite-json", f"{plan.folder}/suite.json", "--evaluation", str(evaluation)]
+    stage.main([*inputs, "--out", plan.report, "--results", plan.folder])
     if format is None:
         print(f"{plan.report}/index.html")
     else:
@@ -190,7 +206,7 @@ def why(dataset: str, method: str, suite: SuiteOption = DEFAULT_SUITE) -> None:
     if not cells:
         raise AnomarkError(f"the suite {plan.suite.suite} has no cell of {method} on {dataset}")
     for cell in cells:
-        if all(Path(path).exists() for path in cell.outputs):
+        if cell.exists:
             print(f"seed {cell.seed}: stored under its key {cell.key}; nothing would run")
             continue
         print(f"seed {cell.seed}: would run, {_difference(cell)}")
@@ -228,9 +244,10 @@ def check(file: Path) -> None:
     from anomark.check import check_file
 
     failures = 0
-    for name, problem in check_file(file):
-        print(f"{'FAIL' if problem else 'ok  '} {name}{f': {problem}' if problem else ''}")
-        failures += bool(problem)
+    with open(os.devnull, "w") as quiet, contextlib.redirect_stderr(quiet):  # progress of many tiny trainings
+        for name, problem in check_file(file):
+            print(f"{'FAIL' if problem else 'ok  '} {name}{f': {problem}' if problem else ''}")
+            failures += bool(problem)
     if failures:
         raise typer.Exit(1)
 
@@ -238,13 +255,13 @@ def check(file: Path) -> None:
 @app.command()
 @_plain_errors
 def gc(
-    bad: Annotated[bool, typer.Option("--bad", help="Drop instead the cells with a bad outcome, to try them again.")] = False,
+    bad: Annotated[
+        bool, typer.Option("--bad", help="Drop instead the cells with a bad outcome, to try them again.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would go.")] = False,
     suite: Annotated[list[Path] | None, typer.Option("--suite", help="More suite files whose cells to keep.")] = None,
 ) -> None:
     """Drop cells that no suite addresses. Datasets whose data isn't at hand keep all of theirs."""
-    import os
-
     from anomark import config
     from anomark.plan import Plan
     from anomark.stages.verdict import GOOD
@@ -266,8 +283,6 @@ def gc(
                     unknown.add(dataset)
                     continue
                 keep |= {cell.folder for cell in plan.cells}
-        import fnmatch
-
         drop = [
             p for p in folders if str(p) not in keep and not any(fnmatch.fnmatch(p.parts[-3], name) for name in unknown)
         ]

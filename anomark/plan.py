@@ -18,6 +18,7 @@ from anomark import provenance, registry
 from anomark.config import Suite
 from anomark.contracts import AnomarkError, DataError
 from anomark.dropins import ROOT
+from anomark.rawfiles import locate
 from anomark.registry import Dataset, Method
 
 STAGES = ROOT / "anomark" / "stages"
@@ -60,8 +61,17 @@ class Cell:
     core_seconds: float
 
     @property
+    def id(self) -> str:
+        return f"{self.dataset}/{self.method}/{self.seed}-{self.key}"
+
+    @property
     def outputs(self) -> list[str]:
         return [f"{self.folder}/fit.json", f"{self.folder}/scores.npz"]
+
+    @property
+    def exists(self) -> bool:
+        """Whether its result is stored; a key leaves nothing else to ask."""
+        return all(Path(path).exists() for path in self.outputs)
 
 
 class Plan:
@@ -95,6 +105,8 @@ class Plan:
             for seed in (suite.seeds[:1] if m.deterministic else suite.seeds)
         ]
 
+        self._by_id = {cell.id: cell for cell in self.cells}
+
     # -- data -----------------------------------------------------------------------------------------------------
 
     def _data(self) -> list[Data]:
@@ -111,8 +123,9 @@ class Plan:
         missing = []
         for d in needed:
             assert root is not None
-            found[d.id] = _raw_files(root, d, self._dataset_params(d))
-            if not found[d.id]:
+            try:
+                found[d.id] = locate(root, d.family.files, **self._dataset_params(d))
+            except DataError:
                 missing.append(_wanted(d, self._dataset_params(d)))
         if missing:
             raise DataError(f"{root}: missing are {'; '.join(missing)}")
@@ -148,7 +161,7 @@ class Plan:
         common = {k: v for k, v in self.suite.preprocessing.items() if k in family.defaults}
         own = self.suite.dataset_params.get(family.id, {})
         item = {} if dataset.item is None else {"item": dataset.item}
-        return family.defaults | common | own | dataset.overrides | item
+        return family.defaults | common | own | item | dataset.overrides
 
     # -- cells ----------------------------------------------------------------------------------------------------
 
@@ -184,6 +197,11 @@ class Plan:
             folder=f"{self.cells_root}/{dataset.id}/{method.id}/{seed}-{key}",
             core_seconds=suite.cost(method.id),
         )
+
+    def inputs(self, cell_id: str) -> list[str]:
+        """Files that a cell still has to read: none once its result is stored."""
+        cell = self._by_id[cell_id]
+        return [] if cell.exists else [f"{cell.data}/{name}" for name in ("train.npy", "test.npy", "meta.json")]
 
     def cells_of(self, dataset: str) -> list[Cell]:
         return [cell for cell in self.cells if cell.dataset == dataset]
@@ -240,7 +258,7 @@ class Plan:
         folder.mkdir(parents=True, exist_ok=True)
         plan = {
             "data": {key: asdict(data) for key, data in self.data.items()},
-            "cells": {f"{c.dataset}/{c.method}/{c.seed}-{c.key}": asdict(c) for c in self.cells},
+            "cells": {c.id: asdict(c) for c in self.cells},
             "not_applicable": self.not_applicable,
             "limits": self.suite.limits.model_dump(),
             "methods": self._rows(),
@@ -334,15 +352,6 @@ def _check_parameters(suite: Suite, datasets: list[Dataset], methods: list[Metho
                 raise AnomarkError(
                     f"dataset_params: {name} has no parameter {key!r}; {registry.nearest(key, families[name].defaults)}"
                 )
-
-
-def _raw_files(root: Path, dataset: Dataset, params: dict[str, Any]) -> list[Path]:
-    """Files of the first alternative all of whose patterns match something below `root`, sorted."""
-    for alternative in dataset.family.files:
-        groups = [sorted(p for p in root.glob(pattern.format(**params)) if p.is_file()) for pattern in alternative]
-        if all(groups):
-            return sorted({file for group in groups for file in group})
-    return []
 
 
 def _wanted(dataset: Dataset, params: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from pathlib import Path
 
 from anomark.plan import Cell, Plan
 
@@ -14,7 +13,7 @@ _LOOK = 2.0  # seconds between two looks at the results folder
 
 def watch(plan: Plan, cores: int) -> None:
     """Print a line whenever cells were finished, from a thread that ends with the process."""
-    missing = [cell for cell in plan.cells if not all(Path(path).exists() for path in cell.outputs)]
+    missing = [cell for cell in plan.cells if not cell.exists]
     print(
         f"anomark: suite {plan.suite.suite}: {len(plan.cells)} cells, {len(missing)} to compute "
         f"(declared: {sum(c.core_seconds for c in missing):.0f} core-seconds)",
@@ -29,7 +28,7 @@ def _watch(plan: Plan, cores: int, missing: list[Cell]) -> None:
     started, total, waiting = time.monotonic(), len(plan.cells), list(missing)
     while waiting:
         time.sleep(_LOOK)
-        left = [cell for cell in waiting if not all(Path(path).exists() for path in cell.outputs)]
+        left = [cell for cell in waiting if not cell.exists]
         if len(left) == len(waiting):
             continue
         waiting = left

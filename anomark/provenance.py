@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ def _targets(node: ast.stmt) -> set[str]:
     return {t.id for t in targets if isinstance(t, ast.Name)}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _scan(path: Path, _stamp: tuple[int, int]) -> tuple[str, tuple[Path, ...], frozenset[str]]:
     """Hash of the code of one file, the files of anomark that it imports, the top-level names of other imports."""
     tree = parse(path)
@@ -115,7 +115,7 @@ def closure(roots: Iterable[Path]) -> tuple[dict[str, str], dict[str, str]]:
     return dict(sorted(sources.items())), {d: _version(d) for d in sorted(distributions)}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _version(distribution: str) -> str:
     try:
         return version(distribution)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import difflib
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -111,7 +111,7 @@ class Dataset:
     overrides: dict[str, Any] = field(default_factory=dict)
 
 
-def read_literals(path: Path, kinds: dict[str, type]) -> dict[str, Any]:
+def read_literals(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
     """Top-level literals of a drop-in file whose names are in `kinds`, with their types checked."""
     tree = parse(path)
     found: dict[str, Any] = {}
@@ -174,7 +174,9 @@ def read_method(path: Path) -> list[Method]:
     """
     meta = read_literals(path, METHOD_LITERALS)
     if not _binds(parse(path), "Method"):
-        raise AnomarkError(f"{path}: nothing in it is called Method; define `class Method` or import one under that name")
+        raise AnomarkError(
+            f"{path}: nothing in it is called Method; define `class Method` or import one under that name"
+        )
     stem = path.stem
     modalities = meta.get("MODALITIES", MODALITIES)
     if unknown := [m for m in modalities if m not in MODALITIES]:
@@ -219,7 +221,9 @@ def methods() -> dict[str, Method]:
     for path in _dropins("methods"):
         for method in read_method(path):
             if method.id in found:
-                raise AnomarkError(f"{path}: the id {method.id!r} is taken by {found[method.id].path}; rename one of them")
+                raise AnomarkError(
+                    f"{path}: the id {method.id!r} is taken by {found[method.id].path}; rename one of them"
+                )
             found[method.id] = method
     return found
 
@@ -298,7 +302,7 @@ def find_method(name: str) -> Method:
 
 def load_method(base: str) -> type:
     """The class `Method` of methods/<base>.py; this imports the file."""
-    return importlib.import_module(f"anomark_methods.{base}").Method  # type: ignore[no-any-return]
+    return importlib.import_module(f"anomark_methods.{base}").Method
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

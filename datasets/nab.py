@@ -58,7 +58,8 @@ ITEMS = {
     "ambient_temperature_system_failure": {"folder": "realKnownCause"},
     "cpu_utilization_asg_misconfiguration": {"folder": "realKnownCause"},
     "ec2_request_latency_system_failure": {"folder": "realKnownCause"},
-    "machine_temperature_system_failure": {"folder": "realKnownCause"},
+    # The paper's short name; the owner's file has the long one.
+    "machine_temperature": {"folder": "realKnownCause", "item": "machine_temperature_system_failure"},
     "nyc_taxi": {"folder": "realKnownCause"},
     "rogue_agent_key_hold": {"folder": "realKnownCause"},
     "rogue_agent_key_updown": {"folder": "realKnownCause"},

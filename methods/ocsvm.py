@@ -4,6 +4,8 @@ from pyod.models.ocsvm import OCSVM as Method  # noqa: F401
 
 NAME = "One-class SVM"
 LABEL = "OCSVM"
-PAPER = "Schölkopf, Platt, Shawe-Taylor, Smola, Williamson: Estimating the Support of a High-Dimensional Distribution. 2001"
+PAPER = (
+    "Schölkopf et al.: Estimating the Support of a High-Dimensional Distribution. Neural Computation 2001"
+)
 MODALITIES = ("image", "series", "audio")
 DETERMINISTIC = True

@@ -18,7 +18,7 @@ NAME = "vae"
 LABEL = "VAE"
 PAPER = "Kingma & Welling 2014"
 MODALITIES = ("image", "series", "audio")
-VARIANTS: dict[str, dict[str, Any]] = {}
+VARIANTS = {"untrained": {"steps": 0, "LABEL": "untrained VAE", "CONTROL": True}}  # what the architecture alone sees
 DEFAULTS = {"steps": 3000, "batch_size": 32, "lr": 1e-3, "width": 32, "latent": 64}
 #: Rows per forward pass when scoring.
 SCORE_BATCH = 64

@@ -42,7 +42,7 @@ class Windows:
     def __init__(self, series: Array, starts: Array, length: int) -> None:
         self.starts = np.asarray(starts, dtype=np.int64)
         # (T - L + 1, C, L): a view, no copy.
-        self._view = np.lib.stride_tricks.sliding_window_view(series, length, axis=0)  # type: ignore[call-overload]
+        self._view = np.lib.stride_tricks.sliding_window_view(series, length, axis=0)
         self.shape = (len(self.starts), series.shape[1], length)
 
     def __len__(self) -> int:

@@ -271,7 +271,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `finally` ends the child and clears up
     plan = json.loads(args.plan.read_text())
     if args.cell not in plan["cells"]:
-        raise SystemExit(f"anomark: {args.plan} has no cell {args.cell}; the suite changed meanwhile, run snakemake again")
+        raise SystemExit(
+            f"anomark: {args.plan} has no cell {args.cell}; the suite changed meanwhile, run snakemake again"
+        )
     try:
         record = run_cell(plan["cells"][args.cell], plan["limits"])
     except (AnomarkError, OSError) as error:

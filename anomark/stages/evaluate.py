@@ -46,12 +46,15 @@ def evaluate(plan: dict[str, Any], dataset: str, out: Path) -> None:
     meta = json.loads((folder / "meta.json").read_text())
     truth = np.load(job["labels"])
     labels = truth["labels"]
-    masks = truth["masks"] if "masks" in truth else None
+    masks = truth.get("masks")
     cells = [cell for cell in plan["cells"].values() if cell["dataset"] == dataset]
     flags = {row["id"]: row for row in plan["methods"]}
     measured = _Measured(meta, labels, masks)
 
-    outcomes, metrics, curves, first = [], [], [], {}
+    outcomes: list[dict[str, Any]] = []
+    metrics: list[dict[str, Any]] = []
+    curves: list[dict[str, Any]] = []
+    first: dict[str, tuple[Array, Array | None]] = {}
     for cell in cells:
         record = json.loads((Path(cell["folder"]) / "fit.json").read_text())
         deterministic = flags[cell["method"]]["deterministic"]
@@ -72,7 +75,7 @@ def evaluate(plan: dict[str, Any], dataset: str, out: Path) -> None:
         if record["status"] != "done":
             continue
         with np.load(Path(cell["folder"]) / "scores.npz") as stored:
-            score, map_ = stored["score"], stored["map"] if "map" in stored else None
+            score, map_ = stored["score"], stored.get("map")
         if len(score) != meta["n_test"]:
             raise DataError(
                 f"{cell['folder']}/scores.npz: {len(score)} scores, but {dataset} has {meta['n_test']} test rows; "
@@ -93,7 +96,14 @@ def evaluate(plan: dict[str, Any], dataset: str, out: Path) -> None:
         {"dataset": dataset, "method": ORACLE, "seed": 0} | row
         for row in measured.metrics(labels.astype(np.float64), oracle)
     ]
-    oracle_row = {"dataset": dataset, "method": ORACLE, "seed": 0, "status": "done", "reason": "", "deterministic": True}
+    oracle_row = {
+        "dataset": dataset,
+        "method": ORACLE,
+        "seed": 0,
+        "status": "done",
+        "reason": "",
+        "deterministic": True,
+    }
     not_applicable = [row | {"status": "n/a"} for row in plan["not_applicable"] if row["dataset"] == dataset]
 
     work = out.with_name(f".{out.name}.{os.getpid()}")

@@ -75,7 +75,12 @@ def save_model(method: Any, folder: Path, probe: Array) -> dict[str, Any]:
             copy.loads(data)
             same = np.array_equal(copy.decision_function(probe), method.decision_function(probe))
         except Exception as error:  # whatever a foreign class can't do is a reason, not a failure of the cell
-            return {"file": None, "format": "refit", "parameters": None, "why": f"{type(error).__name__}: {error}"[:300]}
+            return {
+                "file": None,
+                "format": "refit",
+                "parameters": None,
+                "why": f"{type(error).__name__}: {error}"[:300],
+            }
         if not same:
             return {"file": None, "format": "refit", "parameters": None, "why": "the stored copy scores differently"}
         (folder / "model.skops").write_bytes(data)

@@ -20,9 +20,8 @@ def main() -> None:
     bad = cells[~cells["status"].isin(GOOD)]
     counts = ", ".join(f"{n} {status}" for status, n in cells["status"].value_counts().items())
     if len(bad):
-        for row in bad.itertuples():
-            seed = "" if pd.isna(row.seed) else f" seed {row.seed:g}"
-            print(f"{row.status}: {row.dataset} {row.method}{seed}: {row.reason}")
+        for row in bad.to_dict("records"):
+            print(f"{row['status']}: {row['dataset']} {row['method']} seed {row['seed']:g}: {row['reason']}")
         raise SystemExit(
             f"{len(bad)} of {len(cells)} outcomes are bad ({counts}); the report is built and names them. "
             "`anomark gc --bad` drops them, so that the next run tries again."

@@ -25,7 +25,7 @@ mvtec, nab, ucr, msl, ucr_anomaly = (
 
 
 def prepared(module: Any, root: Path, item: str, **params: Any) -> Prepared:
-    return module.prepare(root, item=item, **{**module.DEFAULTS, **module.ITEMS.get(item, {}), **params})
+    return module.prepare(root, **{**module.DEFAULTS, "item": item, **module.ITEMS.get(item, {}), **params})
 
 
 def refusal(module: Any, root: Path, item: str, **params: Any) -> str:
@@ -88,7 +88,7 @@ def test_nab_taxi(data_root: Path) -> None:
 
 
 def test_nab_machine_temperature(data_root: Path) -> None:
-    p = prepared(nab, data_root, "machine_temperature_system_failure")
+    p = prepared(nab, data_root, "machine_temperature")
     assert len(p.train) + len(p.test) == 22_695
     assert (p.window, p.stride) == (288, 36)
     assert int(np.argmax(p.labels)) == 288  # training ends one window before the first label
