@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,10 @@ BAD = {
 ONLY = {"autoformer": "series", "patchcore": "image"}
 
 
-def write_evaluation(root: Path) -> tuple[Path, Path]:
+def write_evaluation(root: Path, datasets: Sequence[str] = tuple(DATASETS)) -> tuple[Path, Path]:
     """Write suite.json and evaluation/ below `root`; returns both paths."""
     evaluation = root / "evaluation"
-    for index, dataset in enumerate(DATASETS):
+    for index, dataset in enumerate(datasets):
         folder = evaluation / dataset
         folder.mkdir(parents=True, exist_ok=True)
         write_dataset(folder, dataset, np.random.default_rng(index))
@@ -77,7 +78,7 @@ def write_evaluation(root: Path) -> tuple[Path, Path]:
         "seeds": SEEDS,
         "config": {"suite": "example", "limits": {"seconds": 60}, "budget": {"steps": 400}},
         "methods": METHODS,
-        "datasets": list(DATASETS),
+        "datasets": list(datasets),
         "environment": {"python": "3.11.9", "numpy": "2.4.6", "torch": "2.13.0", "platform": "Linux", "cpu": "2 cores"},
         "commit": "0123456789abcdef0123456789abcdef01234567",
         "date": "2026-01-02",

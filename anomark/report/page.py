@@ -63,10 +63,8 @@ def write_page(results: Results, tables: list[Table], pictures: list[Picture], p
 
 
 def emphasise(sentence: str) -> Markup:
-    """Set the numbers of a sentence in bold."""
-    escaped = str(Markup.escape(sentence))
-    pattern = r"(?<![\w&#;.])([+−±]?(?:\d+ of \d+|\d*\.\d+|\d+)%?)(?![\w;])"
-    return Markup(re.sub(pattern, r"<strong>\1</strong>", escaped))
+    """**bold** -> <strong>bold</strong>, everything else escaped."""
+    return Markup(re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", str(Markup.escape(sentence))))
 
 
 def embed(picture: Picture) -> Markup:

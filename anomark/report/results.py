@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -184,16 +184,22 @@ class Results:
         """The rows of outcomes.csv of one method on one dataset, one a seed; empty where it isn't in the suite."""
         return self._outcomes.get((dataset, method), self.outcomes.iloc[:0])
 
+    @cached_property
+    def _ends(self) -> dict[tuple[str, str], Score]:
+        """How the cells of each method on each dataset ended, still without numbers."""
+        return {
+            key: Score(*worst(rows), seeds=len(rows), deterministic=bool(rows["deterministic"].map(_truth).all()))
+            for key, rows in self._outcomes.items()
+        }
+
     def score(self, dataset: str, method: str, metric: str = "auroc") -> Score:
-        rows = self.outcome(dataset, method)
-        if rows.empty:
+        end = self._ends.get((dataset, method))
+        if end is None:
             return Score("not in suite", "the suite has no such cell")
-        status, reason = worst(rows)
         by_seed = self._values.get((dataset, method, metric), {})
-        if not by_seed and status == "done":
+        if not by_seed and end.status == "done":
             return Score("undefined", f"{metric} is not defined for these scores and labels")
-        deterministic = bool(rows["deterministic"].map(_truth).all())
-        return Score(status, reason, by_seed, len(rows), deterministic)
+        return replace(end, by_seed=by_seed)
 
     def cost(self, dataset: str, method: str, column: str) -> float | None:
         """Mean over seeds of a numeric column of outcomes.csv, None where nothing was recorded."""

@@ -12,7 +12,10 @@ NOUNS = {"image": "images", "series": "time series", "audio": "audio"}
 
 
 def verdict(results: Results) -> list[str]:
-    """Sentences on coverage, the best methods, the controls, published against measured, and the harness."""
+    """Sentences on coverage, the best methods, the controls, published against measured, and the harness.
+
+    The figures that matter stand between double asterisks.
+    """
     return [
         sentence
         for sentence in (
@@ -31,7 +34,7 @@ def coverage_sentence(results: Results) -> str:
     done = int(counts.get("done", 0))
     applicable = int(counts.sum() - counts.get("n/a", 0))
     rest = [f"{count} {status}" for status, count in sorted(counts.items()) if status not in ("done", "n/a")]
-    return f"{done} of {applicable} cells are done" + (f" ({', '.join(rest)})." if rest else ".")
+    return f"**{done} of {applicable}** cells are done" + (f" ({', '.join(rest)})." if rest else ".")
 
 
 def best_sentence(results: Results, modality: str) -> str:
@@ -50,7 +53,7 @@ def best_sentence(results: Results, modality: str) -> str:
         if means:
             best = max(means, key=lambda label: means[label])
             where = f" in the track “{track}”" if len(tracks) > 1 else ""
-            parts.append(f"{best}{where} ({number(means[best])})")
+            parts.append(f"{best}{where} (**{number(means[best])}**)")
     over = f"{len(datasets)} datasets" if len(datasets) > 1 else results.label(datasets[0])
     if not parts:
         return f"On {NOUNS[modality]} no method has a number on all {over}."
@@ -67,7 +70,7 @@ def control_sentence(results: Results) -> str:
     below = sum(below_control(results, dataset, method) for dataset, method in pairs)
     if not pairs or not any(results.best_control(dataset) for dataset in results.datasets):
         return ""
-    return f"{below} of {len(pairs)} results of methods lie below the strongest control of their dataset."
+    return f"**{below} of {len(pairs)}** results of methods lie below the strongest control of their dataset."
 
 
 def published_sentence(results: Results) -> str:
@@ -81,8 +84,8 @@ def published_sentence(results: Results) -> str:
     lower = sum(difference < 0 for difference in differences)
     noun = "published number" if len(differences) == 1 else "published numbers"
     return (
-        f"Against {len(differences)} {noun}, the measured AUROC is lower {lower} times; "
-        f"the median difference is {signed(statistics.median(differences))}."
+        f"Against {len(differences)} {noun}, the measured AUROC is lower **{lower}** times; "
+        f"the median difference is **{signed(statistics.median(differences))}**."
     )
 
 
@@ -92,7 +95,7 @@ def harness_sentence(results: Results) -> str:
     oracle = [score.mean for d in results.datasets if (score := results.score(d, ORACLE)).mean is not None]
     if oracle:
         perfect = sum(mean == 1 for mean in oracle)
-        parts.append(f"the oracle reaches 1.000 on {perfect} of {len(oracle)} datasets")
+        parts.append(f"the oracle reaches 1.000 on **{perfect} of {len(oracle)}** datasets")
     inside = [
         low <= mean <= high
         for dataset, summary in results.datasets.items()
@@ -101,5 +104,5 @@ def harness_sentence(results: Results) -> str:
         for low, high in [summary["random_band"]]
     ]
     if inside:
-        parts.append(f"the random control lies inside its 95% band on {sum(inside)} of {len(inside)}")
+        parts.append(f"the random control lies inside its 95% band on **{sum(inside)} of {len(inside)}**")
     return f"The harness: {', '.join(parts)}." if parts else ""

@@ -16,9 +16,12 @@ from anomark.report.page import emphasise, flatten
 from anomark.stages.report import main
 from tests.report_fixture import DATASETS, METHODS, write_evaluation
 
+#: One dataset a kind of picture.
+SHOWN = ("mvtec-metal_nut", "nab-nyc_taxi", "ucr-ECG200")
+
 
 def build(root: Path, out: str) -> Path:
-    suite, evaluation = write_evaluation(root)
+    suite, evaluation = write_evaluation(root, SHOWN)
     arguments = ["--suite-json", suite, "--evaluation", evaluation, "--out", root / out, "--results", root / "results"]
     assert main([str(argument) for argument in arguments]) == 0
     return root / out
@@ -33,14 +36,15 @@ def test_writes_what_it_promises(report: Path) -> None:
     for table in ("table1", "table2", "table3", "leaderboard"):
         for form in ("csv", "md", "tex", "html"):
             assert (report / "tables" / f"{table}.{form}").stat().st_size
-    for dataset, (_, modality, _) in DATASETS.items():
+    for dataset in SHOWN:
+        _, modality, _ = DATASETS[dataset]
         for kind in ("auroc", "roc", "gallery" if modality == "image" else "series"):
             for form in ("svg", "png"):
                 assert (report / "figures" / f"{dataset}-{kind}.{form}").stat().st_size
     metrics = pd.read_csv(report.parent / "results" / "metrics.csv")
     assert list(metrics.columns[:5]) == ["dataset", "method", "seed", "metric", "value"]
     coverage = pd.read_csv(report.parent / "results" / "coverage.csv", keep_default_na=False)
-    assert {(d, m["id"]) for d in DATASETS for m in METHODS} == set(
+    assert {(d, m["id"]) for d in SHOWN for m in METHODS} == set(
         zip(coverage["dataset"], coverage["method"], strict=True)
     )
 
@@ -103,10 +107,8 @@ def test_decimation_leaves_short_series_alone() -> None:
     assert drawn.tolist() == list(range(10))
 
 
-def test_numbers_in_sentences_are_set_in_bold() -> None:
-    assert emphasise("12 of 14 cells <x> (.943).") == (
-        "<strong>12 of 14</strong> cells &lt;x&gt; (<strong>.943</strong>)."
-    )
+def test_what_matters_in_a_sentence_is_set_in_bold() -> None:
+    assert emphasise("**12 of 14** cells <x>, Digits 0.") == "<strong>12 of 14</strong> cells &lt;x&gt;, Digits 0."
 
 
 def test_flatten() -> None:
