@@ -211,7 +211,7 @@ def write_series(path: Path, rng: np.random.Generator) -> None:
     for start in (900, 2400, 2900, 4300):
         labels[start : start + 120] = 1
         series[start + 40 : start + 80] *= 0.2
-    arrays = {"series": series[:, None].astype(np.float32), "labels": labels}
+    arrays: dict[str, Any] = {"series": series[:, None].astype(np.float32), "labels": labels}
     smooth = np.convolve(labels, np.ones(60) / 60, mode="same")
     for method in ("vae", "wavediff", "autoformer", "iforest", "knn", "nearest_train", "random_score"):
         arrays[f"score:{method}"] = QUALITY[method] * smooth + rng.gamma(2.0, 0.08, steps)
@@ -223,7 +223,10 @@ def write_windows(path: Path, rng: np.random.Generator) -> None:
     label = (np.arange(count) >= count // 2).astype(np.uint8)
     time = np.linspace(0, 1, length)
     peaks = np.exp(-((time - 0.3) ** 2) / 0.002) - 0.4 * np.exp(-((time - 0.6 - 0.1 * label[:, None]) ** 2) / 0.01)
-    arrays = {"examples": (peaks + rng.normal(0, 0.03, peaks.shape))[:, None].astype(np.float32), "label": label}
+    arrays: dict[str, Any] = {
+        "examples": (peaks + rng.normal(0, 0.03, peaks.shape))[:, None].astype(np.float32),
+        "label": label,
+    }
     for method in ("vae", "wavediff", "iforest"):
         arrays[f"score:{method}"] = label * QUALITY[method] + rng.random(count)
     np.savez_compressed(path, **arrays)

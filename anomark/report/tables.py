@@ -276,7 +276,7 @@ def ablation_table(results: Results) -> Table:
                 cell = Cell(cell.text, f"{cell.spread} n={count}".strip(), cell.note, cell.sort)
             means.append(cell)
             printed = _published_ablation(results, method, f"drop_{modality}")
-            drops.append(_drop_cell(drop, printed) if method != "wavediff" else Cell(""))
+            drops.append(_drop_cell(drop, printed) if method != "wavediff" else Cell("–", tone="quiet"))
             record |= _machine(mean, modality, published, paper=True) | {f"{modality} datasets": count}
             record |= {
                 f"{modality} drop percent": _digits(drop.mean) or drop.status,
