@@ -15,7 +15,8 @@ pytestmark = pytest.mark.browser
 CHROMIUM = shutil.which("chromium")
 if CHROMIUM is None:
     pytest.skip("needs the program chromium, which is not on the PATH", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+pytest.importorskip("playwright", reason="needs the package playwright")
+from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +29,16 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[sync_api.Browser]:
+def browser() -> Iterator[Browser]:
     options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-    with sync_api.sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
         yield browser
         browser.close()
 
 
 @pytest.fixture
-def page(browser: sync_api.Browser, address: str) -> Iterator[sync_api.Page]:
+def page(browser: Browser, address: str) -> Iterator[Page]:
     """The page at 1280 px; whatever it logs or asks for fails the test that opened it."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     messages: list[str] = []
@@ -50,7 +51,7 @@ def page(browser: sync_api.Browser, address: str) -> Iterator[sync_api.Page]:
     assert messages == []
 
 
-def column(page: sync_api.Page, header: str) -> list[float | None]:
+def column(page: Page, header: str) -> list[float | None]:
     """Sort keys of a leaderboard column from top to bottom, None for a word."""
     return page.evaluate(
         """header => {
@@ -63,7 +64,7 @@ def column(page: sync_api.Page, header: str) -> list[float | None]:
     )
 
 
-def test_tables_and_pictures_are_there(page: sync_api.Page) -> None:
+def test_tables_and_pictures_are_there(page: Page) -> None:
     for name in ("table1", "table2", "table3", "leaderboard"):
         assert page.locator(f"#{name}").is_visible()
     assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
@@ -77,14 +78,14 @@ def test_tables_and_pictures_are_there(page: sync_api.Page) -> None:
     assert min(sizes) > 50
 
 
-def test_every_picture_says_what_it_shows(page: sync_api.Page) -> None:
+def test_every_picture_says_what_it_shows(page: Page) -> None:
     texts = page.evaluate(
         "[...document.querySelectorAll('figure svg, figure img')].map(e => e.getAttribute('aria-label') ?? e.alt)"
     )
     assert all(len(text) > 20 for text in texts)
 
 
-def test_header_sorts_both_ways_with_the_keyboard_and_words_stay_last(page: sync_api.Page) -> None:
+def test_header_sorts_both_ways_with_the_keyboard_and_words_stay_last(page: Page) -> None:
     button = page.locator("#leaderboard thead button", has_text="AUROC").first
     button.focus()
     for sign, name in ((-1, "descending"), (1, "ascending")):
@@ -97,12 +98,12 @@ def test_header_sorts_both_ways_with_the_keyboard_and_words_stay_last(page: sync
         assert page.locator("#leaderboard th[aria-sort]").get_attribute("aria-sort") == name
 
 
-def test_mean_row_stays_below(page: sync_api.Page) -> None:
+def test_mean_row_stays_below(page: Page) -> None:
     page.locator("#table2 thead button", has_text="Ours").click()
     assert "Mean" in page.locator("#table2 tbody tr").last.inner_text()
 
 
-def test_filter_shows_one_modality_one_dataset_one_method(page: sync_api.Page) -> None:
+def test_filter_shows_one_modality_one_dataset_one_method(page: Page) -> None:
     page.select_option("select[name=modality]", "series")
     assert page.locator("#table1 tbody tr:visible").count() == 0
     assert page.locator("#table2 tbody tr:visible").count() == 3
@@ -117,12 +118,12 @@ def test_filter_shows_one_modality_one_dataset_one_method(page: sync_api.Page) -
 
 
 @pytest.mark.parametrize("width", [360, 390, 1440])
-def test_page_never_scrolls_sideways(page: sync_api.Page, width: int) -> None:
+def test_page_never_scrolls_sideways(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_ink_follows_the_colour_scheme(page: sync_api.Page) -> None:
+def test_ink_follows_the_colour_scheme(page: Page) -> None:
     def colours() -> list[str]:
         return page.evaluate(
             "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor,"
@@ -138,7 +139,7 @@ def test_ink_follows_the_colour_scheme(page: sync_api.Page) -> None:
     assert all(a != b for a, b in zip(light, dark, strict=True))
 
 
-def test_prints(page: sync_api.Page, tmp_path: Path) -> None:
+def test_prints(page: Page, tmp_path: Path) -> None:
     page.emulate_media(media="print")
     assert not page.locator("#filter").is_visible()
     page.pdf(path=tmp_path / "report.pdf")
