@@ -1,0 +1,158 @@
+"""README, CONTRIBUTING, CHANGELOG and CITATION say what is so."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import typer
+import yaml
+
+from anomark import check, config, registry
+from anomark.cli import app
+from anomark.contracts import Status
+from anomark.dropins import ROOT
+from anomark.report.results import ORACLE, PAPER_COLUMNS
+from anomark.report.tables import EXPECTED
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """Contents of the fenced blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def examples(language: str) -> dict[str, str]:
+    """{file name in the first line: block} of CONTRIBUTING.md."""
+    return {block.partition("\n")[0].removeprefix("# "): block for block in blocks(CONTRIBUTING, language)}
+
+
+def table(header: str) -> dict[str, list[str]]:
+    """{first cell without backticks: cells} of README's tables whose header row begins so."""
+    assert f"\n{header}" in README, f"README has no table that begins {header!r}"
+    rows = {}
+    for part in README.split(f"\n{header}")[1:]:
+        for line in part.splitlines()[2:]:
+            if not line.startswith("|"):
+                break
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            rows[cells[0].strip("`")] = cells
+    return rows
+
+
+def commands() -> list[list[str]]:
+    """Every command line of both files, without leading NAME=value."""
+    lines = [line for text in (README, CONTRIBUTING) for block in blocks(text, "sh") for line in block.splitlines()]
+    words = [shlex.split(line, comments=True) for line in lines if line]
+    return [[w for i, w in enumerate(line) if i or "=" not in w] for line in words]
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_every_command_exists(command: list[str]) -> None:
+    program, *rest = command
+    match program.removeprefix(".venv/bin/"):
+        case "make":
+            targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+            assert set(rest) <= set(targets)
+        case "anomark":
+            known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+            assert rest[0] in known
+            options = {option for parameter in known[rest[0]].params for option in parameter.opts}
+            assert {word for word in rest[1:] if word.startswith("-")} <= options
+        case "snakemake":
+            assert {word for word in rest if word.startswith("-")} <= {"--cores", "--configfile", "-n"}
+            assert all((ROOT / word).is_file() for word in rest if word.endswith(".yaml"))
+        case "pre-commit":
+            assert (ROOT / ".pre-commit-config.yaml").is_file() and rest == ["install"]
+        case other:
+            pytest.fail(f"{other} is no program of this project")
+
+
+def test_there_are_commands_to_check() -> None:
+    assert {c[0] for c in commands()} >= {"make", ".venv/bin/snakemake", ".venv/bin/anomark"}
+
+
+@pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
+def test_files_that_are_linked_exist(text: str) -> None:
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("https://")]
+    assert links and all((ROOT / link).exists() for link in links)
+
+
+def test_the_suite_table_is_complete() -> None:
+    assert set(table("| suite |")) == set(config.suites())
+
+
+def test_the_method_tables_are_complete() -> None:
+    """Every drop-in, under the label that the report prints; controls in a table of their own."""
+    rows, controls = table("| id | label | paper |"), table("| id | label | what it is for |")
+    methods = registry.methods().values()
+    assert set(rows) == {m.id for m in methods if not m.control}
+    assert set(controls) == {m.id for m in methods if m.control} | {ORACLE}
+    for method in methods:
+        assert (rows | controls)[method.id][1] == method.label
+
+
+def test_what_is_not_here_yet_is_not_here() -> None:
+    sentence = re.search(r"Not here yet: ([^.]*)\.", README)
+    absent = set(re.findall(r"`(\w+)`", sentence[1])) if sentence else set()
+    assert absent == {method for columns in PAPER_COLUMNS.values() for method in columns} - set(registry.methods())
+
+
+def test_the_dataset_table_is_complete() -> None:
+    rows = table("| id | modality |")
+    families = {f"{f.id}-*" if f.items else f.id: f for f in registry.families().values()}
+    assert set(rows) == set(families)
+    for name, family in families.items():
+        assert rows[name][1:3] + rows[name][4:5] == [family.modality, family.level, family.licence]
+        if family.files:
+            assert family.source in rows[name][5]
+            assert f"`{family.files[0][0].partition('/')[0]}" in rows[name][5]
+        if len(family.items) > 10:
+            assert f"{len(family.items)} " in rows[name][3]
+
+
+def test_every_word_that_stands_for_a_number_is_explained() -> None:
+    assert set(table("| word |")) == set(get_args(Status)) - {"done"} | set(EXPECTED)
+
+
+def test_every_literal_is_explained() -> None:
+    described = set(re.findall(r"`([A-Z_]+)`", CONTRIBUTING))
+    assert described >= set(registry.METHOD_LITERALS) | {"FILES", "ITEMS", "DEFAULTS"}
+
+
+@pytest.mark.parametrize("name", examples("python"))
+def test_examples_keep_the_contract(name: str, tmp_path: Path) -> None:
+    file = tmp_path / Path(name).name
+    file.write_text(examples("python")[name], encoding="utf-8")
+    results = dict(check.check_file(file))
+    assert len(results) > 1 and not {check_: problem for check_, problem in results.items() if problem}
+
+
+def test_readme_shows_the_same_short_method() -> None:
+    (block,) = blocks(README, "python")
+    assert block == examples("python")["methods/lof.py"] and len(block.splitlines()) < 15
+
+
+def test_the_example_suite_is_valid() -> None:
+    (text,) = examples("yaml").values()
+    overlay = yaml.safe_load(text)
+    merged = config.merge(config.read_yaml(config.suites()["default"]), overlay)
+    suite = config.validate(merged, "CONTRIBUTING.md")
+    assert suite.suite == "tones" and suite.cost("vae") == config.load().cost("vae")
+    for method in [*suite.exclude, *suite.params]:
+        registry.find_method(method)
+
+
+def test_there_is_one_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    assert citation["cff-version"] == "1.2.0" and citation["license"] == project["license"]
+    assert str(citation["version"]) == project["version"]
+    assert f"## [{project['version']}]" in (ROOT / "CHANGELOG.md").read_text()
