@@ -5,19 +5,16 @@
 #
 # A cell is (dataset, method, seed). Its folder is named by a key over everything its result depends on, so the
 # folder exists or it doesn't: nothing here needs the sources of a method as input.
-import os
 import sys
 
 sys.path.insert(0, workflow.basedir)
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")])
-)
 
 from snakemake.exceptions import WorkflowError
 
 from anomark import progress
 from anomark.config import validate
 from anomark.contracts import AnomarkError
+from anomark.dropins import export
 from anomark.plan import Plan
 
 
@@ -29,8 +26,8 @@ try:
 except AnomarkError as error:
     raise WorkflowError(str(error))
 
-PYTHON = "python" if workflow.deployment_settings.deployment_method else sys.executable
-JOBS = f"{PLAN.folder}/plan.json"
+# What jobs read their part of the plan from. A variable, because a suite's name must not mark shared cells as changed.
+export(ANOMARK_PLAN=f"{PLAN.folder}/plan.json")
 DATA = f"{PLAN.results}/data/{{dataset}}/{{key}}"
 CELL = f"{PLAN.cells_root}/{{dataset}}/{{method}}/{{cell}}"
 EVALUATION = f"{PLAN.folder}/evaluation/{{dataset}}"
@@ -70,7 +67,7 @@ rule prepare_data:
     conda:
         "envs/anomark.yaml"
     shell:
-        "{PYTHON} -m anomark.stages.prepare {JOBS} {wildcards.dataset} data 2>&1 | tee {log}"
+        "python -m anomark.stages.prepare $ANOMARK_PLAN {wildcards.dataset} data 2>&1 | tee {log}"
 
 
 rule prepare_labels:
@@ -81,7 +78,7 @@ rule prepare_labels:
     conda:
         "envs/anomark.yaml"
     shell:
-        "{PYTHON} -m anomark.stages.prepare {JOBS} {wildcards.dataset} labels 2>&1 | tee {log}"
+        "python -m anomark.stages.prepare $ANOMARK_PLAN {wildcards.dataset} labels 2>&1 | tee {log}"
 
 
 rule fit_and_score:
@@ -101,7 +98,8 @@ rule fit_and_score:
         runtime=max(1, round(PLAN.suite.limits.seconds / 60)),
         gpu=int(PLAN.suite.device == "cuda"),
     shell:
-        "{PYTHON} -m anomark.stages.cell {JOBS} {wildcards.dataset}/{wildcards.method}/{wildcards.cell} 2>&1 | tee {log}"
+        "python -m anomark.stages.cell $ANOMARK_PLAN"
+        " {wildcards.dataset}/{wildcards.method}/{wildcards.cell} 2>&1 | tee {log}"
 
 
 rule evaluate_dataset:
@@ -121,7 +119,7 @@ rule evaluate_dataset:
         folder=lambda w: EVALUATION.format(dataset=w.dataset),
         key=lambda w: PLAN.evaluation_key(w.dataset),
     shell:
-        "{PYTHON} -m anomark.stages.evaluate {JOBS} {wildcards.dataset} {params.folder} 2>&1 | tee {log}"
+        "python -m anomark.stages.evaluate $ANOMARK_PLAN {wildcards.dataset} {params.folder} 2>&1 | tee {log}"
 
 
 rule build_report:
@@ -155,13 +153,13 @@ rule build_report:
     conda:
         "envs/anomark.yaml"
     params:
-        evaluation=f"{PLAN.folder}/evaluation",
-        suite=f"{PLAN.folder}/suite.json",
-        report=PLAN.report,
-        results=PLAN.folder,
+        evaluation=lambda w: f"{PLAN.folder}/evaluation",
+        suite=lambda w: f"{PLAN.folder}/suite.json",
+        report=lambda w: PLAN.report,
+        results=lambda w: PLAN.folder,
         key=PLAN.report_key(),
     shell:
-        "{PYTHON} -m anomark.stages.report --suite-json {params.suite} --evaluation {params.evaluation}"
+        "python -m anomark.stages.report --suite-json {params.suite} --evaluation {params.evaluation}"
         " --out {params.report} --results {params.results} 2>&1 | tee {log}"
 
 
@@ -176,4 +174,4 @@ rule check_outcomes:
     conda:
         "envs/anomark.yaml"
     shell:
-        "{PYTHON} -m anomark.stages.verdict {input.coverage} {output} 2>&1 | tee {log}"
+        "python -m anomark.stages.verdict {input.coverage} {output} 2>&1 | tee {log}"

@@ -6,6 +6,7 @@ Python's own import system does the rest, so dataclasses, pickling and spawned w
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -21,3 +22,10 @@ def install() -> None:
         module = ModuleType(name, f"The drop-in files of {folder}/.")
         module.__path__ = [str(ROOT / folder)]
         sys.modules.setdefault(name, module)
+
+
+def export(**variables: str) -> None:
+    """Let child processes (`python -m anomark...`) run with this Python, this checkout and the given variables."""
+    os.environ.update(variables)
+    for variable, folder in (("PATH", str(Path(sys.executable).parent)), ("PYTHONPATH", str(ROOT))):
+        os.environ[variable] = os.pathsep.join(filter(None, [folder, os.environ.get(variable)]))
