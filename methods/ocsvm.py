@@ -4,8 +4,6 @@ from pyod.models.ocsvm import OCSVM as Method  # noqa: F401
 
 NAME = "One-class SVM"
 LABEL = "OCSVM"
-PAPER = (
-    "Schölkopf et al.: Estimating the Support of a High-Dimensional Distribution. Neural Computation 2001"
-)
+PAPER = "Schölkopf et al.: Estimating the Support of a High-Dimensional Distribution. Neural Computation 2001"
 MODALITIES = ("image", "series", "audio")
 DETERMINISTIC = True

@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("coverage", type=Path)
     parser.add_argument("verdict", type=Path)
     args = parser.parse_args()
-    cells = pd.read_csv(args.coverage)
+    cells = pd.read_csv(args.coverage, keep_default_na=False, na_values=[""])  # or "n/a" would be read as missing
     bad = cells[~cells["status"].isin(GOOD)]
     counts = ", ".join(f"{n} {status}" for status, n in cells["status"].value_counts().items())
     if len(bad):

@@ -252,7 +252,7 @@ def test_bad_methods_are_outcomes_and_the_run_goes_on(checkout: Callable[[], Che
     (copy.path / suite).write_text((copy.path / suite).read_text() + "limits: {seconds: 8, memory_gb: 0.5}\n")
     done = copy.snakemake("--configfile", suite)
     assert done.returncode == 1
-    coverage = pd.read_csv(copy.path / "results/tiny/coverage.csv").set_index("method")
+    coverage = pd.read_csv(copy.path / "results/tiny/coverage.csv", keep_default_na=False).set_index("method")
     expected = {
         "bad_raises": ("failed", "broken on purpose"),
         "bad_nan": ("diverged", "NaN"),
