@@ -1,4 +1,4 @@
-"""Plain diffusion model: noise the image part of the way, denoise it, and score what changed."""
+"""Plain diffusion model: noise a sample part of the way, denoise it, and score what changed."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from anomark.contracts import Array, Spec
 from anomark.diffusion.sampler import reconstruct
 from anomark.diffusion.schedule import Schedule
 from anomark.nn.ema import EMA
 from anomark.nn.unet import UNet
+from anomark.signal.frontend import front_end, too_short
 from anomark.training import Stateful, seeded, train_steps
 
 NAME = "ddpm"
 LABEL = "DDPM"
 PAPER = "Ho et al. 2020; scored as in AnoDDPM, Wyatt et al. 2022"
-MODALITIES = ("image",)
+MODALITIES = ("image", "series", "audio")
 VARIANTS: dict[str, dict[str, Any]] = {}
 DEFAULTS = {
     "steps": 3000,
@@ -36,19 +37,23 @@ DEFAULTS = {
     "eta": 0.0,
     "draws": 1,
 }
-#: Images per forward pass when scoring.
+#: Maps per forward pass when scoring.
 SCORE_BATCH = 50
 
 
 class Method:
-    """U-Net noise predictor; score = mean squared error between image and reconstruction, map = the same per pixel."""
+    """U-Net noise predictor; score = mean squared error between sample and reconstruction, map = the same per pixel.
+
+    Windows and clips are noised and denoised as scalograms; the error is taken in the signal, after the inverse.
+    """
 
     def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
         self.spec, self.seed, self.device = spec, seed, device
         self.params = {**DEFAULTS, **params}
         self.schedule = Schedule.named(self.params["schedule"], self.params["T"])
+        self.front = front_end(spec).to(device)
         with seeded(seed):
-            network = UNet(spec.shape[0], width=self.params["width"], multipliers=self.params["multipliers"])
+            network = UNet(self.front.shape[0], width=self.params["width"], multipliers=self.params["multipliers"])
         self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         calls = self.params["calls"] if self.params["sampler"] == "ddim" else self.params["start"]
         self.info = {"network_calls": calls * self.params["draws"]}
@@ -60,12 +65,18 @@ class Method:
         decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=p["steps"])
         ema = EMA(self.network, p["ema_decay"])
         state: dict[str, Stateful] = {"network": self.network, "optimiser": optimiser, "decay": decay, "ema": ema}
+        self.front.fit(X)
         self.network.train()
         device_type = torch.device(self.device).type
         for step in train_steps(
-            X, steps=p["steps"], batch_size=p["batch_size"], seed=self.seed, device=self.device, state=state
+            self.front.frames(X),
+            steps=p["steps"],
+            batch_size=p["batch_size"],
+            seed=self.seed,
+            device=self.device,
+            state=state,
         ):
-            x0, generator = step.batch, step.generator
+            x0, generator = self.front(step.batch), step.generator
             t = torch.randint(1, p["T"] + 1, (len(x0),), generator=generator, device=self.device)
             noise = torch.randn(x0.shape, generator=generator, device=self.device)
             x_t = self.schedule.q_sample(x0, t, noise).to(memory_format=torch.channels_last)
@@ -80,18 +91,19 @@ class Method:
 
     @torch.inference_mode()
     def detect(self, X: Any) -> tuple[Array, Array]:
-        """Scores (N,) and maps (N, H, W), float32: squared error averaged over channels and noise draws."""
+        """Scores (N,) and maps (N, H, W) or (N, L), float32: squared error averaged over channels and noise draws."""
         self.network.eval()
-        maps = [
-            self._error(torch.from_numpy(np.array(X[i : i + SCORE_BATCH], dtype=np.float32)).to(self.device))
-            for i in range(0, len(X), SCORE_BATCH)
+        size = max(1, SCORE_BATCH // self.front.maps_per_sample)
+        errors = [
+            self._error(torch.from_numpy(np.array(X[i : i + size], dtype=np.float32)).to(self.device))
+            for i in range(0, len(X), size)
         ]
-        result = torch.cat(maps).cpu()
-        return result.mean(dim=(1, 2)).numpy(), result.numpy()
+        result = torch.cat(errors).cpu()
+        return result.flatten(1).mean(dim=1).numpy(), result.numpy()
 
-    def _error(self, x0: Tensor) -> Tensor:
+    def _error(self, x: Tensor) -> Tensor:
         p = self.params
-        x0 = x0.to(memory_format=torch.channels_last)
+        x0 = self.front(x).to(memory_format=torch.channels_last)
         errors = []
         for draw in range(p["draws"]):
             reconstruction = reconstruct(
@@ -103,9 +115,9 @@ class Method:
                 sampler=p["sampler"],
                 calls=p["calls"],
                 eta=p["eta"],
-                clip=self.spec.value_range,
+                clip=self.front.clip,
             )
-            errors.append((x0 - reconstruction).square().mean(dim=1))  # (B, H, W)
+            errors.append((x - self.front.inverse(reconstruction)).square().mean(dim=1))  # (B, H, W) or (B, L)
         return torch.stack(errors).mean(dim=0)
 
     def decision_function(self, X: Any) -> Array:
@@ -115,8 +127,10 @@ class Method:
         return self.detect(X)[1]
 
     def state_dict(self) -> dict[str, Tensor]:
-        return self.network.state_dict()
+        return nn.ModuleDict({"front": self.front, "network": self.network}).state_dict()
 
     def load_state_dict(self, state: dict[str, Tensor]) -> Method:
-        self.network.load_state_dict(state)
+        nn.ModuleDict({"front": self.front, "network": self.network}).load_state_dict(state)
         return self
+
+    skip = staticmethod(too_short)

@@ -126,3 +126,31 @@ def test_training_lowers_the_loss(monkeypatch) -> None:
     fitted(np.zeros((4, 1, 8, 8), np.float32), steps=40, batch_size=8, width=16)
     assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
     assert len(losses) == 40
+
+
+@pytest.mark.parametrize("modality, shape", [("series", (2, 30)), ("audio", (1, 1100))])
+def test_windows_and_clips_are_scored_through_their_scalograms(modality, shape) -> None:
+    rng = np.random.default_rng(0)
+    X = np.sin(np.linspace(0, 20, shape[1]) + rng.uniform(0, 6, (6, 1, 1))) + 0.1 * rng.normal(size=(6, *shape))
+    X = X.astype(np.float32)
+    model = ddpm.Method(Spec(modality, shape), 0, "cpu", **SMALL).fit(X, None)
+    scores, maps = model.detect(X)
+    assert scores.shape == (6,) and maps.shape == (6, shape[1]) and scores.dtype == maps.dtype == np.float32
+    np.testing.assert_allclose(model.decision_function(X[2:3]), scores[2:3], rtol=1e-5)
+    fresh = ddpm.Method(Spec(modality, shape), 3, "cpu", **SMALL).load_state_dict(model.state_dict())
+    assert fresh.decision_function(X).tobytes() == scores.tobytes()
+
+
+def test_a_window_without_room_for_a_wave_is_skipped() -> None:
+    assert "too short" in ddpm.Method.skip(Spec("series", (1, 5)))
+    assert ddpm.Method.skip(Spec("image", (1, 4, 4), (-1.0, 1.0))) is None
+
+
+def test_the_plain_model_has_none_of_wavediffs_parts() -> None:
+    import ast
+    from pathlib import Path
+
+    tree = ast.parse(Path(ddpm.__file__).read_text())
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    parts = {f"anomark.nn.{part}" for part in ("wavelet", "attention", "adapter", "hybrid_embedding", "perceptual")}
+    assert "anomark.nn.unet" in imported and not imported & parts
