@@ -1,79 +1,68 @@
 """Two-dimensional discrete wavelet transform in torch, and the wavelet pyramid of the denoiser.
 
-A separable transform is two strided depthwise convolutions. Along an axis, everything that follows it in memory is
-treated as channels, so both convolutions run on channels-last memory without im2col. Conventions (phase, boundary
-handling, odd sizes, order of the detail bands) are PyWavelets': Lee et al., "PyWavelets", JOSS 4(36), 2019.
+The transform is separable, and along an axis it is a strided convolution: one product with a banded matrix that holds
+both filters and the boundary handling. For images of up to a few hundred pixels the dense product is faster than
+torch's strided depthwise convolutions, which must first copy the image to pad it, and its cost does not depend on the
+filters' length. The matrices are PyWavelets' own transform of the unit vectors, so every convention (phase, boundary,
+odd sizes, order of the bands) is PyWavelets': Lee et al., "PyWavelets", JOSS 4(36), 2019.
 """
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, get_args
 
+import numpy as np
 import pywt
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anomark.contracts import Array
+
 Mode = Literal["periodization", "symmetric", "zero"]
-#: Fewer channels than this do not fill a vector register: channels are then folded into the batch.
-MIN_CHANNELS = 16
+
+
+class Details(NamedTuple):
+    """High-pass bands of one level, each (B, C, h, w), in PyWavelets' order."""
+
+    horizontal: Tensor  # high-pass along H
+    vertical: Tensor  # high-pass along W
+    diagonal: Tensor  # high-pass along both
 
 
 class DWT2(nn.Module):
     """Two-dimensional discrete wavelet transform and its inverse, differentiable in both directions.
 
     Args:
-        wavelet: an orthogonal or biorthogonal wavelet of PyWavelets with finite filters (db1..., sym, coif, bior).
+        wavelet: a discrete wavelet of PyWavelets (db1..., sym, coif, bior).
         mode: how the image continues beyond its border. `periodization` has ceil(n / 2) coefficients along an axis
             of length n (an odd one is first extended by its last value), `symmetric` (half-sample reflection) and
             `zero` have floor((n + F - 1) / 2), F being the filter length.
     """
 
-    analysis: Tensor  # (2, F) correlation filters: low-pass, high-pass
-    synthesis: Tensor  # (2, F)
-
     def __init__(self, wavelet: str = "db2", mode: Mode = "periodization") -> None:
         super().__init__()
         if mode not in get_args(Mode):
             raise ValueError(f"unknown boundary mode {mode!r}: choose one of {', '.join(get_args(Mode))}")
-        bank = pywt.Wavelet(wavelet)
-        self.wavelet, self.mode, self.taps = wavelet, mode, bank.dec_len
-        # The filters are kept in double precision and rounded to the input's type at each call.
-        low, high, rec_low, rec_high = (torch.tensor(f, dtype=torch.float64) for f in bank.filter_bank)
-        self.register_buffer("analysis", torch.stack([low, high]).flip(1), persistent=False)
-        self.register_buffer("synthesis", torch.stack([rec_low, rec_high]), persistent=False)
+        self.wavelet, self.mode = pywt.Wavelet(wavelet).name, mode
+        self._matrices: dict[tuple[str, int, torch.dtype, torch.device], Tensor] = {}
 
-    def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
-        """Follow the module to a device but stay in double precision through `.float()` and `.bfloat16()`."""
-        for name in ("analysis", "synthesis"):
-            self._buffers[name] = self._buffers[name].to(fn(torch.empty(0)).device)  # type: ignore[union-attr]
-        return self
+    def forward(self, x: Tensor) -> tuple[Tensor, Details]:
+        """One level: (B, C, H, W), float32 or float64, to the approximation (B, C, h, w) and the details."""
+        rows, columns = self._analysis(x.shape[-2], x), self._analysis(x.shape[-1], x)
+        bands = rows @ x @ columns.T  # (B, C, 2h, 2w): low-pass half first
+        h, w = bands.shape[-2] // 2, bands.shape[-1] // 2
+        return bands[..., :h, :w], Details(bands[..., h:, :w], bands[..., :h, w:], bands[..., h:, w:])
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """One level.
-
-        Args:
-            x: (B, C, H, W), any floating type; fastest as float32, contiguous or channels-last.
-
-        Returns:
-            approximation (B, C, h, w) and details (B, C, 3, h, w) in PyWavelets' order: horizontal (high-pass along
-            H), vertical (high-pass along W), diagonal.
-        """
-        bands = self._split(_fold(x))  # along H: (2N, h, W, K)
-        bands = self._split(bands.transpose(1, 2))  # along W: (4N, w, h, K), ordered low-low, high-low, low-high, ...
-        bands = _unfold(bands.transpose(1, 2), x.shape[0], x.shape[1])  # (4, B, C, h, w)
-        return bands[0], bands[1:].permute(1, 2, 0, 3, 4)
-
-    def inverse(self, approximation: Tensor, details: Tensor, size: tuple[int, int] | None = None) -> Tensor:
-        """One level back: (B, C, h, w) and (B, C, 3, h, w) to (B, C, H, W), cropped to `size` where that is given."""
-        bands = torch.cat([approximation.unsqueeze(2), details], dim=2)  # (B, C, 4, h, w)
-        rows = _fold(bands.permute(2, 0, 1, 3, 4).flatten(0, 1))
-        rows = self._merge(rows.transpose(1, 2))  # along W: (2N, W, h, K)
-        rows = self._merge(rows.transpose(1, 2))  # along H: (N, H, W, K)
-        image = _unfold(rows, *approximation.shape[:2])[0]
+    def inverse(self, approximation: Tensor, details: Details, size: tuple[int, int] | None = None) -> Tensor:
+        """One level back to (B, C, H, W), cropped to `size` (H, W) where that is given."""
+        low = torch.cat([approximation, details.vertical], dim=-1)
+        high = torch.cat([details.horizontal, details.diagonal], dim=-1)
+        h, w = approximation.shape[-2:]
+        image = self._synthesis(h, low) @ torch.cat([low, high], dim=-2) @ self._synthesis(w, low).T
         return image if size is None else image[..., : size[0], : size[1]]
 
-    def decompose(self, x: Tensor, levels: int) -> list[tuple[Tensor, Tensor]]:
+    def decompose(self, x: Tensor, levels: int) -> list[tuple[Tensor, Details]]:
         """[(A_1, D_1), ..., (A_L, D_L)]: each level is the transform of the approximation above it."""
         pyramid = []
         for _ in range(levels):
@@ -81,41 +70,32 @@ class DWT2(nn.Module):
             pyramid.append((x, details))
         return pyramid
 
-    def reconstruct(self, approximation: Tensor, details: list[Tensor], size: tuple[int, int]) -> Tensor:
+    def reconstruct(self, approximation: Tensor, details: list[Details], size: tuple[int, int]) -> Tensor:
         """(A_L, [D_1, ..., D_L]) back to an image of `size` (H, W)."""
-        for level in range(len(details) - 1, -1, -1):
-            target = size if level == 0 else (details[level - 1].shape[-2], details[level - 1].shape[-1])
-            approximation = self.inverse(approximation, details[level], target)
+        targets = [size, *((d.diagonal.shape[-2], d.diagonal.shape[-1]) for d in details[:-1])]
+        for level, target in zip(reversed(details), reversed(targets), strict=True):
+            approximation = self.inverse(approximation, level, target)
         return approximation
 
-    def _split(self, x: Tensor) -> Tensor:
-        """Low-pass and high-pass half along axis 1: (N, n, ...) to (2N, m, ...)."""
-        x = self._extend(x).contiguous()
-        return torch.cat([_depthwise(F.conv2d, x, f, stride=(2, 1)) for f in self.analysis.to(x)])
+    def _analysis(self, n: int, like: Tensor) -> Tensor:
+        """(2m, n): low-pass rows, then high-pass rows."""
+        key = ("analysis", n, like.dtype, like.device)
+        if key not in self._matrices:
+            self._store(key, pywt.dwt(np.eye(n), self.wavelet, mode=self.mode, axis=0), axis=0)
+        return self._matrices[key]
 
-    def _extend(self, x: Tensor) -> Tensor:
-        n, odd = x.shape[1], x.shape[1] % 2
-        if self.mode == "periodization":
-            before = after = self.taps // 2 - 1
-            if odd:
-                x, n = torch.cat([x, x[:, -1:]], dim=1), n + 1
-        else:
-            before, after = self.taps - 2, self.taps - 2 + odd
-        return _pad(x, before, after, self.mode)
+    def _synthesis(self, m: int, like: Tensor) -> Tensor:
+        """(n, 2m): what m low-pass and m high-pass coefficients add up to."""
+        key = ("synthesis", m, like.dtype, like.device)
+        if key not in self._matrices:
+            unit = np.eye(m)
+            parts = [pywt.idwt(*pair, self.wavelet, mode=self.mode, axis=0) for pair in ((unit, None), (None, unit))]
+            self._store(key, parts, axis=1)
+        return self._matrices[key]
 
-    def _merge(self, bands: Tensor) -> Tensor:
-        """Inverse of `_split`, up to one sample where the signal was odd: (2N, m, ...) to (N, n, ...)."""
-        crop = self.taps - 2
-        if self.mode == "periodization":
-            wrap = -(-self.taps // 4)
-            bands = _pad(bands, wrap, wrap, self.mode)
-            crop = self.taps // 2 - 1 + 2 * wrap
-        halves = bands.contiguous().chunk(2)
-        low, high = (
-            _depthwise(F.conv_transpose2d, half, f, stride=(2, 1), padding=(crop, 0))
-            for half, f in zip(halves, self.synthesis.to(bands), strict=True)
-        )
-        return low + high
+    def _store(self, key: tuple[str, int, torch.dtype, torch.device], parts: Sequence[Array], axis: int) -> None:
+        with torch.inference_mode(False):  # first used for scoring, a matrix must still serve in training
+            self._matrices[key] = torch.from_numpy(np.concatenate(parts, axis=axis)).to(dtype=key[2], device=key[3])
 
 
 class WaveletPyramid(nn.Module):
@@ -139,49 +119,12 @@ class WaveletPyramid(nn.Module):
         return 4 * channels
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """(B, C, H, W) to [(B, 4C, ceil(H / 2^l), ceil(W / 2^l)) for l = 1..levels]: A_l first, then D_l."""
+        """(B, C, H, W) to [(B, 4C, ceil(H / 2^l), ceil(W / 2^l)) for l = 1..levels]: A_l, then D_l band by band."""
         stages = []
         height, width = x.shape[-2:]
         for level, (approximation, details) in enumerate(self.dwt.decompose(x, self.levels), start=1):
             height, width = -(-height // 2), -(-width // 2)
-            stage = torch.cat([approximation / 2**level, details.flatten(1, 2)], dim=1)
-            top, left = (stage.shape[-2] - height) // 2, (stage.shape[-1] - width) // 2
-            stages.append(stage[..., top : top + height, left : left + width])
+            top, left = (approximation.shape[-2] - height) // 2, (approximation.shape[-1] - width) // 2
+            bands = (approximation / 2**level, *details)
+            stages.append(torch.cat([b[..., top : top + height, left : left + width] for b in bands], dim=1))
         return stages
-
-
-def _fold(x: Tensor) -> Tensor:
-    """(B, C, H, W) as (N, H, W, K), which is channels-last memory: K = C, or 1 where C is small and N = B C."""
-    return x.flatten(0, 1).unsqueeze(-1) if x.shape[1] < MIN_CHANNELS else x.permute(0, 2, 3, 1)
-
-
-def _unfold(rows: Tensor, batch: int, channels: int) -> Tensor:
-    """(bands N, H, W, K) as (bands, B, C, H, W)."""
-    if channels < MIN_CHANNELS:
-        return rows.squeeze(-1).unflatten(0, (-1, batch, channels))
-    return rows.unflatten(0, (-1, batch)).permute(0, 1, 4, 2, 3)
-
-
-def _depthwise(convolution, x: Tensor, taps: Tensor, **options) -> Tensor:  # type: ignore[no-untyped-def]
-    """One filter along axis 1 of a contiguous (N, n, ...), all later axes being channels."""
-    rows = x.flatten(2).unsqueeze(2).permute(0, 3, 1, 2)  # (N, channels, n, 1), channels-last
-    weight = taps.reshape(1, 1, -1, 1).expand(rows.shape[1], -1, -1, -1)
-    y = convolution(rows, weight, groups=rows.shape[1], **options)
-    return y.permute(0, 2, 3, 1).reshape(x.shape[0], -1, *x.shape[2:])
-
-
-def _pad(x: Tensor, before: int, after: int, mode: Mode) -> Tensor:
-    """Extend axis 1 of (N, n, ...); the extension may be longer than the signal itself."""
-    if before == after == 0:
-        return x
-    if mode == "zero":
-        return F.pad(x, (0, 0) * (x.ndim - 2) + (before, after))
-    n = x.shape[1]
-    index = torch.arange(-before, n + after, device=x.device)
-    if mode == "periodization":
-        index = index % n
-    else:
-        index = index % (2 * n)
-        index = torch.minimum(index, 2 * n - 1 - index)
-    # Only the two borders are gathered: copying the whole by index would be several times slower.
-    return torch.cat([x[:, index[:before]], x, x[:, index[before + n :]]], dim=1)
