@@ -43,6 +43,7 @@ wildcard_constraints:
     dataset=r"[^/]+",
     method=r"[^/]+",
     key=r"[0-9a-f]+",
+    name=r"[a-z0-9_]+-[0-9a-f]+",
     cell=r"\d+-[0-9a-f]+",
 
 
@@ -79,6 +80,17 @@ rule prepare_labels:
         "envs/anomark.yaml"
     shell:
         "python -m anomark.stages.prepare $ANOMARK_PLAN {wildcards.dataset} labels 2>&1 | tee {log}"
+
+
+rule prepare_features:
+    output:
+        f"{PLAN.results}/features/{{name}}.safetensors",
+    log:
+        f"{LOGS}/features/{{name}}.log",
+    conda:
+        "envs/anomark.yaml"
+    shell:
+        "python -m anomark.stages.features $ANOMARK_PLAN {output} 2>&1 | tee {log}"
 
 
 rule fit_and_score:

@@ -5,12 +5,15 @@ A check returns None or raises AssertionError with one sentence. It costs second
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import importlib.util
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +55,8 @@ class Subject:
         self.method, self.cls = method, cls
         self.spec = Spec(*sample)
         self.params = method.defaults | {k: v for k, v in _QUICK.items() if k in method.defaults} | method.overrides
+        if "features" in method.needs:
+            self.params["features"] = _random_features()
         self.X, self.X_valid = _sample(self.spec, 24, 1), _sample(self.spec, 6, 2)
         self.X_test = np.concatenate([_sample(self.spec, 6, 3), _sample(self.spec, 6, 4, shift=3.0)])
         self._fitted: Any = None
@@ -87,6 +92,17 @@ class Subject:
 
     def scores(self, method: Any = None, X: Array | None = None) -> Array:
         return score(method or self.fitted, self.X_test if X is None else X, self.spec)[0]
+
+
+@lru_cache(maxsize=1)
+def _random_features() -> str:
+    """Weights of a random perceptual network, for methods that need one; they live as long as the process."""
+    from anomark.stages.features import write_features
+
+    folder = tempfile.mkdtemp(prefix="anomark-check-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    write_features({"kind": "random", "raw": None}, path := Path(folder) / "random.safetensors")
+    return str(path)
 
 
 def scores_have_the_right_shape(s: Subject) -> None:

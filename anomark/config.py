@@ -50,6 +50,12 @@ class Suite(BaseModel):
     threads: int = Field(
         1, ge=1, description="Threads of one cell. Another count trains other weights, so it is part of every key."
     )
+    features: Literal["embedded", "mobilenet_v2", "random"] = Field(
+        "embedded",
+        description="The frozen perceptual network f of the methods that need one: `embedded` is trained here without "
+        "labels, `mobilenet_v2` is ImageNet's (`weights/mobilenet_v2.safetensors` of the data folder, else fetched), "
+        "`random` is the control.",
+    )
     budget: dict[str, Number] = Field(
         {}, description="Training budget, the same for all: overrides those DEFAULTS of a method that bear the name."
     )

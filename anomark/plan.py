@@ -43,6 +43,23 @@ class Data:
 
 
 @dataclass(frozen=True)
+class Features:
+    """The perceptual network f of a suite: which one, what it depends on, and the file that holds its weights.
+
+    `raw` is a file to read the weights from, or None where they are trained, drawn or fetched.
+    """
+
+    kind: str
+    key: str
+    path: str
+    raw: str | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}-{self.key[:8]}"
+
+
+@dataclass(frozen=True)
 class Cell:
     """One (dataset, method or variant, seed): what it runs, and the folder that its key names."""
 
@@ -57,6 +74,7 @@ class Cell:
     key: str
     parts: dict[str, Any]
     data: str
+    features: str | None
     folder: str
     core_seconds: float
 
@@ -90,6 +108,7 @@ class Plan:
         self.datasets = _select_datasets(suite)
         self.methods = _select_methods(suite)
         _check_parameters(suite, self.datasets, self.methods)
+        self.features = self._features() if any("features" in m.needs for m in self.methods) else None
         self.data = {d.id: data for d, data in zip(self.datasets, self._data(), strict=True)}
         self.not_applicable = [
             {"dataset": d.id, "method": m.id, "reason": f"{m.label} is made for {', '.join(m.modalities)}"}
@@ -163,6 +182,21 @@ class Plan:
         item = {} if dataset.item is None else {"item": dataset.item}
         return family.defaults | common | own | item | dataset.overrides
 
+    # -- the perceptual network -----------------------------------------------------------------------------------
+
+    def _features(self) -> Features:
+        kind, root = self.suite.features, self.suite.data_folder()
+        raw = root / "weights" / "mobilenet_v2.safetensors" if root and kind == "mobilenet_v2" else None
+        if raw is not None and raw.is_file():
+            prints = provenance.Fingerprints(Path(self.results) / "fingerprints.json")
+            key = prints.of(raw.parent, [raw])[:16]
+            prints.save()
+        else:
+            raw = None
+            sources, versions = provenance.closure([STAGES / "features.py"])
+            key = provenance.digest([kind, sources, versions])[:16]
+        return Features(kind, key, f"{self.results}/features/{kind}-{key}.safetensors", str(raw) if raw else None)
+
     # -- cells ----------------------------------------------------------------------------------------------------
 
     def _cell(self, dataset: Dataset, method: Method, seed: int) -> Cell:
@@ -181,6 +215,9 @@ class Plan:
             "sources": sources,
             "versions": versions,
         }
+        features = self.features if "features" in method.needs else None
+        if features:
+            parts["features"] = features.key
         key = provenance.digest({"dataset": dataset.id, "method": method.id, "seed": seed, **parts})[:16]
         return Cell(
             dataset=dataset.id,
@@ -194,6 +231,7 @@ class Plan:
             key=key,
             parts=parts,
             data=data.folder,
+            features=features.path if features else None,
             folder=f"{self.cells_root}/{dataset.id}/{method.id}/{seed}-{key}",
             core_seconds=suite.cost(method.id),
         )
@@ -201,7 +239,10 @@ class Plan:
     def inputs(self, cell_id: str) -> list[str]:
         """Files that a cell still has to read: none once its result is stored."""
         cell = self._by_id[cell_id]
-        return [] if cell.exists else [f"{cell.data}/{name}" for name in ("train.npy", "test.npy", "meta.json")]
+        if cell.exists:
+            return []
+        data = [f"{cell.data}/{name}" for name in ("train.npy", "test.npy", "meta.json")]
+        return [*data, cell.features] if cell.features else data
 
     def cells_of(self, dataset: str) -> list[Cell]:
         return [cell for cell in self.cells if cell.dataset == dataset]
@@ -224,7 +265,8 @@ class Plan:
         cells = [[c.method, c.seed, c.key] for c in self.cells_of(dataset)]
         rows = [row for row in self.not_applicable if row["dataset"] == dataset]
         data = asdict(self.data[dataset])
-        return provenance.digest([cells, rows, data, sources, versions])[:16]
+        features = asdict(self.features) if self.features else None
+        return provenance.digest([cells, rows, data, features, sources, versions])[:16]
 
     def report_key(self) -> str:
         """Changes with the report's code, templates, published numbers, and the suite's description."""
@@ -259,6 +301,7 @@ class Plan:
         plan = {
             "data": {key: asdict(data) for key, data in self.data.items()},
             "cells": {c.id: asdict(c) for c in self.cells},
+            "features": asdict(self.features) | {"name": self.features.name} if self.features else None,
             "not_applicable": self.not_applicable,
             "limits": self.suite.limits.model_dump(),
             "methods": self._rows(),

@@ -203,6 +203,12 @@ def load_small_net(path: Path) -> SmallNet:
     return network
 
 
+def load_features(path: Path) -> FeatureNetwork:
+    """The network whose weights the file holds: MobileNetV2 if it has a classifier, else the small one."""
+    is_mobilenet = any(key.startswith("classifier.") for key in _read(path))
+    return load_mobilenet_v2(path) if is_mobilenet else load_small_net(path)
+
+
 def random_network(architecture: type[FeatureNetwork], seed: int) -> FeatureNetwork:
     """The control: an architecture with random weights (He et al. 2015), drawn from `seed`."""
     with torch.random.fork_rng(devices=[]):

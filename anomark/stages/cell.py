@@ -230,7 +230,8 @@ def _fit_and_score(cell: dict[str, Any], work: Path) -> dict[str, Any]:
     seed = seed_of(dataset=cell["dataset"], method=cell["method"], repetition=cell["seed"])
 
     started = time.perf_counter()
-    method = fit.build(cls, spec, seed, cell["device"], cell["params"])
+    features = {"features": cell["features"]} if cell["features"] else {}
+    method = fit.build(cls, spec, seed, cell["device"], cell["params"] | features)
     method.fit(X, X_valid)
     fitted = time.perf_counter()
     model = fit.save_model(method, work, probe=X[:8])

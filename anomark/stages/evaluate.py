@@ -115,7 +115,7 @@ def evaluate(plan: dict[str, Any], dataset: str, out: Path) -> None:
         roc = pd.DataFrame(curves, columns=["dataset", "method", "seed", "fpr", "tpr"])
         roc.to_csv(work / "roc.csv", index=False, float_format="%.5f")
         measured.write_examples(folder, first, work)
-        (work / "summary.json").write_text(json.dumps(_summary(job, meta, measured), indent=1))
+        (work / "summary.json").write_text(json.dumps(_summary(plan, job, meta, measured), indent=1))
         out.mkdir(parents=True, exist_ok=True)
         for file in sorted(work.iterdir()):
             os.replace(file, out / file.name)
@@ -172,14 +172,14 @@ class _Measured:
             np.savez(out / "series.npz", **shown)  # type: ignore[arg-type]
 
 
-def _summary(job: dict[str, Any], meta: dict[str, Any], measured: _Measured) -> dict[str, Any]:
+def _summary(plan: dict[str, Any], job: dict[str, Any], meta: dict[str, Any], measured: _Measured) -> dict[str, Any]:
     copied = ("dataset", "label", "modality", "level", "normal_class", "licence", "source", "choices", "notes")
     return {name: meta[name] for name in (*copied, "n_train", "n_test", "shape", "window", "stride", "params")} | {
         "n_labels": len(measured.labels),
         "n_anomalous": int(measured.labels.sum()),
         "random_band": random_band(measured.labels, meta["window"] if measured.level == "point" else 1),
         "data_key": job["key"],
-        "f": None,
+        "f": plan["features"]["name"] if plan["features"] else None,
     }
 
 

@@ -1,4 +1,6 @@
-"""The recipe of the small perceptual network: contrastive learning on photographs that ship with scikit-image.
+"""Stage 1 for methods that need f: its weights, trained here, drawn at random, copied or fetched.
+
+The recipe of the small network: contrastive learning on photographs that ship with scikit-image.
 
 Two random views of a patch should have similar features, views of different patches different ones (Chen et al.,
 "SimCLR", ICML 2020). No label is used, nor any of the photographs that the benchmark makes datasets of.
@@ -6,9 +8,16 @@ Two random views of a patch should have similar features, views of different pat
 
 from __future__ import annotations
 
+import argparse
+import hashlib
+import json
+import os
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pooch
 import skimage.data
 import torch
 import torch.nn.functional as F
@@ -16,8 +25,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from anomark.contracts import Array
-from anomark.nn.perceptual import SmallNet, fold_batch_norm
+from anomark.contracts import AnomarkError, Array
+from anomark.nn.perceptual import SmallNet, fold_batch_norm, load_mobilenet_v2, random_network
 from anomark.training import seeded, train_steps
 
 #: scikit-image's photographs outside `datasets/textures.py`.
@@ -42,6 +51,59 @@ STEPS, BATCH, LEARNING_RATE = 300, 96, 2e-3
 TEMPERATURE = 0.2
 PROJECTION = 64
 SEED = 0
+#: torchvision's IMAGENET1K_V1; the name carries the first digits of the file's sha256.
+MOBILENET_URL, MOBILENET_SHA256 = "https://download.pytorch.org/models/mobilenet_v2-b0353104.pth", "b0353104"
+
+
+def write_features(job: dict[str, Any], out: Path) -> None:
+    """Write the weights of f to `out`, whole or not at all.
+
+    Args:
+        job: `kind` embedded, random or mobilenet_v2; `raw`, a file with MobileNetV2's weights, or None to fetch them.
+
+    Raises:
+        AnomarkError: the weights can't be fetched, or are not what their name says.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        if job["kind"] == "embedded":
+            train_embedded_f(partial)
+        elif job["kind"] == "random":
+            _save(random_network(SmallNet, SEED).state_dict(), partial)
+        elif job["raw"]:
+            load_mobilenet_v2(Path(job["raw"]))  # refuses a file that isn't one
+            partial.write_bytes(Path(job["raw"]).read_bytes())
+        else:
+            fetch_mobilenet_v2(partial)
+        partial.replace(out)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def fetch_mobilenet_v2(out: Path, url: str = MOBILENET_URL, sha256: str = MOBILENET_SHA256) -> None:
+    """Download torchvision's weights, check them, and store them as safetensors.
+
+    Raises:
+        AnomarkError: no connection, or the file's sha256 doesn't begin as it should.
+    """
+    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+        try:
+            path = Path(pooch.retrieve(url, known_hash=None, path=folder, progressbar=False))
+        except Exception as error:  # pooch passes on whatever its downloader raised
+            raise AnomarkError(
+                f"{url}: can't be fetched ({type(error).__name__}); put the weights into the data folder as "
+                "weights/mobilenet_v2.safetensors, or set features: embedded"
+            ) from None
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if not found.startswith(sha256):
+            raise AnomarkError(f"{url}: sha256 is {found}, expected {sha256}...; fetch it again, or from its owner")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        _save(state, out)
+
+
+def _save(state: dict[str, Tensor], out: Path) -> None:
+    save_file({key: value.contiguous() for key, value in state.items()}, out)
 
 
 def train_embedded_f(out: Path) -> None:
@@ -58,7 +120,7 @@ def train_embedded_f(out: Path) -> None:
     finally:
         torch.set_num_threads(threads)
     out.parent.mkdir(parents=True, exist_ok=True)
-    save_file(_folded(network), out)
+    _save(_folded(network), out)
 
 
 def _train(network: nn.Sequential, head: nn.Linear) -> None:
@@ -143,3 +205,18 @@ def _folded(network: nn.Sequential) -> dict[str, Tensor]:
         weight, bias = fold_batch_norm(trained[f"{3 * index}.weight"], trained, str(3 * index + 1))
         folded |= {f"{name}.weight": weight.float().contiguous(), f"{name}.bias": bias.float().contiguous()}
     return folded
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=write_features.__doc__)
+    parser.add_argument("plan", type=Path)
+    parser.add_argument("out", type=Path)
+    args = parser.parse_args()
+    try:
+        write_features(json.loads(args.plan.read_text())["features"], args.out)
+    except (AnomarkError, OSError) as error:
+        raise SystemExit(f"anomark features: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

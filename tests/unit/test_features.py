@@ -1,0 +1,76 @@
+"""Where the weights of f come from: trained, drawn, copied or fetched; whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from anomark.contracts import AnomarkError
+from anomark.nn.perceptual import MobileNetV2, SmallNet, load_features
+from anomark.stages import features
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A loopback server and the folder that it serves."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args: object) -> None:
+            super().__init__(*args, directory=str(folder))  # type: ignore[arg-type]
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}", folder
+        running.shutdown()
+
+
+def test_fetched_weights_are_checked_and_stored(server: tuple[str, Path], tmp_path: Path) -> None:
+    url, folder = server
+    state = {"classifier.1.weight": torch.arange(6.0).reshape(2, 3).T, "features.0": torch.ones(2)}
+    torch.save(state, folder / "f.pth")
+    sha256 = hashlib.sha256((folder / "f.pth").read_bytes()).hexdigest()
+    features.fetch_mobilenet_v2(tmp_path / "f.safetensors", f"{url}/f.pth", sha256[:8])
+    stored = load_file(tmp_path / "f.safetensors")
+    assert stored.keys() == state.keys() and all(torch.equal(stored[key], state[key]) for key in state)
+
+
+@pytest.mark.parametrize(("name", "words"), [("f.pth", "sha256 is"), ("absent.pth", "can't be fetched")])
+def test_a_wrong_or_absent_download_leaves_nothing(
+    server: tuple[str, Path], tmp_path: Path, name: str, words: str
+) -> None:
+    url, folder = server
+    (folder / "f.pth").write_bytes(b"<html>not weights</html>")
+    out = tmp_path / "out" / "f.safetensors"
+    out.parent.mkdir()
+    with pytest.raises(AnomarkError, match=words):
+        features.fetch_mobilenet_v2(out, f"{url}/{name}", "b0353104")
+    assert list(out.parent.iterdir()) == []
+
+
+def test_random_weights_and_a_given_file(tmp_path: Path, data_root: Path) -> None:
+    out = tmp_path / "random.safetensors"
+    features.write_features({"kind": "random", "raw": None}, out)
+    assert isinstance(load_features(out), SmallNet)
+    given = data_root / "weights" / "mobilenet_v2.safetensors"
+    features.write_features({"kind": "mobilenet_v2", "raw": str(given)}, tmp_path / "given.safetensors")
+    assert isinstance(load_features(tmp_path / "given.safetensors"), MobileNetV2)
+
+
+def test_a_given_file_that_is_no_mobilenet_is_refused(tmp_path: Path) -> None:
+    raw = tmp_path / "raw.safetensors"
+    features.write_features({"kind": "random", "raw": None}, raw)
+    with pytest.raises(AnomarkError, match="not the weights of torchvision's MobileNetV2"):
+        features.write_features({"kind": "mobilenet_v2", "raw": str(raw)}, tmp_path / "out.safetensors")
+    assert not (tmp_path / "out.safetensors").exists()
