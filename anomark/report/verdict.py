@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 
 from anomark.report.formats import number, signed
@@ -96,13 +97,15 @@ def harness_sentence(results: Results) -> str:
     if oracle:
         perfect = sum(mean == 1 for mean in oracle)
         parts.append(f"the oracle reaches 1.000 on **{perfect} of {len(oracle)}** datasets")
-    inside = [
-        low <= mean <= high
-        for dataset, summary in results.datasets.items()
-        for method in RANDOM
-        if (mean := results.score(dataset, method).mean) is not None
-        for low, high in [summary["random_band"]]
-    ]
+    inside = []
+    for dataset, summary in results.datasets.items():
+        low, high = summary["random_band"]  # 1.96 standard errors of one seed, either way
+        for method in RANDOM:
+            if score := results.score(dataset, method):
+                three_errors = 3 * (high - low) / (2 * 1.96) / math.sqrt(len(score.values))
+                inside.append(bool(abs(score.values.mean() - 0.5) <= three_errors))
     if inside:
-        parts.append(f"the random control lies inside its 95% band on **{sum(inside)} of {len(inside)}**")
+        parts.append(
+            f"the random control lies within three standard errors of .5 on **{sum(inside)} of {len(inside)}**"
+        )
     return f"The harness: {', '.join(parts)}." if parts else ""
