@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from anomark.diffusion.sampler import reconstruct
 from anomark.diffusion.schedule import Schedule
 from anomark.nn.ema import EMA
 from anomark.nn.unet import UNet
+from anomark.reconstruction import ReconstructionScore
 from anomark.signal.frontend import front_end, too_short
 from anomark.training import Stateful, seeded, train_steps
 
@@ -37,8 +37,6 @@ DEFAULTS = {
     "eta": 0.0,
     "draws": 1,
 }
-#: Maps per forward pass when scoring.
-SCORE_BATCH = 50
 
 
 class Method:
@@ -52,6 +50,7 @@ class Method:
         self.params = {**DEFAULTS, **params}
         self.schedule = Schedule.named(self.params["schedule"], self.params["T"])
         self.front = front_end(spec).to(device)
+        self.score = ReconstructionScore(self.front, draws=self.params["draws"]).to(device)
         with seeded(seed):
             network = UNet(self.front.shape[0], width=self.params["width"], multipliers=self.params["multipliers"])
         self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -89,36 +88,25 @@ class Method:
         self.network = ema.network
         return self
 
-    @torch.inference_mode()
     def detect(self, X: Any) -> tuple[Array, Array]:
         """Scores (N,) and maps (N, H, W) or (N, L), float32: squared error averaged over channels and noise draws."""
         self.network.eval()
-        size = max(1, SCORE_BATCH // self.front.maps_per_sample)
-        errors = [
-            self._error(torch.from_numpy(np.array(X[i : i + size], dtype=np.float32)).to(self.device))
-            for i in range(0, len(X), size)
-        ]
-        result = torch.cat(errors).cpu()
-        return result.flatten(1).mean(dim=1).numpy(), result.numpy()
+        return self.score.detect(X, self.reconstruct)
 
-    def _error(self, x: Tensor) -> Tensor:
+    def reconstruct(self, maps: Tensor, draw: int) -> Tensor:
+        """The normal maps nearest to `maps` (B, C, H, W), under the noise of one draw."""
         p = self.params
-        x0 = self.front(x).to(memory_format=torch.channels_last)
-        errors = []
-        for draw in range(p["draws"]):
-            reconstruction = reconstruct(
-                self.network,
-                self.schedule,
-                x0,
-                seed=draw,
-                start=p["start"],
-                sampler=p["sampler"],
-                calls=p["calls"],
-                eta=p["eta"],
-                clip=self.front.clip,
-            )
-            errors.append((x - self.front.inverse(reconstruction)).square().mean(dim=1))  # (B, H, W) or (B, L)
-        return torch.stack(errors).mean(dim=0)
+        return reconstruct(
+            self.network,
+            self.schedule,
+            maps,
+            seed=draw,
+            start=p["start"],
+            sampler=p["sampler"],
+            calls=p["calls"],
+            eta=p["eta"],
+            clip=self.front.clip,
+        )
 
     def decision_function(self, X: Any) -> Array:
         return self.detect(X)[0]
@@ -126,11 +114,15 @@ class Method:
     def localize(self, X: Any) -> Array:
         return self.detect(X)[1]
 
+    @property
+    def _learnt(self) -> nn.Module:
+        return nn.ModuleDict({"front": self.front, "network": self.network, "score": self.score})
+
     def state_dict(self) -> dict[str, Tensor]:
-        return nn.ModuleDict({"front": self.front, "network": self.network}).state_dict()
+        return self._learnt.state_dict()
 
     def load_state_dict(self, state: dict[str, Tensor]) -> Method:
-        nn.ModuleDict({"front": self.front, "network": self.network}).load_state_dict(state)
+        self._learnt.load_state_dict(state)
         return self
 
     skip = staticmethod(too_short)

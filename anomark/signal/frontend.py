@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomark.contracts import Array, Spec
@@ -14,11 +15,12 @@ from anomark.signal.windows import window_starts
 
 #: Longest stretch of samples that becomes one scalogram; longer windows and clips are cut into stretches of it.
 FRAME = 512
-#: Shortest window that has two cycles of some scale.
-SHORTEST = 8
-SCALES = {"series": 16, "audio": 32}
-#: Columns that a scalogram has at least; the decimation is the largest power of two that leaves them, at most 8.
-COLUMNS, MAX_DECIMATION = 32, 8
+#: Shortest window whose scalogram determines it well.
+SHORTEST = {"series": 12, "audio": 32}
+#: Scales, and samples a column. The fewer numbers a map has for each sample of the signal, the more of the signal the
+#: noise hides: a very redundant map can be denoised without knowing what is normal.
+SCALES = {"series": 8, "audio": 32}
+DECIMATION = {"series": 4, "audio": 8}
 #: Frames that the statistics of the rows come from, evenly spaced over the training data.
 STATISTICS_FRAMES = 512
 #: A row of the scalogram is divided by its standard deviation, but at most enlarged to this share of the largest:
@@ -42,11 +44,18 @@ class ImageFrontEnd(nn.Module):
         """What the network is trained on, one map a row."""
         return X
 
+    def sample(self, X: Any) -> Tensor:
+        """Frames for statistics, evenly spaced over X."""
+        return _spaced(X)
+
     def forward(self, x: Tensor) -> Tensor:
         return x
 
     def inverse(self, maps: Tensor) -> Tensor:
         return maps
+
+    def locate(self, errors: Tensor) -> Tensor:
+        return errors
 
 
 class ScalogramFrontEnd(nn.Module):
@@ -72,10 +81,7 @@ class ScalogramFrontEnd(nn.Module):
         self.frame = min(self.length, FRAME)
         self.starts = window_starts(self.length, self.frame, self.frame)
         self.maps_per_sample = len(self.starts)
-        decimation = 1
-        while decimation < MAX_DECIMATION and self.frame >= 2 * decimation * COLUMNS:
-            decimation *= 2
-        self.scalogram = Scalogram(self.frame, SCALES[spec.modality], decimation=decimation)
+        self.scalogram = Scalogram(self.frame, SCALES[spec.modality], decimation=DECIMATION[spec.modality])
         scales, columns = self.scalogram.shape
         self.shape = (3 * variables, scales, columns)
         self.register_buffer("mean", torch.zeros(3 * variables, scales, 1))
@@ -84,9 +90,7 @@ class ScalogramFrontEnd(nn.Module):
     @torch.no_grad()
     def fit(self, X: Any) -> None:
         """Learn mean and standard deviation of every row; a variable that never moves is only centred."""
-        frames = Frames(X, self.starts, self.frame)
-        chosen = np.unique(np.linspace(0, len(frames) - 1, STATISTICS_FRAMES).astype(int))
-        maps = self.scalogram(torch.from_numpy(frames[chosen]).to(self.mean.device)).double()
+        maps = self.scalogram(self.sample(X).to(self.mean.device)).double()
         mean = maps.mean((0, 3), keepdim=True)
         std = (maps - mean).square().mean((0, 3), keepdim=True).sqrt()[0].unflatten(0, (-1, 3))  # (V, 3, S, 1)
         largest = std.amax((1, 2), keepdim=True)
@@ -99,6 +103,10 @@ class ScalogramFrontEnd(nn.Module):
         """What the network is trained on: (N F, V, frame), lazy."""
         return Frames(X, self.starts, self.frame)
 
+    def sample(self, X: Any) -> Tensor:
+        """Frames for statistics, evenly spaced over X."""
+        return _spaced(self.frames(X))
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, V, L), or frames (B, V, frame), to maps; the frames of one window follow each other."""
         if x.shape[-1] != self.frame:
@@ -108,7 +116,15 @@ class ScalogramFrontEnd(nn.Module):
 
     def inverse(self, maps: Tensor) -> Tensor:
         """Maps (B F, 3V, S, M) to windows (B, V, L); where the last frame overlaps the one before, it counts."""
-        frames = self.scalogram.inverse(maps * self.std + self.mean)
+        return self._join(self.scalogram.inverse(maps * self.std + self.mean))
+
+    def locate(self, errors: Tensor) -> Tensor:
+        """Errors (B F, S, M) in maps to errors (B, 1, L) in time, averaged over scales."""
+        columns = errors.mean(1, keepdim=True)
+        return self._join(F.interpolate(columns, size=self.frame, mode="linear", align_corners=False))
+
+    def _join(self, frames: Tensor) -> Tensor:
+        """(B F, V, frame) to (B, V, L)."""
         if len(self.starts) == 1:
             return frames
         frames = frames.unflatten(0, (-1, len(self.starts)))
@@ -134,6 +150,11 @@ class Frames:
         return np.stack(cut)
 
 
+def _spaced(rows: Any) -> Tensor:
+    chosen = np.unique(np.linspace(0, len(rows) - 1, STATISTICS_FRAMES).astype(int))
+    return torch.from_numpy(np.array(rows[chosen], dtype=np.float32))
+
+
 FrontEnd = ImageFrontEnd | ScalogramFrontEnd
 
 
@@ -144,6 +165,7 @@ def front_end(spec: Spec) -> FrontEnd:
 
 def too_short(spec: Spec) -> str | None:
     """Why a window has no scalogram, or None: a method's `skip`."""
-    if spec.modality != "image" and spec.shape[-1] < SHORTEST:
-        return f"a window of {spec.shape[-1]} steps is too short for a scalogram, which needs {SHORTEST}"
-    return None
+    shortest = SHORTEST.get(spec.modality, 0)
+    if spec.shape[-1] >= shortest:
+        return None
+    return f"a window of {spec.shape[-1]} steps is too short for a scalogram, which needs {shortest}"

@@ -7,7 +7,7 @@ import torch
 from skimage import data
 from sklearn.metrics import roc_auc_score
 
-from anomark import training
+from anomark import reconstruction, training
 from anomark.contracts import Diverged, Spec
 
 ddpm = importlib.import_module("anomark_methods.ddpm")
@@ -50,7 +50,7 @@ def test_scores_ignore_batch_mates_and_order(params: dict) -> None:
 
 
 def test_more_rows_than_a_scoring_batch_are_all_scored(monkeypatch) -> None:
-    monkeypatch.setattr(ddpm, "SCORE_BATCH", 2)
+    monkeypatch.setattr(reconstruction, "BATCH", 2)
     X = images(5)
     model = fitted(X)
     assert [m.shape for m in model.detect(X)] == [(5,), (5, 12, 12)]
@@ -152,5 +152,8 @@ def test_the_plain_model_has_none_of_wavediffs_parts() -> None:
 
     tree = ast.parse(Path(ddpm.__file__).read_text())
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    parts = {f"anomark.nn.{part}" for part in ("wavelet", "attention", "adapter", "hybrid_embedding", "perceptual")}
+    parts = {
+        f"anomark.nn.{part}"
+        for part in ("wavelet", "attention", "adapter", "hybrid_embedding", "perceptual", "feature_distance")
+    }
     assert "anomark.nn.unet" in imported and not imported & parts

@@ -3,7 +3,15 @@ import pytest
 import torch
 
 from anomark.contracts import Modality, Spec
-from anomark.signal.frontend import FRAME, SMALLEST_SHARE, ImageFrontEnd, ScalogramFrontEnd, front_end, too_short
+from anomark.signal.frontend import (
+    FRAME,
+    SHORTEST,
+    SMALLEST_SHARE,
+    ImageFrontEnd,
+    ScalogramFrontEnd,
+    front_end,
+    too_short,
+)
 
 
 def windows(n: int, variables: int, length: int) -> np.ndarray:
@@ -26,7 +34,7 @@ def test_an_image_is_its_own_map() -> None:
 
 
 @pytest.mark.parametrize("modality", ["series", "audio"])
-@pytest.mark.parametrize("shape", [(1, 8), (3, 17), (1, 48), (2, 288), (1, FRAME), (1, 2 * FRAME + 100)])
+@pytest.mark.parametrize("shape", [(1, 32), (3, 37), (1, 48), (2, 288), (1, FRAME), (1, 2 * FRAME + 100)])
 def test_windows_come_back_and_maps_are_standardised(modality: Modality, shape: tuple[int, int]) -> None:
     X = windows(20, *shape)
     front = fitted(X, modality)
@@ -58,5 +66,18 @@ def test_frames_are_lazy_rows_of_their_windows() -> None:
 
 
 def test_only_a_window_can_be_too_short() -> None:
-    assert too_short(Spec("image", (1, 4, 4))) is None and too_short(Spec("series", (1, 8))) is None
-    assert "7 steps is too short" in str(too_short(Spec("series", (1, 7))))
+    assert too_short(Spec("image", (1, 4, 4))) is None and too_short(Spec("series", (1, 12))) is None
+    assert "11 steps is too short" in str(too_short(Spec("series", (1, 11))))
+    assert all(front_end(Spec(m, (1, n))).shape for m, n in SHORTEST.items())
+
+
+def test_errors_are_located_in_time() -> None:
+    X = windows(2, 1, 2 * FRAME + 100)
+    front = fitted(X, "audio")
+    errors = torch.zeros(6, *front.shape[1:])
+    errors[4] = 1  # the second frame of the second window; the last frame overlaps its end
+    located = front.locate(errors)
+    assert located.shape == (2, 1, X.shape[2])
+    assert (located[1, 0, FRAME : FRAME + 100] == 1).all() and located.sum() == FRAME - (FRAME - 100)
+    image = front_end(Spec("image", (3, 4, 4)))
+    assert image.locate(errors) is errors

@@ -1,0 +1,57 @@
+"""Distance of two images as the perceptual network f sees them."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from anomark.nn.perceptual import FeatureNetwork
+
+#: Maps are enlarged until their shorter side has this many pixels before f sees them.
+SMALLEST_SIDE = 32
+
+
+class FeatureDistance(nn.Module):
+    """E_feat: squared distance of the features of two maps, at every position, averaged over f's levels.
+
+    A level's distance is divided by its variance over training data, so that levels weigh alike. A scalogram of V
+    variables is V images whose three channels are real part, imaginary part and residual; their distances are averaged.
+
+    Args:
+        features: f.
+        divisor: brings maps into f's input range, [-1, 1].
+    """
+
+    variance: Tensor  # (levels,)
+
+    def __init__(self, features: FeatureNetwork, divisor: float = 1.0) -> None:
+        super().__init__()
+        self.features = (features,)  # in a tuple, because it is no part of what is learnt
+        self.divisor = divisor
+        self.register_buffer("variance", torch.ones(len(features.levels)))
+
+    def levels(self, maps: Tensor) -> list[Tensor]:
+        """f's levels (B V, c, h, w) of maps (B, C, H, W)."""
+        if maps.shape[1] not in (1, 3):
+            maps = maps.unflatten(1, (-1, 3)).flatten(0, 1)
+        maps = maps / self.divisor
+        enlarge = -(-SMALLEST_SIDE // min(maps.shape[-2:]))
+        if enlarge > 1:
+            maps = F.interpolate(maps, scale_factor=float(enlarge), mode="bilinear", align_corners=False)
+        return self.features[0](maps)
+
+    @torch.no_grad()
+    def fit(self, maps: Tensor) -> None:
+        """Learn the levels' variances from training maps."""
+        variances = [level.var(dim=(0, 2, 3)).sum() for level in self.levels(maps)]
+        self.variance.copy_(torch.stack(variances).clamp(min=1e-6))
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """Maps (B, C, H, W) twice -> (B, H, W)."""
+        total = torch.zeros(len(a), *a.shape[2:], device=a.device)
+        for left, right, variance in zip(self.levels(a), self.levels(b), self.variance, strict=True):
+            distance = (left - right).square().sum(1, keepdim=True) / variance
+            distance = F.interpolate(distance, size=a.shape[2:], mode="bilinear", align_corners=False)
+            total = total + distance.unflatten(0, (len(a), -1)).mean((1, 2))
+        return total / len(self.variance)

@@ -1,0 +1,229 @@
+"""Diffusion model with a wavelet pyramid, attention, a shared input adapter and a hybrid time embedding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from anomark.contracts import AnomarkError, Array, Spec
+from anomark.diffusion.sampler import reconstruct
+from anomark.diffusion.schedule import Schedule
+from anomark.nn.adapter import SharedInputAdapter, plain_input
+from anomark.nn.attention import SelfAttention2d
+from anomark.nn.ema import EMA
+from anomark.nn.feature_distance import FeatureDistance
+from anomark.nn.hybrid_embedding import HybridTimeEmbedding
+from anomark.nn.perceptual import load_features
+from anomark.nn.time_embedding import SinusoidalEmbedding
+from anomark.nn.unet import UNet
+from anomark.nn.wavelet import WaveletPyramid
+from anomark.reconstruction import ReconstructionScore
+from anomark.signal.frontend import FrontEnd, front_end, too_short
+from anomark.training import Stateful, seeded, train_steps
+
+NAME = "wavediff"
+LABEL = "WaveDiff"
+PAPER = "Chen: Research on Anomaly Detection Methods Based on Diffusion Models"
+MODALITIES = ("image", "series", "audio")
+NEEDS = ("features",)
+USES_VALID = True
+VARIANTS = {
+    "wavediff-no-wavelet": {"wavelet": None},
+    "wavediff-no-mha": {"heads": 0},
+    "wavediff-no-adapter": {"adapter": False},
+    "wavediff-no-hybrid-emb": {"hybrid_embedding": False},
+    "wavediff-no-feat-score": {"lambda_": 1.0},
+    "wavediff-no-feat-loss": {"gamma": 0.0},
+    "ddpm-feat": {
+        "LABEL": "DDPM with E_feat",
+        "wavelet": None,
+        "heads": 0,
+        "adapter": False,
+        "hybrid_embedding": False,
+        "gamma": 0.0,
+    },
+    "wavediff-noise-start": {"from_noise": True, "start": 1000, "SUITES": ("extended",)},
+    "wavediff-ancestral": {"sampler": "ancestral", "SUITES": ("extended",)},
+}
+DEFAULTS = {
+    "steps": 3000,
+    "batch_size": 16,
+    "lr": 2e-3,  # falls to 0 along a half cosine
+    "ema_decay": 0.999,
+    "width": 32,
+    "multipliers": [1, 2, 3, 4],
+    "wavelet": "db2",  # None: no pyramid
+    "heads": 4,  # 0: no attention
+    "attention_stages": [-1],
+    "adapter": True,
+    "hybrid_embedding": True,
+    "gamma": 0.1,
+    "lambda_": 0.5,
+    "schedule": "linear",  # 1e-4 to .02, Ho et al. 2020, section 4
+    "T": 1000,
+    "start": 250,  # T'
+    "from_noise": False,
+    "sampler": "ddim",
+    "calls": 10,
+    "eta": 0.0,
+    "draws": 1,
+    "share": 1.0,
+    "prediction": "noise",
+    "until": 1000,
+}
+#: Share of a batch's rows, those with the least noise, that L_feat is computed on.
+FEATURE_ROWS = 0.25
+
+
+def noise_predictor(front: FrontEnd, modality: Any, p: dict[str, Any]) -> UNet:
+    """The paper's backbone: adapter -> encoder beside the wavelet pyramid -> attention -> decoder."""
+    channels, width, levels = front.shape[0], p["width"], len(p["multipliers"]) - 1
+    embedding = HybridTimeEmbedding if p["hybrid_embedding"] else SinusoidalEmbedding
+    return UNet(
+        channels,
+        width=width,
+        multipliers=p["multipliers"],
+        stem=SharedInputAdapter(modality, channels, width) if p["adapter"] else plain_input(channels, width),
+        time_embedding=embedding(4 * width),
+        pyramid=WaveletPyramid(levels, p["wavelet"]) if p["wavelet"] else None,
+        pyramid_channels=[WaveletPyramid.channels(channels)] * levels if p["wavelet"] else (),
+        attention=(lambda c: SelfAttention2d(c, p["heads"])) if p["heads"] else None,
+        attention_stages=p["attention_stages"],
+    )
+
+
+class Method:
+    """Reconstruct a partly noised sample; score = lambda E_recon + (1 - lambda) E_feat, both standardised."""
+
+    def __init__(self, spec: Spec, seed: int, device: str, features: str | None = None, **params: Any) -> None:
+        self.modality, self.seed, self.device = spec.modality, seed, device
+        self.params = p = {**DEFAULTS, **params}
+        self.schedule = Schedule.named(p["schedule"], p["T"])
+        self.front = front_end(spec).to(device)
+        self.features: FeatureDistance | None = None
+        if p["gamma"] or p["lambda_"] != 1:
+            if features is None:
+                raise AnomarkError("wavediff needs the perceptual network: give `features`, the path of its weights")
+            f = load_features(Path(features)).to(device)
+            # Rows of scalograms are standardised: a third of them lies in f's range, [-1, 1].
+            self.features = FeatureDistance(f, divisor=1.0 if spec.modality == "image" else 3.0).to(device)
+        self.score = ReconstructionScore(
+            self.front,
+            self.features if p["lambda_"] != 1 else None,
+            weight=p["lambda_"],
+            draws=p["draws"],
+            share=p["share"],
+        ).to(device)
+        with seeded(seed):
+            network = noise_predictor(self.front, spec.modality, p)
+        self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        calls = p["calls"] if p["sampler"] == "ddim" else p["start"]
+        self.info = {
+            "network_calls": calls * p["draws"],
+            "parameters": sum(w.numel() for w in self.network.parameters()),
+            "f": self.features.features[0].name if self.features else None,
+        }
+
+    def fit(self, X: Any, X_valid: Any) -> Method:
+        """Minimise L = MSE of the predicted noise + gamma L_feat."""
+        p = self.params
+        optimiser = torch.optim.Adam(self.network.parameters(), lr=p["lr"])
+        decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=p["steps"])
+        ema = EMA(self.network, p["ema_decay"])
+        state: dict[str, Stateful] = {"network": self.network, "optimiser": optimiser, "decay": decay, "ema": ema}
+        self.front.fit(X)
+        if self.features is not None:
+            self.features.fit(self.front(self.front.sample(X).to(self.device)))
+        self.network.train()
+        device_type = torch.device(self.device).type
+        for step in train_steps(
+            self.front.frames(X),
+            steps=p["steps"],
+            batch_size=p["batch_size"],
+            seed=self.seed,
+            device=self.device,
+            state=state,
+        ):
+            x0, generator = self.front(step.batch), step.generator
+            t = torch.randint(1, p["until"] + 1, (len(x0),), generator=generator, device=self.device)
+            noise = torch.randn(x0.shape, generator=generator, device=self.device)
+            x_t = self.schedule.q_sample(x0, t, noise).to(memory_format=torch.channels_last)
+            # On CPUs without AMX, bf16 convolutions take longer than fp32. Scores are computed in fp32 everywhere.
+            with torch.autocast(device_type, dtype=torch.bfloat16, enabled=device_type == "cuda"):
+                predicted = self.predict(x_t, t).float()
+            loss = F.mse_loss(predicted, noise)
+            if p["gamma"]:
+                loss = loss + p["gamma"] * self.feature_loss(x0, x_t, t, predicted)
+            step.minimise(loss, optimiser, clip_norm=1.0)
+            decay.step()
+            ema.update(self.network)
+        self.network = ema.network.eval()
+        normal = X if X_valid is None or not len(X_valid) else X_valid
+        self.score.calibrate(normal, self.reconstruct, self.modality, self.seed)
+        self.info["lambda"] = float(self.score.weight[0])
+        return self
+
+    def predict(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """eps_theta(x_t, t)."""
+        out: Tensor = self.network(x_t, t)
+        if self.params["prediction"] == "noise":
+            return out
+        abar = self.schedule.at(self.schedule.alphas_bar, t, x_t)
+        return abar.sqrt() * out + (1 - abar).sqrt() * x_t
+
+    def feature_loss(self, x0: Tensor, x_t: Tensor, t: Tensor, predicted: Tensor) -> Tensor:
+        """L_feat: distance of the features of x0 and of its one-step estimate, weighted by abar_t.
+
+        At high noise the estimate's error is that of the noise times (1 - abar_t) / abar_t, without bound, and f sees
+        no picture; the weight takes that factor back, and only the batch's least noisy rows are taken, which also
+        bounds the cost.
+        """
+        assert self.features is not None
+        rows = t.argsort(stable=True)[: max(1, int(FEATURE_ROWS * len(t)))]
+        estimate = self.schedule.predict_x0(x_t[rows], t[rows], predicted[rows])
+        distance = self.features(x0[rows], estimate).mean((1, 2))
+        return (self.schedule.at(self.schedule.alphas_bar, t[rows], distance) * distance).mean()
+
+    def detect(self, X: Any) -> tuple[Array, Array]:
+        """Scores (N,) and maps (N, H, W) or (N, L), float32."""
+        self.network.eval()
+        return self.score.detect(X, self.reconstruct)
+
+    def reconstruct(self, maps: Tensor, draw: int) -> Tensor:
+        """The normal maps nearest to `maps` (B, C, H, W), under the noise of one draw."""
+        p = self.params
+        return reconstruct(
+            self.predict,
+            self.schedule,
+            maps,
+            seed=draw,
+            start=p["start"],
+            from_noise=p["from_noise"],
+            sampler=p["sampler"],
+            calls=p["calls"],
+            eta=p["eta"],
+            clip=self.front.clip,
+        )
+
+    def decision_function(self, X: Any) -> Array:
+        return self.detect(X)[0]
+
+    def localize(self, X: Any) -> Array:
+        return self.detect(X)[1]
+
+    @property
+    def _learnt(self) -> nn.Module:
+        return nn.ModuleDict({"front": self.front, "network": self.network, "score": self.score})
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return self._learnt.state_dict()
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> Method:
+        self._learnt.load_state_dict(state)
+        return self
+
+    skip = staticmethod(too_short)

@@ -1,0 +1,181 @@
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from anomark.contracts import AnomarkError, Modality, Spec
+from anomark.nn.adapter import SharedInputAdapter
+from anomark.nn.attention import SelfAttention2d
+from anomark.nn.hybrid_embedding import HybridTimeEmbedding
+from anomark.nn.wavelet import WaveletPyramid
+from anomark.reconstruction import ReconstructionScore, best_weight
+from anomark.signal.frontend import front_end
+from anomark.stages.features import write_features
+
+wavediff = importlib.import_module("anomark_methods.wavediff")
+SMALL = {"steps": 2, "batch_size": 4, "width": 8, "multipliers": [1, 2], "calls": 2}
+SHAPES: list[tuple[Modality, tuple[int, ...]]] = [
+    ("image", (3, 12, 13)),
+    ("image", (1, 8, 8)),
+    ("series", (2, 30)),
+    ("audio", (1, 1100)),
+]
+PARTS = {
+    "wavediff-no-wavelet": WaveletPyramid,
+    "wavediff-no-mha": SelfAttention2d,
+    "wavediff-no-adapter": SharedInputAdapter,
+    "wavediff-no-hybrid-emb": HybridTimeEmbedding,
+}
+
+
+@pytest.fixture(scope="module")
+def f(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path: Path = tmp_path_factory.mktemp("f") / "f.safetensors"
+    write_features({"kind": "random", "raw": None}, path)
+    return str(path)
+
+
+def samples(n: int, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    wave = np.sin(np.linspace(0, 9, shape[-1]) + rng.uniform(0, 6, (n, *[1] * len(shape))))
+    return (0.5 * wave + 0.2 * rng.normal(size=(n, *shape))).clip(-1, 1).astype(np.float32)
+
+
+def method(f: str, modality: Modality, shape: tuple[int, ...], seed: int = 0, **params: Any) -> Any:
+    spec = Spec(modality, shape, (-1.0, 1.0) if modality == "image" else None)
+    return wavediff.Method(spec, seed, "cpu", features=f, **{**SMALL, **params})
+
+
+def switches(variant: str) -> dict[str, Any]:
+    return {key: value for key, value in wavediff.VARIANTS[variant].items() if not key.isupper()}
+
+
+def parts(model: Any) -> set[type]:
+    return {type(module) for module in model.network.modules()}
+
+
+@pytest.mark.parametrize(("modality", "shape"), SHAPES)
+def test_all_modalities_are_scored_alone_as_in_a_batch_and_after_loading(f: str, modality, shape) -> None:
+    X = samples(6, shape)
+    model = method(f, modality, shape).fit(X, None)
+    scores, maps = model.detect(X)
+    assert scores.shape == (6,) and maps.shape == (6, *shape[1:]) and scores.dtype == maps.dtype == np.float32
+    assert np.isfinite(scores).all() and (maps >= 0).all()
+    for i in range(6):
+        np.testing.assert_allclose(model.decision_function(X[i : i + 1]), scores[i : i + 1], rtol=1e-5)
+    fresh = method(f, modality, shape, seed=9).load_state_dict(model.state_dict())
+    assert fresh.decision_function(X).tobytes() == scores.tobytes()
+    again = method(f, modality, shape).fit(X, None)
+    assert again.decision_function(X).tobytes() == scores.tobytes()
+
+
+@pytest.mark.parametrize("variant", PARTS)
+@pytest.mark.parametrize(("modality", "shape"), SHAPES[1:3])
+def test_an_ablation_takes_out_its_part_and_nothing_else(f: str, variant: str, modality, shape) -> None:
+    full, ablated = method(f, modality, shape), method(f, modality, shape, **switches(variant))
+    assert parts(full) >= set(PARTS.values())
+    assert {part for part in PARTS.values() if part not in parts(ablated)} == {PARTS[variant]}
+    assert ablated.info["parameters"] != full.info["parameters"]
+    widths = [
+        [
+            m.out_channels
+            for m in model.network.encoder.modules()
+            if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)
+        ]
+        for model in (full, ablated)
+    ]
+    assert widths[0] == widths[1]
+
+
+def test_the_plain_model_with_features_is_ddpms_network(f: str) -> None:
+    model = method(f, "image", (3, 8, 8), **switches("ddpm-feat"))
+    assert not parts(model) & set(PARTS.values()) and model.score.features is not None
+
+
+def test_every_variant_has_known_switches_and_is_told_from_the_full_model() -> None:
+    for variant in wavediff.VARIANTS:
+        changed = switches(variant)
+        assert changed and set(changed) <= set(wavediff.DEFAULTS)
+        assert any(wavediff.DEFAULTS[key] != value for key, value in changed.items())
+
+
+def test_the_state_holds_what_was_learnt_and_not_f(f: str) -> None:
+    state = method(f, "image", (1, 8, 8)).state_dict()
+    assert any(key.startswith("network.") for key in state) and "score.scale" in state
+    assert not any("conv.0.0" in key or key.startswith("features.features") for key in state)
+    learnt = sum(v.numel() for key, v in state.items() if key.startswith("network."))
+    assert learnt == method(f, "image", (1, 8, 8)).info["parameters"]
+
+
+def test_f_is_asked_for_only_where_it_is_used() -> None:
+    spec = Spec("image", (1, 8, 8), (-1.0, 1.0))
+    with pytest.raises(AnomarkError, match="give `features`"):
+        wavediff.Method(spec, 0, "cpu", **SMALL)
+    assert wavediff.Method(spec, 0, "cpu", **SMALL, gamma=0.0, lambda_=1.0).info["f"] is None
+
+
+def test_gradients_reach_the_network_through_f_and_leave_f_alone(f: str) -> None:
+    X = torch.from_numpy(samples(8, (3, 16, 16)))
+    model = method(f, "image", (3, 16, 16))
+    model.features.fit(X)
+    t = torch.tensor([900, 20, 800, 700, 40, 600, 500, 400])
+    predicted = torch.zeros_like(X).requires_grad_()
+    loss = model.feature_loss(X, model.schedule.q_sample(X, t, torch.ones_like(X)), t, predicted)
+    loss.backward()
+    assert predicted.grad is not None
+    assert predicted.grad.flatten(1).abs().sum(1).nonzero().flatten().tolist() == [1, 4]  # the two least noisy rows
+    assert all(p.grad is None and not p.requires_grad for p in model.features.features[0].parameters())
+
+
+def test_lambda_weighs_the_two_terms(f: str) -> None:
+    X = samples(8, (1, 12, 12))
+    model = method(f, "image", (1, 12, 12)).fit(X, X[:4])
+    errors, _ = model.score.errors(X, model.reconstruct)
+    terms = (errors / model.score.scale[0]).numpy()
+    torch.testing.assert_close(model.score.scale[0], errors[:4].std(0))  # in deviations of held-out normals
+    for weight in (0.0, 0.3, 1.0):
+        model.score.weight.copy_(torch.tensor([weight, 1 - weight]))
+        np.testing.assert_allclose(model.decision_function(X), terms @ [weight, 1 - weight], rtol=1e-5)
+
+
+def test_lambda_is_chosen_on_held_out_normals_alone(f: str) -> None:
+    X, valid = samples(12, (3, 16, 16)), samples(9, (3, 16, 16), seed=1)
+    model = method(f, "image", (3, 16, 16), lambda_="auto", steps=20).fit(X, valid)
+    weight = model.info["lambda"]
+    assert 0 <= weight <= 1 and np.isclose(weight * 10, round(weight * 10), atol=1e-5)
+    before = model.score.state_dict()
+    before = {key: value.clone() for key, value in before.items()}
+    model.detect(samples(5, (3, 16, 16), seed=2) * 0)
+    assert all(torch.equal(value, before[key]) for key, value in model.score.state_dict().items())
+
+
+def test_best_weight_follows_the_term_that_separates() -> None:
+    generator = torch.Generator().manual_seed(0)
+    normal, anomalous = torch.rand(2, 50, 2, generator=generator)
+    anomalous[:, 1] += 0.7
+    assert best_weight(normal, anomalous) < 0.5
+    assert best_weight(normal.flip(1), anomalous.flip(1)) > 0.5
+    assert best_weight(normal, normal) == 0.5
+
+
+def test_noise_start_is_blind_to_the_input_and_ancestral_takes_a_call_each_step(f: str) -> None:
+    X = samples(4, (1, 8, 8))
+    model = method(f, "image", (1, 8, 8), **{**switches("wavediff-noise-start"), "start": 20, "T": 20, "until": 20})
+    maps = torch.from_numpy(X)
+    result = model.reconstruct(maps, 0)
+    torch.testing.assert_close(result[0], result[1])
+    ancestral = method(f, "image", (1, 8, 8), **switches("wavediff-ancestral"), start=5)
+    assert ancestral.info["network_calls"] == 5
+
+
+def test_the_top_share_of_the_map_is_the_score() -> None:
+    front = front_end(Spec("image", (1, 2, 5)))
+    X = np.zeros((1, 1, 2, 5), np.float32)
+    X[0, 0, 0, 1] = 3
+    score = ReconstructionScore(front, share=0.2)
+    scores, maps = score.detect(X, lambda maps, draw: torch.zeros_like(maps))
+    assert maps[0, 0, 1] == 9 and scores[0] == 4.5
