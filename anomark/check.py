@@ -36,7 +36,7 @@ SAMPLES = (
 )
 #: A score alone and among others may differ by this much, relative, in fp32 (SPEC section 6).
 BATCH_TOLERANCE = 1e-5
-_QUICK = {"steps": 4, "batch_size": 4}
+_QUICK = {"steps": 4, "batch_size": 4, "width": 16, "start": 40, "calls": 4}
 _SHORT = 120  # steps after which a trained method must tell far samples from normal ones
 
 

@@ -6,7 +6,7 @@ measured minus published. Their CSV files hold every method and control of the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -191,6 +191,7 @@ def modality_table(results: Results, modality: str) -> Table:
     if len(datasets) > 1:
         rows.append(_mean_row(results, modality, datasets, len(columns)))
     notes = [FOOTNOTE] if any(cell.below_control for row in rows for cell in row.cells) else []
+    notes += partial_notes(results, datasets)
     in_paper = list(dict.fromkeys(dataset for dataset, method in results.published if method in paper))
     absent = [d for d in in_paper if d not in datasets and _modality_of_published(d) == modality]
     if absent:
@@ -228,6 +229,16 @@ def _best_other(results: Results, dataset: str, methods: list[MethodInfo], rank:
         best=rank.get(best) == 1,
         below_control=below_control(results, dataset, best),
     )
+
+
+def partial_notes(results: Results, datasets: Iterable[str]) -> list[str]:
+    """One note for each dataset of which only a part was there: its number stands for that part alone."""
+    return [
+        f"{results.datasets[dataset]['label']}: {note}."
+        for dataset in datasets
+        for note in results.datasets[dataset]["notes"]
+        if note.startswith("partial")
+    ]
 
 
 def _mean_row(results: Results, modality: str, datasets: list[str], width: int) -> Row:
@@ -426,6 +437,7 @@ def leaderboard(results: Results) -> Table:
     columns = [columns[i] for i in kept]
     rows = [replace(row, cells=[row.cells[i] for i in kept]) for row in rows]
     notes = [FOOTNOTE] if any(cell.below_control for row in rows for cell in row.cells) else []
+    notes += partial_notes(results, results.datasets)
     if ORACLE in results.methods:
         notes.append("The oracle reads the labels: it checks the harness.")
     return Table("leaderboard", "Leaderboard", caption, columns, rows, pd.DataFrame(data), notes)
