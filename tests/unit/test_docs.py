@@ -91,11 +91,16 @@ def test_the_suite_table_is_complete() -> None:
 def test_the_method_tables_are_complete() -> None:
     """Every drop-in, under the label that the report prints; controls in a table of their own."""
     rows, controls = table("| id | label | paper |"), table("| id | label | what it is for |")
+    variants = table("| variant |")
     methods = registry.methods().values()
-    assert set(rows) == {m.id for m in methods if not m.control}
+    assert set(rows) == {m.id for m in methods if not m.control and m.id == m.base}
     assert set(controls) == {m.id for m in methods if m.control} | {ORACLE}
+    assert {name: row[1].strip("`") for name, row in variants.items()} == {
+        m.id: m.base for m in methods if m.id != m.base
+    }
     for method in methods:
-        assert (rows | controls)[method.id][1] == method.label
+        if method.id in rows | controls:
+            assert (rows | controls)[method.id][1] == method.label
 
 
 def test_what_is_not_here_yet_is_not_here() -> None:

@@ -242,6 +242,6 @@ def test_partial_data_is_marked_wherever_its_number_stands(results: Results) -> 
     tables = {table.name: table for table in build_tables(results)}
     for name in ("table1", "leaderboard"):
         (note,) = [note for note in tables[name].notes if "partial" in note]
-        assert "metal_nut" in note and "8 of 22 good test images" in note
-        assert all(note in render(tables[name], form) for form in ("md", "html"))
+        assert "metal nut" in note and "8 of 22 good test images" in note
+        assert all(note in render(tables[name], form) for form in ("md", "tex"))
     assert not any("partial" in note for note in tables["table2"].notes)
