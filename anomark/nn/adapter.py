@@ -65,3 +65,20 @@ class SharedInputAdapter(nn.Module):
 def plain_input(channels: int, width: int, *, kernel_size: int = 5) -> nn.Conv2d:
     """The ablation of the adapter: a convolution whose weights belong to one modality and number of channels."""
     return nn.Conv2d(channels, width, kernel_size, padding="same")
+
+
+class FeatureAdapter(nn.Module):
+    """The adapter for feature maps, whose channels are the same for every modality: (B, C, H, W) -> (B, width, H, W).
+
+    Again all channels are convolved with one bank of kernels, and learnt weights mix the responses.
+    """
+
+    def __init__(self, channels: int, width: int, *, kernels: int = 8, kernel_size: int = 3) -> None:
+        super().__init__()
+        self.bank = nn.Parameter(torch.randn(kernels, kernel_size, kernel_size) / kernel_size)
+        self.mixing = nn.Parameter(torch.randn(width, channels, kernels) * (channels * kernels) ** -0.5)
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernels = torch.einsum("wck,kij->wcij", self.mixing, self.bank)
+        return F.conv2d(x, kernels, self.bias, padding="same")

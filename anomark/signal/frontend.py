@@ -44,9 +44,9 @@ class ImageFrontEnd(nn.Module):
         """What the network is trained on, one map a row."""
         return X
 
-    def sample(self, X: Any) -> Tensor:
-        """Frames for statistics, evenly spaced over X."""
-        return _spaced(X)
+    def sample(self, X: Any, count: int = STATISTICS_FRAMES) -> Tensor:
+        """At most `count` frames, evenly spaced over X."""
+        return _spaced(X, count)
 
     def forward(self, x: Tensor) -> Tensor:
         return x
@@ -103,9 +103,9 @@ class ScalogramFrontEnd(nn.Module):
         """What the network is trained on: (N F, V, frame), lazy."""
         return Frames(X, self.starts, self.frame)
 
-    def sample(self, X: Any) -> Tensor:
-        """Frames for statistics, evenly spaced over X."""
-        return _spaced(self.frames(X))
+    def sample(self, X: Any, count: int = STATISTICS_FRAMES) -> Tensor:
+        """At most `count` frames, evenly spaced over X."""
+        return _spaced(self.frames(X), count)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, V, L), or frames (B, V, frame), to maps; the frames of one window follow each other."""
@@ -150,8 +150,8 @@ class Frames:
         return np.stack(cut)
 
 
-def _spaced(rows: Any) -> Tensor:
-    chosen = np.unique(np.linspace(0, len(rows) - 1, STATISTICS_FRAMES).astype(int))
+def _spaced(rows: Any, count: int) -> Tensor:
+    chosen = np.unique(np.linspace(0, len(rows) - 1, count).astype(int))
     return torch.from_numpy(np.array(rows[chosen], dtype=np.float32))
 
 

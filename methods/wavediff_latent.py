@@ -1,0 +1,229 @@
+"""Diffusion on the feature maps of the frozen network f, with the parts of wavediff."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from anomark.contracts import AnomarkError, Array, Spec
+from anomark.diffusion.sampler import shared_noise
+from anomark.diffusion.schedule import Schedule
+from anomark.nn.adapter import FeatureAdapter, plain_input
+from anomark.nn.attention import SelfAttention2d
+from anomark.nn.ema import EMA
+from anomark.nn.hybrid_embedding import HybridTimeEmbedding
+from anomark.nn.perceptual import load_features
+from anomark.nn.time_embedding import SinusoidalEmbedding
+from anomark.nn.unet import UNet
+from anomark.nn.wavelet import WaveletPyramid
+from anomark.signal.frontend import front_end, too_short
+from anomark.training import Stateful, seeded, train_steps
+
+NAME = "wavediff-latent"
+LABEL = "WaveDiff latent"
+PAPER = "diffusion on f's maps; parts as in Chen: Research on Anomaly Detection Methods Based on Diffusion Models"
+MODALITIES = ("image", "series", "audio")
+NEEDS = ("features",)
+VARIANTS = {
+    "wavediff_latent-no-wavelet": {"wavelet": None},
+    "wavediff_latent-no-mha": {"heads": 0},
+    "wavediff_latent-no-adapter": {"adapter": False},
+    "wavediff_latent-no-hybrid-emb": {"hybrid_embedding": False},
+}
+DEFAULTS = {
+    "steps": 3000,
+    "batch_size": 16,
+    "lr": 2e-3,  # falls to 0 along a half cosine
+    "ema_decay": 0.999,
+    "width": 32,
+    "multipliers": [4, 8],  # of width; f's maps are small and have many channels
+    "wavelet": "db2",  # None: no pyramid
+    "heads": 4,  # 0: no attention
+    "adapter": True,
+    "hybrid_embedding": True,
+    "schedule": "linear",  # 1e-4 to .02, Ho et al. 2020, section 4
+    "T": 1000,
+    "times": [150, 300, 450],  # one network call at each
+    "share": 0.05,
+}
+#: Levels of f that are joined, at the size of the deepest of them.
+LEVELS = {"mobilenet_v2": ("features.6", "features.13"), "small_net": ("features.1", "features.3")}
+#: Pixels that the shorter side of an image (a scalogram) has at least when f sees it; smaller ones are enlarged.
+SIDE = {"mobilenet_v2": (160, 64), "small_net": (64, 32)}
+#: Training maps that are kept in memory: evenly spaced over the training data where it has more.
+TRAINING_MAPS = 4096
+#: Maps whose errors tell how much they vary at a position.
+CALIBRATION_MAPS = 512
+#: Maps per forward pass when scoring.
+BATCH = 32
+
+
+class LatentErrors(nn.Module):
+    """What is learnt beside the network: the scale of f's channels, and how much errors vary at a position.
+
+    mean, std
+        (C, 1, 1) of f's maps over training data.
+    spread
+        (times, V, h, w), standard deviation of the error at each time, variable and position over training data.
+    """
+
+    mean: Tensor
+    std: Tensor
+    spread: Tensor
+
+    def __init__(self, channels: int, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(channels, 1, 1))
+        self.register_buffer("std", torch.ones(channels, 1, 1))
+        self.register_buffer("spread", torch.ones(shape))
+
+
+class Method:
+    """Noise f's map of a sample, predict the clean map in one call, and compare, at several t.
+
+    The network predicts x0 instead of the noise: with few steps that learns sooner, and one call is a reconstruction.
+    Score = mean of the largest `share` of the errors, each in deviations of its position (where a part of an object
+    varies among normal samples, an error means less); map = these errors, brought to the sample's size.
+    Windows and clips take the same road as images: f sees their scalograms, one of three channels for each variable.
+    """
+
+    def __init__(self, spec: Spec, seed: int, device: str, features: str | None = None, **params: Any) -> None:
+        self.spec, self.seed, self.device = spec, seed, device
+        self.params = p = {**DEFAULTS, **params}
+        if features is None:
+            raise AnomarkError("wavediff_latent needs the perceptual network: give `features`, its weights' path")
+        f = load_features(Path(features))
+        self.f = f.select(LEVELS[f.architecture]).to(device)
+        self.side = SIDE[f.architecture][spec.modality != "image"]
+        self.schedule = Schedule.named(p["schedule"], p["T"])
+        self.front = front_end(spec).to(device)
+        self.variables = 1 if spec.modality == "image" else spec.shape[0]
+        channels, *size = self._features(torch.zeros(1, *self.front.shape, device=device)).shape[1:]
+        self.errors = LatentErrors(channels, (len(p["times"]), self.variables, *size)).to(device)
+        with seeded(seed):
+            network = x0_predictor(channels, p)
+        self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.info = {
+            "network_calls": len(p["times"]),
+            "parameters": sum(w.numel() for w in self.network.parameters()),
+            "f": f.name,
+        }
+
+    @torch.no_grad()
+    def _features(self, maps: Tensor) -> Tensor:
+        """The front end's maps (B, C', H, W) to f's joined levels (B V, C, h, w)."""
+        if self.spec.modality != "image":
+            maps = maps.unflatten(1, (-1, 3)).flatten(0, 1) / 3  # standardised: a third lies in f's range, [-1, 1]
+        enlarge = max(1.0, self.side / min(maps.shape[-2:]))
+        size = [round(n * enlarge) for n in maps.shape[-2:]]
+        levels = self.f(F.interpolate(maps, size=size, mode="bilinear", align_corners=False))
+        return torch.cat([F.adaptive_avg_pool2d(level, levels[-1].shape[-2:]) for level in levels], dim=1)
+
+    def _standardised(self, maps: Tensor) -> Tensor:
+        z = (self._features(maps) - self.errors.mean) / self.errors.std
+        return z.contiguous(memory_format=torch.channels_last)
+
+    def fit(self, X: Any, X_valid: Any) -> Method:
+        """Minimise the mean squared error of the predicted x0, t uniform up to twice the latest time scored."""
+        p = self.params
+        self.front.fit(X)
+        frames = self.front.sample(X, max(1, TRAINING_MAPS // self.variables))
+        z = torch.cat([self._features(self.front(b.to(self.device))) for b in frames.split(BATCH)])
+        self.errors.mean.copy_(z.mean((0, 2, 3))[:, None, None])
+        self.errors.std.copy_(z.std((0, 2, 3))[:, None, None].clamp(min=1e-3))
+        z = ((z - self.errors.mean) / self.errors.std).cpu()
+
+        optimiser = torch.optim.Adam(self.network.parameters(), lr=p["lr"])
+        decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=p["steps"])
+        ema = EMA(self.network, p["ema_decay"])
+        state: dict[str, Stateful] = {"network": self.network, "optimiser": optimiser, "decay": decay, "ema": ema}
+        self.network.train()
+        device_type = torch.device(self.device).type
+        latest = min(p["T"], 2 * max(p["times"]))
+        for step in train_steps(
+            z.numpy(), steps=p["steps"], batch_size=p["batch_size"], seed=self.seed, device=self.device, state=state
+        ):
+            x0, generator = step.batch, step.generator
+            t = torch.randint(1, latest + 1, (len(x0),), generator=generator, device=self.device)
+            noise = torch.randn(x0.shape, generator=generator, device=self.device)
+            x_t = self.schedule.q_sample(x0, t, noise).to(memory_format=torch.channels_last)
+            with torch.autocast(device_type, dtype=torch.bfloat16, enabled=device_type == "cuda"):
+                predicted = self.network(x_t, t)
+            step.minimise(F.mse_loss(predicted.float(), x0), optimiser, clip_norm=1.0)
+            decay.step()
+            ema.update(self.network)
+        self.network = ema.network.eval()
+
+        chosen = frames[:: max(1, len(frames) * self.variables // CALIBRATION_MAPS)].split(BATCH)
+        rows = torch.cat([self._errors(self.front(b.to(self.device))) for b in chosen])
+        spread = rows.std(0) if len(rows) > 1 else torch.zeros_like(rows[0])
+        # A position that never errs would otherwise make the smallest error infinite.
+        self.errors.spread.copy_(spread.clamp(min=0.1 * float(spread.mean()) + 1e-6))
+        return self
+
+    @torch.no_grad()
+    def _errors(self, maps: Tensor) -> Tensor:
+        """The front end's maps (B, C', H, W) -> squared errors averaged over f's channels, (B, times, V, h, w)."""
+        z = self._standardised(maps)
+        errors = []
+        for draw, time in enumerate(self.params["times"]):
+            t = torch.full((len(z),), time, device=z.device)
+            x_t = self.schedule.q_sample(z, t, next(shared_noise(z, seed=draw)))
+            error = (self.network(x_t, t) - z).square().mean(dim=1)
+            errors.append(error.unflatten(0, (-1, self.variables)))
+        return torch.stack(errors, dim=1)
+
+    @torch.no_grad()
+    def detect(self, X: Any) -> tuple[Array, Array]:
+        """Scores (N,) and maps (N, H, W) or (N, L), float32, in standard deviations."""
+        self.network.eval()
+        size = max(1, BATCH // (self.front.maps_per_sample * self.variables))
+        scores, maps = [], []
+        for i in range(0, len(X), size):
+            x = torch.from_numpy(np.array(X[i : i + size], dtype=np.float32)).to(self.device)
+            errors = (self._errors(self.front(x)) / self.errors.spread).mean(1)  # (B F, V, h, w)
+            flat = errors.reshape(len(x), -1)
+            scores.append(flat.topk(max(1, round(self.params["share"] * flat.shape[1])), dim=1).values.mean(1))
+            large = F.interpolate(errors, size=self.front.shape[1:], mode="bilinear", align_corners=False)
+            maps.append(self.front.locate(large.mean(1)).reshape(len(x), *self.spec.shape[1:]))
+        return torch.cat(scores).cpu().numpy(), torch.cat(maps).cpu().numpy()
+
+    def decision_function(self, X: Any) -> Array:
+        return self.detect(X)[0]
+
+    def localize(self, X: Any) -> Array:
+        return self.detect(X)[1]
+
+    @property
+    def _learnt(self) -> nn.Module:
+        return nn.ModuleDict({"front": self.front, "network": self.network, "errors": self.errors})
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return self._learnt.state_dict()
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> Method:
+        self._learnt.load_state_dict(state)
+        return self
+
+    skip = staticmethod(too_short)
+
+
+def x0_predictor(channels: int, p: dict[str, Any]) -> UNet:
+    """Adapter -> encoder beside the wavelet pyramid of x_t -> attention -> decoder."""
+    first, levels = p["width"] * p["multipliers"][0], len(p["multipliers"]) - 1
+    embedding = HybridTimeEmbedding if p["hybrid_embedding"] else SinusoidalEmbedding
+    return UNet(
+        channels,
+        width=first,
+        multipliers=[m // p["multipliers"][0] for m in p["multipliers"]],
+        stem=FeatureAdapter(channels, first) if p["adapter"] else plain_input(channels, first, kernel_size=3),
+        time_embedding=embedding(4 * p["width"]),
+        pyramid=WaveletPyramid(levels, p["wavelet"]) if p["wavelet"] else None,
+        pyramid_channels=[WaveletPyramid.channels(channels)] * levels if p["wavelet"] else (),
+        attention=(lambda c: SelfAttention2d(c, p["heads"])) if p["heads"] else None,
+    )

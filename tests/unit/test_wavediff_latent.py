@@ -1,0 +1,129 @@
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from anomark.contracts import AnomarkError, Modality, Spec
+from anomark.nn.adapter import FeatureAdapter
+from anomark.nn.attention import SelfAttention2d
+from anomark.nn.hybrid_embedding import HybridTimeEmbedding
+from anomark.nn.unet import ResidualBlock
+from anomark.nn.wavelet import WaveletPyramid
+from anomark.stages.features import write_features
+
+latent = importlib.import_module("anomark_methods.wavediff_latent")
+SMALL = {"steps": 2, "batch_size": 4, "width": 4, "multipliers": [2, 4], "times": [50, 300]}
+SHAPES: list[tuple[Modality, tuple[int, ...]]] = [
+    ("image", (3, 12, 13)),
+    ("image", (1, 8, 8)),
+    ("series", (2, 30)),
+    ("audio", (1, 1100)),
+]
+PARTS = {
+    "wavediff_latent-no-wavelet": WaveletPyramid,
+    "wavediff_latent-no-mha": SelfAttention2d,
+    "wavediff_latent-no-adapter": FeatureAdapter,
+    "wavediff_latent-no-hybrid-emb": HybridTimeEmbedding,
+}
+
+
+@pytest.fixture(scope="module")
+def f(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path: Path = tmp_path_factory.mktemp("f") / "f.safetensors"
+    write_features({"kind": "random", "raw": None}, path)
+    return str(path)
+
+
+def samples(n: int, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    wave = np.sin(np.linspace(0, 9, shape[-1]) + rng.uniform(0, 6, (n, *[1] * len(shape))))
+    return (0.5 * wave + 0.2 * rng.normal(size=(n, *shape))).clip(-1, 1).astype(np.float32)
+
+
+def method(f: str, modality: Modality, shape: tuple[int, ...], seed: int = 0, **params: Any) -> Any:
+    spec = Spec(modality, shape, (-1.0, 1.0) if modality == "image" else None)
+    return latent.Method(spec, seed, "cpu", features=f, **{**SMALL, **params})
+
+
+def parts(model: Any) -> set[type]:
+    return {type(module) for module in model.network.modules()}
+
+
+def widths(model: Any) -> list[int]:
+    return [m.conv2.out_channels for m in model.network.modules() if isinstance(m, ResidualBlock)]
+
+
+@pytest.mark.parametrize(("modality", "shape"), SHAPES)
+def test_all_modalities_are_scored_alone_as_in_a_batch_and_after_loading(f: str, modality, shape) -> None:
+    X = samples(6, shape)
+    model = method(f, modality, shape).fit(X, None)
+    test = samples(5, shape, seed=1)
+    scores, maps = model.detect(test)
+    assert scores.shape == (5,) and maps.shape == (5, *shape[1:]) and scores.dtype == maps.dtype == np.float32
+    assert np.isfinite(scores).all() and np.isfinite(maps).all()
+    for i in range(5):
+        np.testing.assert_allclose(model.decision_function(test[i : i + 1]), scores[i : i + 1], rtol=1e-5)
+    fresh = method(f, modality, shape, seed=9).load_state_dict(model.state_dict())
+    assert fresh.decision_function(test).tobytes() == scores.tobytes()
+    assert method(f, modality, shape).fit(X, None).decision_function(test).tobytes() == scores.tobytes()
+
+
+@pytest.mark.parametrize("variant", PARTS)
+def test_an_ablation_takes_out_its_part_and_nothing_else(f: str, variant: str) -> None:
+    full, ablated = (method(f, "image", (3, 16, 16), **p) for p in ({}, latent.VARIANTS[variant]))
+    assert parts(full) >= set(PARTS.values())
+    assert {part for part in PARTS.values() if part not in parts(ablated)} == {PARTS[variant]}
+    assert ablated.info["parameters"] != full.info["parameters"]
+    assert widths(full) == widths(ablated)
+
+
+def test_calls_are_counted_and_f_is_named(f: str) -> None:
+    info = method(f, "image", (3, 8, 8)).info
+    assert info["network_calls"] == 2 and info["f"].startswith("small_net")
+    assert len(latent.DEFAULTS["times"]) <= 10
+
+
+def test_f_is_asked_for_and_not_stored(f: str) -> None:
+    with pytest.raises(AnomarkError, match="give `features`"):
+        latent.Method(Spec("image", (1, 8, 8), (-1.0, 1.0)), 0, "cpu", **SMALL)
+    model = method(f, "image", (1, 8, 8))
+    stored = sum(v.numel() for key, v in model.state_dict().items() if key.startswith("network."))
+    assert stored == model.info["parameters"]
+    assert {key.split(".")[0] for key in model.state_dict()} == {"network", "errors"}
+
+
+def test_errors_are_in_deviations_of_their_variable_and_position(f: str) -> None:
+    X = samples(30, (2, 40))
+    model = method(f, "series", (2, 40), steps=20).fit(X, None)
+    with torch.no_grad():
+        errors = model._errors(model.front(torch.from_numpy(X)))
+    assert errors.shape[:3] == (30, 2, 2)  # rows, times, variables
+    floor = 0.1 * errors.std(0).mean()
+    torch.testing.assert_close(model.errors.spread, errors.std(0).clamp(min=floor), rtol=1e-3, atol=1e-4)
+    scores, maps = model.detect(X)
+    assert (scores > 0).all() and (maps >= 0).all()
+
+
+def test_a_short_training_finds_a_foreign_patch(f: str) -> None:
+    rng = np.random.default_rng(0)
+    stripes = np.sin(np.arange(16) * 1.5)[None, None, None, :]
+    X, test = (0.6 * stripes + 0.1 * rng.normal(size=(n, 1, 16, 16)) for n in (40, 20))
+    test[:10, :, 4:10, 4:10] = test[:10, :, 4:10, 4:10].swapaxes(2, 3)
+    X, test = X.astype(np.float32), test.astype(np.float32)
+    scores, maps = method(f, "image", (1, 16, 16), steps=40, batch_size=8, width=8).fit(X, None).detect(test)
+    assert scores[:10].min() > scores[10:].max()
+    assert maps[:10, 4:10, 4:10].mean() > 2 * np.abs(maps[:10, :, 12:]).mean()
+
+
+def test_the_feature_adapter_is_one_bank_for_all_channels() -> None:
+    adapter = FeatureAdapter(6, 4, kernels=3)
+    x = torch.randn(2, 6, 5, 7)
+    expected = torch.zeros(2, 4, 5, 7)
+    for k in range(3):
+        kernel = adapter.bank[k].expand(6, 1, 3, 3)
+        responses = torch.nn.functional.conv2d(x, kernel, padding=1, groups=6)
+        expected = expected + torch.einsum("bchw,oc->bohw", responses, adapter.mixing[:, :, k])
+    torch.testing.assert_close(adapter(x), expected, rtol=1e-4, atol=1e-5)
