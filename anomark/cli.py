@@ -129,6 +129,10 @@ def run(dataset: str, method: str, seed: int = 0, suite: SuiteOption = DEFAULT_S
     data = plan.data[dataset]
     if not (Path(data.folder) / "meta.json").exists():
         prepare.write_data(asdict(data))
+    if cell.features and not Path(cell.features).exists():
+        from anomark.stages.features import write_features
+
+        write_features(asdict(plan.features), Path(cell.features))
     if cell.exists:
         record = json.loads((Path(cell.folder) / "fit.json").read_text())
         print(f"already there: {cell.folder}")

@@ -67,8 +67,8 @@ class Suite(BaseModel):
     limits: Limits = Field(Limits(), description="Time and memory limit of one cell.")
     core_seconds: dict[str, Number] = Field(
         {"other": 5},
-        description="Declared cost of one cell in core-seconds by method id, `other` for the rest: the suite's budget, "
-        "and the base of the expected time left.",
+        description="Declared cost of one cell in core-seconds by method id (a variant's is its base's unless it has "
+        "its own), `other` for the rest: the suite's budget, and the base of the expected time left.",
     )
 
     @field_validator("seeds")
@@ -78,9 +78,10 @@ class Suite(BaseModel):
             raise ValueError(f"seeds are repeated in {seeds}; name each once")
         return seeds
 
-    def cost(self, method: str) -> float:
-        """Declared core-seconds of one cell of this method."""
-        return float(self.core_seconds.get(method, self.core_seconds.get("other", 5)))
+    def cost(self, method: str, base: str = "other") -> float:
+        """Declared core-seconds of one cell of a method, of its base where a variant has none of its own."""
+        declared = self.core_seconds
+        return float(declared.get(method, declared.get(base, declared.get("other", 5))))
 
     def data_folder(self) -> Path | None:
         """The data folder: the variable ANOMARK_DATA, else `data_root`."""

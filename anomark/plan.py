@@ -233,7 +233,7 @@ class Plan:
             data=data.folder,
             features=features.path if features else None,
             folder=f"{self.cells_root}/{dataset.id}/{method.id}/{seed}-{key}",
-            core_seconds=suite.cost(method.id),
+            core_seconds=suite.cost(method.id, method.base),
         )
 
     def inputs(self, cell_id: str) -> list[str]:

@@ -16,6 +16,7 @@ from anomark.diffusion.schedule import Schedule
 from anomark.nn.adapter import FeatureAdapter, plain_input
 from anomark.nn.attention import SelfAttention2d
 from anomark.nn.ema import EMA
+from anomark.nn.feature_distance import SIDE
 from anomark.nn.hybrid_embedding import HybridTimeEmbedding
 from anomark.nn.perceptual import load_features
 from anomark.nn.time_embedding import SinusoidalEmbedding
@@ -30,10 +31,10 @@ PAPER = "diffusion on f's maps; parts as in Chen: Research on Anomaly Detection 
 MODALITIES = ("image", "series", "audio")
 NEEDS = ("features",)
 VARIANTS = {
-    "wavediff_latent-no-wavelet": {"wavelet": None},
-    "wavediff_latent-no-mha": {"heads": 0},
-    "wavediff_latent-no-adapter": {"adapter": False},
-    "wavediff_latent-no-hybrid-emb": {"hybrid_embedding": False},
+    "wavediff_latent-no-wavelet": {"wavelet": None, "SUITES": ("extended",)},
+    "wavediff_latent-no-mha": {"heads": 0, "SUITES": ("extended",)},
+    "wavediff_latent-no-adapter": {"adapter": False, "SUITES": ("extended",)},
+    "wavediff_latent-no-hybrid-emb": {"hybrid_embedding": False, "SUITES": ("extended",)},
 }
 DEFAULTS = {
     "steps": 3000,
@@ -53,8 +54,6 @@ DEFAULTS = {
 }
 #: Levels of f that are joined, at the size of the deepest of them.
 LEVELS = {"mobilenet_v2": ("features.6", "features.13"), "small_net": ("features.1", "features.3")}
-#: Pixels that the shorter side of an image (a scalogram) has at least when f sees it; smaller ones are enlarged.
-SIDE = {"mobilenet_v2": (160, 64), "small_net": (64, 32)}
 #: Training maps that are kept in memory: evenly spaced over the training data where it has more.
 TRAINING_MAPS = 4096
 #: Maps whose errors tell how much they vary at a position.

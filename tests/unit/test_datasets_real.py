@@ -111,7 +111,7 @@ def test_nab_stream_without_a_window_is_undefined(data_root: Path) -> None:
 def test_nab_names_all_streams_and_reads_folder_and_archive_alike(data_root: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(data_root / "nab.zip") as archive:
         streams = json.loads(archive.read("NAB-master/labels/combined_windows.json"))
-    assert {f"{o['folder']}/{item}.csv" for item, o in nab.ITEMS.items()} == set(streams)
+    assert {f"{o['folder']}/{o.get('item', item)}.csv" for item, o in nab.ITEMS.items()} == set(streams)
     assert len(nab.ITEMS) == 58
     assert "no file named" in refusal(nab, data_root, "TravelTime_387")
     unpack(data_root / "nab.zip", tmp_path)
