@@ -15,7 +15,7 @@ from anomark.diffusion.schedule import Schedule
 from anomark.nn.adapter import SharedInputAdapter, plain_input
 from anomark.nn.attention import SelfAttention2d
 from anomark.nn.ema import EMA
-from anomark.nn.feature_distance import FeatureDistance
+from anomark.nn.feature_distance import SIDE, FeatureDistance
 from anomark.nn.hybrid_embedding import HybridTimeEmbedding
 from anomark.nn.perceptual import load_features
 from anomark.nn.time_embedding import SinusoidalEmbedding
@@ -71,12 +71,14 @@ DEFAULTS = {
     "calls": 10,
     "eta": 0.0,
     "draws": 1,
-    "share": 1.0,
-    "prediction": "noise",
-    "until": 1000,
+    "share": 1.0,  # of a map's largest errors that the score averages
 }
 #: Share of a batch's rows, those with the least noise, that L_feat is computed on.
 FEATURE_ROWS = 0.25
+#: Training maps that the variances of f's levels come from.
+STATISTICS_MAPS = 64
+#: Pixels that L_feat enlarges the shorter side of a map to, at least.
+SMALLEST_SIDE = 32
 
 
 def noise_predictor(front: FrontEnd, modality: Any, p: dict[str, Any]) -> UNet:
@@ -109,8 +111,12 @@ class Method:
             if features is None:
                 raise AnomarkError("wavediff needs the perceptual network: give `features`, the path of its weights")
             f = load_features(Path(features)).to(device)
+            image = spec.modality == "image"
             # Rows of scalograms are standardised: a third of them lies in f's range, [-1, 1].
-            self.features = FeatureDistance(f, divisor=1.0 if spec.modality == "image" else 3.0).to(device)
+            divisor = 1.0 if image else 3.0
+            self.features = FeatureDistance(f, SIDE[f.architecture][not image], divisor).to(device)
+            # The loss takes maps nearly as they come: f on enlarged ones would cost more than the network itself.
+            self.loss_features = FeatureDistance(f, SMALLEST_SIDE, divisor).to(device)
         self.score = ReconstructionScore(
             self.front,
             self.features if p["lambda_"] != 1 else None,
@@ -137,7 +143,9 @@ class Method:
         state: dict[str, Stateful] = {"network": self.network, "optimiser": optimiser, "decay": decay, "ema": ema}
         self.front.fit(X)
         if self.features is not None:
-            self.features.fit(self.front(self.front.sample(X).to(self.device)))
+            maps = self.front(self.front.sample(X, STATISTICS_MAPS).to(self.device))
+            self.features.fit(maps)
+            self.loss_features.fit(maps)
         self.network.train()
         device_type = torch.device(self.device).type
         for step in train_steps(
@@ -149,12 +157,12 @@ class Method:
             state=state,
         ):
             x0, generator = self.front(step.batch), step.generator
-            t = torch.randint(1, p["until"] + 1, (len(x0),), generator=generator, device=self.device)
+            t = torch.randint(1, p["T"] + 1, (len(x0),), generator=generator, device=self.device)
             noise = torch.randn(x0.shape, generator=generator, device=self.device)
             x_t = self.schedule.q_sample(x0, t, noise).to(memory_format=torch.channels_last)
             # On CPUs without AMX, bf16 convolutions take longer than fp32. Scores are computed in fp32 everywhere.
             with torch.autocast(device_type, dtype=torch.bfloat16, enabled=device_type == "cuda"):
-                predicted = self.predict(x_t, t).float()
+                predicted = self.network(x_t, t).float()
             loss = F.mse_loss(predicted, noise)
             if p["gamma"]:
                 loss = loss + p["gamma"] * self.feature_loss(x0, x_t, t, predicted)
@@ -167,14 +175,6 @@ class Method:
         self.info["lambda"] = float(self.score.weight[0])
         return self
 
-    def predict(self, x_t: Tensor, t: Tensor) -> Tensor:
-        """eps_theta(x_t, t)."""
-        out: Tensor = self.network(x_t, t)
-        if self.params["prediction"] == "noise":
-            return out
-        abar = self.schedule.at(self.schedule.alphas_bar, t, x_t)
-        return abar.sqrt() * out + (1 - abar).sqrt() * x_t
-
     def feature_loss(self, x0: Tensor, x_t: Tensor, t: Tensor, predicted: Tensor) -> Tensor:
         """L_feat: distance of the features of x0 and of its one-step estimate, weighted by abar_t.
 
@@ -182,10 +182,9 @@ class Method:
         no picture; the weight takes that factor back, and only the batch's least noisy rows are taken, which also
         bounds the cost.
         """
-        assert self.features is not None
         rows = t.argsort(stable=True)[: max(1, int(FEATURE_ROWS * len(t)))]
         estimate = self.schedule.predict_x0(x_t[rows], t[rows], predicted[rows])
-        distance = self.features(x0[rows], estimate).mean((1, 2))
+        distance = self.loss_features(x0[rows], estimate).mean((1, 2))
         return (self.schedule.at(self.schedule.alphas_bar, t[rows], distance) * distance).mean()
 
     def detect(self, X: Any) -> tuple[Array, Array]:
@@ -197,7 +196,7 @@ class Method:
         """The normal maps nearest to `maps` (B, C, H, W), under the noise of one draw."""
         p = self.params
         return reconstruct(
-            self.predict,
+            self.network,
             self.schedule,
             maps,
             seed=draw,

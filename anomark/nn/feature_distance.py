@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from anomark.nn.perceptual import FeatureNetwork
 
-#: Maps are enlarged until their shorter side has this many pixels before f sees them.
-SMALLEST_SIDE = 32
+#: Pixels that the shorter side of an image (a scalogram) has at least when f sees it; smaller ones are enlarged.
+SIDE = {"mobilenet_v2": (160, 64), "small_net": (64, 32)}
 
 
 class FeatureDistance(nn.Module):
@@ -20,15 +20,16 @@ class FeatureDistance(nn.Module):
 
     Args:
         features: f.
+        side: pixels that the maps' shorter side is enlarged to, where it has fewer.
         divisor: brings maps into f's input range, [-1, 1].
     """
 
     variance: Tensor  # (levels,)
 
-    def __init__(self, features: FeatureNetwork, divisor: float = 1.0) -> None:
+    def __init__(self, features: FeatureNetwork, side: int = 1, divisor: float = 1.0) -> None:
         super().__init__()
         self.features = (features,)  # in a tuple, because it is no part of what is learnt
-        self.divisor = divisor
+        self.side, self.divisor = side, divisor
         self.register_buffer("variance", torch.ones(len(features.levels)))
 
     def levels(self, maps: Tensor) -> list[Tensor]:
@@ -36,9 +37,9 @@ class FeatureDistance(nn.Module):
         if maps.shape[1] not in (1, 3):
             maps = maps.unflatten(1, (-1, 3)).flatten(0, 1)
         maps = maps / self.divisor
-        enlarge = -(-SMALLEST_SIDE // min(maps.shape[-2:]))
-        if enlarge > 1:
-            maps = F.interpolate(maps, scale_factor=float(enlarge), mode="bilinear", align_corners=False)
+        if min(maps.shape[-2:]) < self.side:
+            size = [round(n * self.side / min(maps.shape[-2:])) for n in maps.shape[-2:]]
+            maps = F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
         return self.features[0](maps)
 
     @torch.no_grad()

@@ -117,7 +117,7 @@ def test_f_is_asked_for_only_where_it_is_used() -> None:
 def test_gradients_reach_the_network_through_f_and_leave_f_alone(f: str) -> None:
     X = torch.from_numpy(samples(8, (3, 16, 16)))
     model = method(f, "image", (3, 16, 16))
-    model.features.fit(X)
+    model.loss_features.fit(X)
     t = torch.tensor([900, 20, 800, 700, 40, 600, 500, 400])
     predicted = torch.zeros_like(X).requires_grad_()
     loss = model.feature_loss(X, model.schedule.q_sample(X, t, torch.ones_like(X)), t, predicted)
@@ -160,7 +160,7 @@ def test_best_weight_follows_the_term_that_separates() -> None:
 
 def test_noise_start_is_blind_to_the_input_and_ancestral_takes_a_call_each_step(f: str) -> None:
     X = samples(4, (1, 8, 8))
-    model = method(f, "image", (1, 8, 8), **{**switches("wavediff-noise-start"), "start": 20, "T": 20, "until": 20})
+    model = method(f, "image", (1, 8, 8), **{**switches("wavediff-noise-start"), "start": 20, "T": 20})
     maps = torch.from_numpy(X)
     result = model.reconstruct(maps, 0)
     torch.testing.assert_close(result[0], result[1])
