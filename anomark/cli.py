@@ -129,7 +129,7 @@ def run(dataset: str, method: str, seed: int = 0, suite: SuiteOption = DEFAULT_S
     data = plan.data[dataset]
     if not (Path(data.folder) / "meta.json").exists():
         prepare.write_data(asdict(data))
-    if cell.features and not Path(cell.features).exists():
+    if plan.features and cell.features and not Path(cell.features).exists():
         from anomark.stages.features import write_features
 
         write_features(asdict(plan.features), Path(cell.features))

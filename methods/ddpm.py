@@ -6,15 +6,14 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
 
-from anomark.contracts import Array, Spec
-from anomark.diffusion.sampler import reconstruct
+from anomark.contracts import Spec
+from anomark.diffusion.detector import Reconstructor
 from anomark.diffusion.schedule import Schedule
 from anomark.nn.ema import EMA
 from anomark.nn.unet import UNet
 from anomark.reconstruction import ReconstructionScore
-from anomark.signal.frontend import front_end, too_short
+from anomark.signal.frontend import front_end
 from anomark.training import Stateful, seeded, train_steps
 
 NAME = "ddpm"
@@ -39,7 +38,7 @@ DEFAULTS = {
 }
 
 
-class Method:
+class Method(Reconstructor):
     """U-Net noise predictor; score = mean squared error between sample and reconstruction, map = the same per pixel.
 
     Windows and clips are noised and denoised as scalograms; the error is taken in the signal, after the inverse.
@@ -87,42 +86,3 @@ class Method:
             ema.update(self.network)
         self.network = ema.network
         return self
-
-    def detect(self, X: Any) -> tuple[Array, Array]:
-        """Scores (N,) and maps (N, H, W) or (N, L), float32: squared error averaged over channels and noise draws."""
-        self.network.eval()
-        return self.score.detect(X, self.reconstruct)
-
-    def reconstruct(self, maps: Tensor, draw: int) -> Tensor:
-        """The normal maps nearest to `maps` (B, C, H, W), under the noise of one draw."""
-        p = self.params
-        return reconstruct(
-            self.network,
-            self.schedule,
-            maps,
-            seed=draw,
-            start=p["start"],
-            sampler=p["sampler"],
-            calls=p["calls"],
-            eta=p["eta"],
-            clip=self.front.clip,
-        )
-
-    def decision_function(self, X: Any) -> Array:
-        return self.detect(X)[0]
-
-    def localize(self, X: Any) -> Array:
-        return self.detect(X)[1]
-
-    @property
-    def _learnt(self) -> nn.Module:
-        return nn.ModuleDict({"front": self.front, "network": self.network, "score": self.score})
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return self._learnt.state_dict()
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> Method:
-        self._learnt.load_state_dict(state)
-        return self
-
-    skip = staticmethod(too_short)

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from anomark.contracts import AnomarkError, Array, Spec
-from anomark.diffusion.sampler import reconstruct
+from anomark.contracts import AnomarkError, Spec
+from anomark.diffusion.detector import Reconstructor
 from anomark.diffusion.schedule import Schedule
 from anomark.nn.adapter import SharedInputAdapter, plain_input
 from anomark.nn.attention import SelfAttention2d
@@ -22,7 +22,7 @@ from anomark.nn.time_embedding import SinusoidalEmbedding
 from anomark.nn.unet import UNet
 from anomark.nn.wavelet import WaveletPyramid
 from anomark.reconstruction import ReconstructionScore
-from anomark.signal.frontend import FrontEnd, front_end, too_short
+from anomark.signal.frontend import FrontEnd, front_end
 from anomark.training import Stateful, seeded, train_steps
 
 NAME = "wavediff"
@@ -98,7 +98,7 @@ def noise_predictor(front: FrontEnd, modality: Any, p: dict[str, Any]) -> UNet:
     )
 
 
-class Method:
+class Method(Reconstructor):
     """Reconstruct a partly noised sample; score = lambda E_recon + (1 - lambda) E_feat, both standardised."""
 
     def __init__(self, spec: Spec, seed: int, device: str, features: str | None = None, **params: Any) -> None:
@@ -186,43 +186,3 @@ class Method:
         estimate = self.schedule.predict_x0(x_t[rows], t[rows], predicted[rows])
         distance = self.loss_features(x0[rows], estimate).mean((1, 2))
         return (self.schedule.at(self.schedule.alphas_bar, t[rows], distance) * distance).mean()
-
-    def detect(self, X: Any) -> tuple[Array, Array]:
-        """Scores (N,) and maps (N, H, W) or (N, L), float32."""
-        self.network.eval()
-        return self.score.detect(X, self.reconstruct)
-
-    def reconstruct(self, maps: Tensor, draw: int) -> Tensor:
-        """The normal maps nearest to `maps` (B, C, H, W), under the noise of one draw."""
-        p = self.params
-        return reconstruct(
-            self.network,
-            self.schedule,
-            maps,
-            seed=draw,
-            start=p["start"],
-            from_noise=p["from_noise"],
-            sampler=p["sampler"],
-            calls=p["calls"],
-            eta=p["eta"],
-            clip=self.front.clip,
-        )
-
-    def decision_function(self, X: Any) -> Array:
-        return self.detect(X)[0]
-
-    def localize(self, X: Any) -> Array:
-        return self.detect(X)[1]
-
-    @property
-    def _learnt(self) -> nn.Module:
-        return nn.ModuleDict({"front": self.front, "network": self.network, "score": self.score})
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return self._learnt.state_dict()
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> Method:
-        self._learnt.load_state_dict(state)
-        return self
-
-    skip = staticmethod(too_short)

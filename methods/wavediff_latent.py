@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomark.contracts import AnomarkError, Array, Spec
+from anomark.diffusion.detector import DiffusionDetector
 from anomark.diffusion.sampler import shared_noise
 from anomark.diffusion.schedule import Schedule
 from anomark.nn.adapter import FeatureAdapter, plain_input
@@ -22,7 +23,7 @@ from anomark.nn.perceptual import load_features
 from anomark.nn.time_embedding import SinusoidalEmbedding
 from anomark.nn.unet import UNet
 from anomark.nn.wavelet import WaveletPyramid
-from anomark.signal.frontend import front_end, too_short
+from anomark.signal.frontend import front_end
 from anomark.training import Stateful, seeded, train_steps
 
 NAME = "wavediff-latent"
@@ -82,7 +83,7 @@ class LatentErrors(nn.Module):
         self.register_buffer("spread", torch.ones(shape))
 
 
-class Method:
+class Method(DiffusionDetector):
     """Noise f's map of a sample, predict the clean map in one call, and compare, at several t.
 
     The network predicts x0 instead of the noise: with few steps that learns sooner, and one call is a reconstruction.
@@ -192,24 +193,8 @@ class Method:
             maps.append(self.front.locate(large.mean(1)).reshape(len(x), *self.spec.shape[1:]))
         return torch.cat(scores).cpu().numpy(), torch.cat(maps).cpu().numpy()
 
-    def decision_function(self, X: Any) -> Array:
-        return self.detect(X)[0]
-
-    def localize(self, X: Any) -> Array:
-        return self.detect(X)[1]
-
-    @property
-    def _learnt(self) -> nn.Module:
-        return nn.ModuleDict({"front": self.front, "network": self.network, "errors": self.errors})
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return self._learnt.state_dict()
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> Method:
-        self._learnt.load_state_dict(state)
-        return self
-
-    skip = staticmethod(too_short)
+    def learnt(self) -> dict[str, nn.Module]:
+        return {"front": self.front, "network": self.network, "errors": self.errors}
 
 
 def x0_predictor(channels: int, p: dict[str, Any]) -> UNet:

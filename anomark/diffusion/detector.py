@@ -1,0 +1,76 @@
+"""What diffusion detectors have in common once they are trained: scoring in one pass, storing what was learnt."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from torch import Tensor, nn
+
+from anomark.contracts import Array
+from anomark.diffusion.sampler import reconstruct
+from anomark.diffusion.schedule import Schedule
+from anomark.signal.frontend import FrontEnd, too_short
+
+
+class DiffusionDetector:
+    """A method whose scores and maps come out of one pass, `detect`, and whose state is a few modules."""
+
+    skip = staticmethod(too_short)
+
+    def detect(self, X: Any) -> tuple[Array, Array]:
+        """Scores (N,) and maps (N, H, W) or (N, L), float32."""
+        raise NotImplementedError
+
+    def learnt(self) -> dict[str, nn.Module]:
+        """The modules that hold what was learnt, by name."""
+        raise NotImplementedError
+
+    def decision_function(self, X: Any) -> Array:
+        return self.detect(X)[0]
+
+    def localize(self, X: Any) -> Array:
+        return self.detect(X)[1]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return nn.ModuleDict(self.learnt()).state_dict()
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> Self:
+        nn.ModuleDict(self.learnt()).load_state_dict(state)
+        return self
+
+
+class Reconstructor(DiffusionDetector):
+    """A detector that compares a sample with its reconstruction from a partly noised copy.
+
+    `params` holds the sampler's settings: start, sampler, calls, eta and, optionally, from_noise.
+    """
+
+    params: dict[str, Any]
+    schedule: Schedule
+    front: FrontEnd
+    network: nn.Module
+    score: Any  # anomark.reconstruction.ReconstructionScore
+
+    def learnt(self) -> dict[str, nn.Module]:
+        return {"front": self.front, "network": self.network, "score": self.score}
+
+    def detect(self, X: Any) -> tuple[Array, Array]:
+        self.network.eval()
+        scores, maps = self.score.detect(X, self.reconstruct)
+        return scores, maps
+
+    def reconstruct(self, maps: Tensor, draw: int) -> Tensor:
+        """The normal maps nearest to `maps` (B, C, H, W), under the noise of one draw."""
+        p = self.params
+        return reconstruct(
+            self.network,
+            self.schedule,
+            maps,
+            seed=draw,
+            start=p["start"],
+            from_noise=p.get("from_noise", False),
+            sampler=p["sampler"],
+            calls=p["calls"],
+            eta=p["eta"],
+            clip=self.front.clip,
+        )
