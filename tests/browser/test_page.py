@@ -16,7 +16,7 @@ CHROMIUM = shutil.which("chromium")
 if CHROMIUM is None:
     pytest.skip("needs the program chromium, which is not on the PATH", allow_module_level=True)
 pytest.importorskip("playwright", reason="needs the package playwright")
-from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -105,16 +105,16 @@ def test_mean_row_stays_below(page: Page) -> None:
 
 def test_filter_shows_one_modality_one_dataset_one_method(page: Page) -> None:
     page.select_option("select[name=modality]", "series")
-    assert page.locator("#table1 tbody tr:visible").count() == 0
-    assert page.locator("#table2 tbody tr:visible").count() == 3
-    assert page.locator("article:visible").count() == 2
+    expect(page.locator("#table1 tbody tr:visible")).to_have_count(0)
+    expect(page.locator("#table2 tbody tr:visible")).to_have_count(3)
+    expect(page.locator("article:visible")).to_have_count(2)
     page.select_option("select[name=dataset]", "ucr-ECG200")
     page.select_option("select[name=method]", "wavediff")
-    assert page.locator("#leaderboard tbody tr:visible").count() == 1
-    assert page.locator("#filter output").inner_text() == "1 of 48 results"
+    expect(page.locator("#leaderboard tbody tr:visible")).to_have_count(1)
+    expect(page.locator("#filter output")).to_have_text("1 of 48 results")
     page.locator("#filter button").click()
-    assert page.locator("#leaderboard tbody tr:visible").count() == 48
-    assert page.locator("article:visible").count() == 4
+    expect(page.locator("#leaderboard tbody tr:visible")).to_have_count(48)
+    expect(page.locator("article:visible")).to_have_count(4)
 
 
 @pytest.mark.parametrize("width", [360, 390, 1440])
