@@ -205,7 +205,7 @@ def check_file(path: Path) -> Iterator[tuple[str, str | None]]:
         raise AnomarkError(f"{path}: no such file")
     path = path.resolve()
     tree = registry.parse(path)
-    if registry._binds(tree, "prepare") and not registry._binds(tree, "Method"):
+    if registry.binds(tree, "prepare") and not registry.binds(tree, "Method"):
         yield from _check_dataset(path)
     else:
         yield from _check_method(path)

@@ -107,9 +107,16 @@ class Plan:
         self.cells_root = os.environ.get("ANOMARK_CELLS") or f"{results}/cells"
         self.datasets = _select_datasets(suite)
         self.methods = _select_methods(suite)
-        _check_parameters(suite, self.datasets, self.methods)
+        _check_parameters(suite)
+        self._prints = provenance.Fingerprints(Path(results) / "fingerprints.json")
         self.features = self._features() if any("features" in m.needs for m in self.methods) else None
         self.data = {d.id: data for d, data in zip(self.datasets, self._data(), strict=True)}
+        self._prints.save()
+        # Once a file: its variants, datasets and seeds share it.
+        self._code = {
+            path: provenance.closure([path, STAGES / "fit.py", STAGES / "score.py"])
+            for path in {m.path for m in self.methods}
+        }
         self.not_applicable = [
             {"dataset": d.id, "method": m.id, "reason": f"{m.label} is made for {', '.join(m.modalities)}"}
             for d in self.datasets
@@ -123,7 +130,6 @@ class Plan:
             if d.family.modality in m.modalities
             for seed in (suite.seeds[:1] if m.deterministic else suite.seeds)
         ]
-
         self._by_id = {cell.id: cell for cell in self.cells}
 
     # -- data -----------------------------------------------------------------------------------------------------
@@ -137,7 +143,6 @@ class Plan:
                 f"{where}: set data_root in the config or ANOMARK_DATA to the folder that holds "
                 + "; ".join(_wanted(d, self._dataset_params(d)) for d in needed)
             )
-        prints = provenance.Fingerprints(Path(self.results) / "fingerprints.json")
         found: dict[str, list[Path]] = {}
         missing = []
         for d in needed:
@@ -151,7 +156,7 @@ class Plan:
         out = []
         for d in self.datasets:
             params = self._dataset_params(d)
-            raw = prints.of(root, found[d.id]) if root is not None and d.id in found else None
+            raw = self._prints.of(root, found[d.id]) if root is not None and d.id in found else None
             sources, versions = provenance.closure([d.family.path, STAGES / "prepare.py"])
             key = provenance.digest(
                 {"dataset": d.id, "params": params, "raw": raw, "sources": sources, "versions": versions}
@@ -172,7 +177,6 @@ class Plan:
                     labels=f"{self.results}/labels/{d.id}/{key}.npz",
                 )
             )
-        prints.save()
         return out
 
     def _dataset_params(self, dataset: Dataset) -> dict[str, Any]:
@@ -188,9 +192,7 @@ class Plan:
         kind, root = self.suite.features, self.suite.data_folder()
         raw = root / "weights" / "mobilenet_v2.safetensors" if root and kind == "mobilenet_v2" else None
         if raw is not None and raw.is_file():
-            prints = provenance.Fingerprints(Path(self.results) / "fingerprints.json")
-            key = prints.of(raw.parent, [raw])[:16]
-            prints.save()
+            key = self._prints.of(raw.parent, [raw])[:16]
         else:
             raw = None
             sources, versions = provenance.closure([STAGES / "features.py"])
@@ -205,7 +207,7 @@ class Plan:
         own = suite.params.get(method.base, {})
         variant = suite.params.get(method.id, {}) if method.id != method.base else {}
         params = method.defaults | common | own | method.overrides | variant
-        sources, versions = provenance.closure([method.path, STAGES / "fit.py", STAGES / "score.py"])
+        sources, versions = self._code[method.path]
         parts = {
             "data": data.key,
             "params": params,
@@ -370,7 +372,7 @@ def _select_methods(suite: Suite) -> list[Method]:
     return chosen
 
 
-def _check_parameters(suite: Suite, datasets: list[Dataset], methods: list[Method]) -> None:
+def _check_parameters(suite: Suite) -> None:
     """A misspelt parameter would silently change nothing; name it and its nearest neighbour instead."""
     all_methods = registry.methods()
     families = registry.families()

@@ -151,7 +151,8 @@ def parse(path: Path) -> ast.Module:
         raise AnomarkError(f"{path}, line {error.lineno}: not valid Python ({error.msg}); mend or remove it") from None
 
 
-def _binds(tree: ast.Module, name: str) -> bool:
+def binds(tree: ast.Module, name: str) -> bool:
+    """Whether a file defines, imports or assigns `name` at its top level."""
     for node in tree.body:
         if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == name:
             return True
@@ -173,7 +174,7 @@ def read_method(path: Path) -> list[Method]:
         AnomarkError: a literal is malformed, an unknown modality is named, or nothing is called `Method`.
     """
     meta = read_literals(path, METHOD_LITERALS)
-    if not _binds(parse(path), "Method"):
+    if not binds(parse(path), "Method"):
         raise AnomarkError(
             f"{path}: nothing in it is called Method; define `class Method` or import one under that name"
         )
@@ -231,7 +232,7 @@ def methods() -> dict[str, Method]:
 def read_family(path: Path) -> Family:
     """The dataset family of one file; its id is the file's name with hyphens."""
     meta = read_literals(path, DATASET_LITERALS)
-    if not _binds(parse(path), "prepare"):
+    if not binds(parse(path), "prepare"):
         raise AnomarkError(f"{path}: it defines no function prepare(raw, ...) -> Prepared")
     for key, allowed in (("MODALITY", get_args(Modality)), ("LEVEL", LEVELS)):
         if key not in meta:

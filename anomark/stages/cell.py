@@ -28,6 +28,7 @@ import psutil
 from anomark import provenance
 from anomark.contracts import AnomarkError, Diverged, Status
 from anomark.dropins import ROOT
+from anomark.stages.score import save_scores
 
 _POLL = 0.1  # seconds between two looks at the child
 _TAIL = 4000  # characters of the log kept in the record
@@ -64,10 +65,7 @@ def run_cell(cell: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
         if status != "done":
             for leftover in work.glob("model.*"):
                 leftover.unlink()
-            import numpy as np
-
-            with (work / "scores.npz").open("wb") as stream:
-                np.savez(stream)
+            save_scores(work, None, None)
         record = {
             "status": status,
             "reason": reason,
