@@ -22,7 +22,8 @@ configfile: f"{workflow.basedir}/config/default.yaml"
 
 
 try:
-    PLAN = Plan(validate(config, str(workflow.configfiles[-1])))
+    # The default comes last in this list, behind the overlays: a typo is in one of them, if there is one.
+    PLAN = Plan(validate(config, ", ".join(map(str, workflow.configfiles[:-1] or workflow.configfiles))))
 except AnomarkError as error:
     raise WorkflowError(str(error))
 

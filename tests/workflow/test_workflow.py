@@ -279,7 +279,7 @@ def test_bad_methods_are_outcomes_and_the_run_goes_on(checkout: Callable[[], Che
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("seds: [0]", ("'seds'", "did you mean 'seeds'")),
+        ("seds: [0]", ("bad.yaml: ", "'seds'", "did you mean 'seeds'")),
         ("datasets: [mvtec-botle]", ("mvtec-botle", "did you mean 'mvtec-bottle'")),
         ("exclude: [var]", ("unknown method 'var'",)),
         ("datasets: [mvtec-bottle]\ndata_root: nowhere", ("nowhere", "no such folder", "mvtec-bottle")),
