@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from anomark.contracts import Array, Spec
+from anomark.detector import NetworkDetector
 from anomark.training import Stateful, Step, seeded, train_steps
 
-#: Rows per forward pass when scoring, at most and at least: products of fewer rows are rounded by other kernels.
-SCORE_BATCH, FEWEST = 64, 8
+#: Rows per forward pass when scoring, at least: products of fewer rows are rounded by other kernels.
+FEWEST = 8
 
 
-class StepwiseDetector:
+class StepwiseDetector(NetworkDetector):
     """Base of methods for windows (N, C, L): map = error of every step, score = its mean over the window.
 
     A subclass names its `defaults`, builds its network, and may replace loss and errors, which are those of a plain
@@ -64,22 +64,8 @@ class StepwiseDetector:
         """Scores (N,) and maps (N, L), float32."""
         self.network.eval()
         parts = []
-        for i in range(0, len(X), SCORE_BATCH):
-            x = torch.from_numpy(np.array(X[i : i + SCORE_BATCH], dtype=np.float32)).to(self.device)
+        for x in self.batches(X):
             padded = torch.cat([x, x[-1:].expand(max(0, FEWEST - len(x)), *x.shape[1:])])
             parts.append(self.errors(padded)[: len(x)])
         maps = torch.cat(parts).float()
         return maps.mean(dim=1).cpu().numpy(), maps.cpu().numpy()
-
-    def decision_function(self, X: Any) -> Array:
-        return self.detect(X)[0]
-
-    def localize(self, X: Any) -> Array:
-        return self.detect(X)[1]
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return self.network.state_dict()
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> Self:
-        self.network.load_state_dict(state)
-        return self

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomark.contracts import Array, Spec
+from anomark.detector import NetworkDetector
 from anomark.nn.dcgan import Decoder, Encoder
 from anomark.training import Stateful, seeded, train_steps
 
@@ -39,7 +40,7 @@ BATCH, FEWEST = 50, 8
 COMPARED = 64
 
 
-class Method:
+class Method(NetworkDetector):
     """Score = the loss of the best code's image; map = absolute difference to that image, averaged over channels.
 
     `search` finds the code by gradient descent for each image; `encoder` learns the way back on normal images.
@@ -103,8 +104,7 @@ class Method:
         """Scores (N,) and maps (N, H, W), float32."""
         self.network.eval().requires_grad_(False)  # only codes are moved from here on
         scores, maps = [], []
-        for i in range(0, len(X), BATCH):
-            x = torch.from_numpy(np.array(X[i : i + BATCH], dtype=np.float32)).to(self.device)
+        for x in self.batches(X, BATCH):
             z = self.search(x) if self.params["mapping"] == "search" else self.encode(x)
             with torch.no_grad():
                 image = self.generator(z)
@@ -161,16 +161,3 @@ class Method:
         real = torch.from_numpy(np.array(X[rows], dtype=np.float32))
         ours, theirs = (float(F.pdist(x.cpu().flatten(1)).mean()) for x in (generated, real))
         return round(ours / theirs, 4) if theirs > 0 else None
-
-    def decision_function(self, X: Any) -> Array:
-        return self.detect(X)[0]
-
-    def localize(self, X: Any) -> Array:
-        return self.detect(X)[1]
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return self.network.state_dict()
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> Method:
-        self.network.load_state_dict(state)
-        return self

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from anomark.contracts import Array, Spec
+from anomark.detector import NetworkDetector
 from anomark.training import Stateful, seeded, train_steps
 
 NAME = "deep_ae"
@@ -31,8 +31,6 @@ LAYERS = ((1, True), (1, True), (1, False), (2, True), (2, False), (4, True), (2
 SLOPE, BOTTOM = 0.2, 8
 #: A code is at most this share of the sample: longer ones, of short windows, would pass anything.
 CODE_SHARE = 1 / 4
-#: Rows per forward pass when scoring.
-SCORE_BATCH = 64
 
 
 class Autoencoder(nn.Module):
@@ -75,7 +73,7 @@ class Autoencoder(nn.Module):
         return y
 
 
-class Method:
+class Method(NetworkDetector):
     """Score = mean squared error of the reconstruction; map = the same, averaged over channels."""
 
     def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
@@ -100,21 +98,7 @@ class Method:
     def detect(self, X: Any) -> tuple[Array, Array]:
         """Scores (N,) and maps (N, H, W) or (N, L), float32."""
         maps = []
-        for i in range(0, len(X), SCORE_BATCH):
-            x = torch.from_numpy(np.array(X[i : i + SCORE_BATCH], dtype=np.float32)).to(self.device)
+        for x in self.batches(X):
             maps.append((x - self.network(x)).square().mean(dim=1).cpu())
         errors = torch.cat(maps)
         return errors.flatten(1).mean(dim=1).numpy(), errors.numpy()
-
-    def decision_function(self, X: Any) -> Array:
-        return self.detect(X)[0]
-
-    def localize(self, X: Any) -> Array:
-        return self.detect(X)[1]
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return self.network.state_dict()
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> Method:
-        self.network.load_state_dict(state)
-        return self

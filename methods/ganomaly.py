@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomark.contracts import Array, Spec
+from anomark.detector import NetworkDetector
 from anomark.nn.dcgan import Decoder, Encoder
 from anomark.training import Stateful, seeded, train_steps
 
@@ -30,11 +30,9 @@ DEFAULTS = {
     "contextual_weight": 50.0,
     "encoder_weight": 1.0,
 }
-#: Rows per forward pass when scoring.
-SCORE_BATCH = 64
 
 
-class Method:
+class Method(NetworkDetector):
     """Score = distance of the codes of sample and reconstruction; map = absolute error, averaged over channels."""
 
     def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
@@ -93,25 +91,11 @@ class Method:
         """
         self.network.eval()
         scores, maps = [], []
-        for i in range(0, len(X), SCORE_BATCH):
-            x = torch.from_numpy(np.array(X[i : i + SCORE_BATCH], dtype=np.float32)).to(self.device)
+        for x in self.batches(X):
             y, first, second = self.passes(x)
             scores.append((first - second).abs().sum(dim=1))
             maps.append((x - y).abs().mean(dim=1))
         return torch.cat(scores).cpu().numpy(), torch.cat(maps).cpu().numpy()
-
-    def decision_function(self, X: Any) -> Array:
-        return self.detect(X)[0]
-
-    def localize(self, X: Any) -> Array:
-        return self.detect(X)[1]
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return self.network.state_dict()
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> Method:
-        self.network.load_state_dict(state)
-        return self
 
 
 def generator_losses(

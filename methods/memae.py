@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomark.contracts import Array, Spec
+from anomark.detector import NetworkDetector
 from anomark.training import Stateful, seeded, train_steps
 
 NAME = "memae"
@@ -30,8 +30,6 @@ DEFAULTS = {
 LAYERS = (1, 2, 2, 4)
 #: A layer keeps the size of sides that are no longer than this: a map of few places would leave nothing to address.
 SMALLEST = 4
-#: Rows per forward pass when scoring.
-SCORE_BATCH = 64
 
 
 def hard_shrink(weights: Tensor, threshold: float) -> Tensor:
@@ -102,7 +100,7 @@ def entropy(weights: Tensor) -> Tensor:
     return -torch.xlogy(weights, weights.clamp(min=1e-12)).sum(dim=-1).mean()
 
 
-class Method:
+class Method(NetworkDetector):
     """Score = mean squared error of the reconstruction; map = the same, averaged over channels."""
 
     def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
@@ -134,21 +132,7 @@ class Method:
         """Scores (N,) and maps (N, H, W) or (N, L), float32."""
         self.network.eval()
         maps = []
-        for i in range(0, len(X), SCORE_BATCH):
-            x = torch.from_numpy(np.array(X[i : i + SCORE_BATCH], dtype=np.float32)).to(self.device)
+        for x in self.batches(X):
             maps.append((x - self.network(x)[0]).square().mean(dim=1).cpu())
         errors = torch.cat(maps)
         return errors.flatten(1).mean(dim=1).numpy(), errors.numpy()
-
-    def decision_function(self, X: Any) -> Array:
-        return self.detect(X)[0]
-
-    def localize(self, X: Any) -> Array:
-        return self.detect(X)[1]
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return self.network.state_dict()
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> Method:
-        self.network.load_state_dict(state)
-        return self

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from anomark.contracts import Array, Spec
+from anomark.detector import OnePassDetector
 from anomark.patch_features import PatchFeatures
 
 NAME = "PaDiM"
@@ -26,7 +27,7 @@ DEFAULTS = {
 }
 
 
-class Method:
+class Method(OnePassDetector):
     """Map = Mahalanobis distance to the position's Gaussian (equation 2); score = its largest value.
 
     `whitening` holds L^-1 of every position's covariance L L^T, so that a distance is one product and a norm.
@@ -72,12 +73,6 @@ class Method:
             scores.append(distances.amax(1))
             maps.append(self.features.locate(distances))
         return torch.cat(scores).cpu().numpy(), torch.cat(maps).cpu().numpy()
-
-    def decision_function(self, X: Any) -> Array:
-        return self.detect(X)[0]
-
-    def localize(self, X: Any) -> Array:
-        return self.detect(X)[1]
 
     def state_dict(self) -> dict[str, Tensor]:
         return {**self.state, **self.features.state_dict()}

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomark.contracts import Array, Spec
+from anomark.detector import OnePassDetector
 from anomark.nn.nearest import nearest
 from anomark.signal.windows import window_starts
 from anomark.training import Stateful, seeded, train_steps
@@ -84,7 +85,7 @@ class PositionClassifier(nn.Module):
         return logits
 
 
-class Method:
+class Method(OnePassDetector):
     """Loss = L_SSL + lambda L_SVDD', at both scales (equation 5); map = product of both scales' distance maps."""
 
     def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
@@ -162,12 +163,6 @@ class Method:
                 count[y : y + side, x : x + side] += 1
             maps *= total / count
         return maps.amax((1, 2)).cpu().numpy(), maps.cpu().numpy()
-
-    def decision_function(self, X: Any) -> Array:
-        return self.detect(X)[0]
-
-    def localize(self, X: Any) -> Array:
-        return self.detect(X)[1]
 
     def state_dict(self) -> dict[str, Any]:
         return {**self.encoder.state_dict(), **{f"bank.{i}": bank for i, bank in enumerate(self.banks)}}

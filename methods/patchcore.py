@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from anomark.contracts import Array, Spec
+from anomark.detector import OnePassDetector
 from anomark.nn.nearest import nearest
 from anomark.patch_features import PatchFeatures
 from anomark.signal.frontend import too_short
@@ -31,7 +32,7 @@ DEFAULTS = {
 }
 
 
-class Method:
+class Method(OnePassDetector):
     """Map = distance of every patch to its nearest in the coreset; score = the largest of them, reweighted (eq. 7)."""
 
     skip = staticmethod(too_short)
@@ -82,12 +83,6 @@ class Method:
         distances = (patches[:, None] - self.bank[around]).norm(dim=2)
         own = (patches - found).norm(dim=1)
         return 1 - (own - distances.logsumexp(1)).exp()
-
-    def decision_function(self, X: Any) -> Array:
-        return self.detect(X)[0]
-
-    def localize(self, X: Any) -> Array:
-        return self.detect(X)[1]
 
     def state_dict(self) -> dict[str, Any]:
         return {"bank": self.bank, **self.features.state_dict()}

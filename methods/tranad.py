@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from anomark.detector import SCORE_BATCH
 from anomark.nn.window_embedding import positions
-from anomark.stepwise import SCORE_BATCH, StepwiseDetector
+from anomark.stepwise import StepwiseDetector
 from anomark.training import Stateful
 
 NAME = "TranAD"

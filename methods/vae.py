@@ -6,12 +6,12 @@ import math
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomark.contracts import Array, Spec
+from anomark.detector import NetworkDetector
 from anomark.training import Stateful, seeded, train_steps
 
 NAME = "vae"
@@ -20,8 +20,6 @@ PAPER = "Kingma & Welling 2014"
 MODALITIES = ("image", "series", "audio")
 VARIANTS = {"untrained": {"steps": 0, "LABEL": "untrained VAE", "CONTROL": True}}  # what the architecture alone sees
 DEFAULTS = {"steps": 3000, "batch_size": 32, "lr": 1e-3, "width": 32, "latent": 64}
-#: Rows per forward pass when scoring.
-SCORE_BATCH = 64
 #: Bounds of log sigma^2: without the lower one, constant data would drive the likelihood to infinity.
 LOG_VARIANCE = (-8.0, 4.0)
 
@@ -84,11 +82,13 @@ def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
 
 
-class Method:
+class Method(NetworkDetector):
     """Score = negative ELBO in nats with z at the posterior's mean instead of a draw; map = squared error.
 
     A mean over draws of z would cost one decoding each; the mean makes the score a function of the sample alone.
     """
+
+    network: VAE
 
     def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
         self.seed, self.device = seed, device
@@ -120,23 +120,9 @@ class Method:
         """Scores (N,) and maps (N, H, W) or (N, L), float32; maps are averaged over channels."""
         self.network.eval()
         scores, maps = [], []
-        for i in range(0, len(X), SCORE_BATCH):
-            x = torch.from_numpy(np.array(X[i : i + SCORE_BATCH], dtype=np.float32)).to(self.device)
+        for x in self.batches(X):
             mean, log_variance = self.network.encode(x)
             error = (x - self.network.decode(mean)).square()
             scores.append(self.network.negative_log_likelihood(error) + kl_divergence(mean, log_variance))
             maps.append(error.mean(dim=1))
         return torch.cat(scores).cpu().numpy(), torch.cat(maps).cpu().numpy()
-
-    def decision_function(self, X: Any) -> Array:
-        return self.detect(X)[0]
-
-    def localize(self, X: Any) -> Array:
-        return self.detect(X)[1]
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return self.network.state_dict()
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> Method:
-        self.network.load_state_dict(state)
-        return self

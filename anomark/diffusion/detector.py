@@ -7,29 +7,20 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from anomark.contracts import Array, Spec
+from anomark.detector import OnePassDetector
 from anomark.diffusion.sampler import reconstruct
 from anomark.diffusion.schedule import Schedule
 from anomark.signal.frontend import FrontEnd, too_short
 
 
-class DiffusionDetector:
-    """A method whose scores and maps come out of one pass, `detect`, and whose state is a few modules."""
+class DiffusionDetector(OnePassDetector):
+    """A method whose state is a few modules."""
 
     skip = staticmethod(too_short)
-
-    def detect(self, X: Any) -> tuple[Array, Array]:
-        """Scores (N,) and maps (N, H, W) or (N, L), float32."""
-        raise NotImplementedError
 
     def learnt(self) -> dict[str, nn.Module]:
         """The modules that hold what was learnt, by name."""
         raise NotImplementedError
-
-    def decision_function(self, X: Any) -> Array:
-        return self.detect(X)[0]
-
-    def localize(self, X: Any) -> Array:
-        return self.detect(X)[1]
 
     def state_dict(self) -> dict[str, Tensor]:
         return nn.ModuleDict(self.learnt()).state_dict()

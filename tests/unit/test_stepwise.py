@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from anomark.contracts import Diverged, Spec
-from anomark.stepwise import SCORE_BATCH, StepwiseDetector
+from anomark.detector import SCORE_BATCH
+from anomark.stepwise import StepwiseDetector
 
 
 class Halving(StepwiseDetector):
