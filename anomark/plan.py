@@ -18,6 +18,7 @@ from anomark import provenance, registry
 from anomark.config import Suite
 from anomark.contracts import AnomarkError, DataError
 from anomark.dropins import ROOT
+from anomark.files import replacing
 from anomark.rawfiles import locate
 from anomark.registry import Dataset, Method
 
@@ -366,9 +367,8 @@ class Plan:
             **_commit(),
         }
         for name, value in (("plan.json", plan), ("suite.json", suite)):
-            partial = folder / f"{name}.{os.getpid()}.tmp"
-            partial.write_text(json.dumps(value, indent=1, default=str))
-            partial.replace(folder / name)
+            with replacing(folder / name) as partial:
+                partial.write_text(json.dumps(value, indent=1, default=str))
 
 
 def environment() -> dict[str, str]:
