@@ -72,7 +72,7 @@ def run_cell(cell: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
         if status != "done":
             for leftover in work.glob("model.*"):
                 leftover.unlink()
-            save_scores(work, None, None)
+            save_scores(work)
         record = {
             "status": status,
             "reason": reason,
@@ -257,7 +257,8 @@ def _fit_and_score(cell: dict[str, Any], work: Path) -> dict[str, Any]:
     begin = time.perf_counter()
     scores, maps = score.score(method, X_test, spec)
     scored = time.perf_counter()
-    score.save_scores(work, scores, maps)
+    valid = None if X_valid is None else score.score(method, X_valid, spec)[0]
+    score.save_scores(work, score=scores, map=maps, valid=valid)
 
     info = dict(getattr(method, "info", {}))
     cost = {

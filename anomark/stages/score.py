@@ -44,8 +44,11 @@ def _checked(name: str, value: Any, shape: tuple[int, ...]) -> Array:
     return array
 
 
-def save_scores(folder: Path, scores: Array | None, maps: Array | None) -> None:
-    """Write scores.npz: `score` and, where there is one, `map`; nothing inside for a cell without an outcome."""
-    arrays = {name: a for name, a in (("score", scores), ("map", maps)) if a is not None}
+def save_scores(folder: Path, **arrays: Array | None) -> None:
+    """Write scores.npz without the arrays that are None; nothing is inside for a cell without scores.
+
+    `score` (N,) and `map` are of the test samples, `valid` (M,) of the held-out normals, if the method held them out.
+    """
+    arrays = {name: array for name, array in arrays.items() if array is not None}
     with (folder / "scores.npz").open("wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy's stub takes the keywords for its options

@@ -92,3 +92,16 @@ def test_changed_sources_belong_to_no_key(job: Any) -> None:
     with pytest.raises(cells.AnomarkError, match="changed while"):
         cells.run_cell(cell, {"seconds": 30, "memory_gb": 2})
     assert not Path(cell["folder"]).exists()
+
+
+@pytest.mark.parametrize("uses_valid", [True, False])
+def test_held_out_normals_are_scored_only_where_they_were_held_out(job: Any, uses_valid: bool) -> None:
+    cell = job("good") | {"uses_valid": uses_valid}
+    data = Path(cell["data"])
+    meta = json.loads((data / "meta.json").read_text()) | {"fit": [0, 2, 3, 4, 6, 7], "valid": [5, 1]}
+    (data / "meta.json").write_text(json.dumps(meta))
+    assert cells.run_cell(cell, {"seconds": 60, "memory_gb": 0.3})["status"] == "done"
+    with np.load(Path(cell["folder"]) / "scores.npz") as stored:
+        assert ("valid" in stored) == uses_valid
+        if uses_valid:
+            np.testing.assert_array_equal(stored["valid"], np.abs(np.load(data / "train.npy")[[5, 1]]).mean((1, 2)))

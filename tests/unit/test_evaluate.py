@@ -35,7 +35,7 @@ def stored(root: Path, meta: dict[str, Any], truth: dict[str, Any], scores: dict
             folder = root / f"{method}-{seed}"
             folder.mkdir()
             noise = np.random.default_rng(seed).normal(0, 0.3, meta["n_test"])
-            save_scores(folder, (scores[method] + noise).astype(np.float32), maps)
+            save_scores(folder, score=(scores[method] + noise).astype(np.float32), map=maps)
             record = {
                 "status": "done",
                 "reason": "",

@@ -66,7 +66,8 @@ def stored_cell(root: Path, method: str, level: str, features: str | None = None
     )
     model.fit(fit.training_data(data, meta, False)[0], None)
     stored = fit.save_model(model, folder, np.zeros((1, *shape), np.float32))
-    score.save_scores(folder, *score.score(model, fit.test_data(data, meta), fit.spec_of(meta)))
+    scores, maps = score.score(model, fit.test_data(data, meta), fit.spec_of(meta))
+    score.save_scores(folder, score=scores, map=maps)
     (folder / "fit.json").write_text(json.dumps({"status": "done", "reason": "", "model": stored}))
     return cell
 
