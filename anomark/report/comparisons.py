@@ -46,7 +46,7 @@ def difference(results: Results, pairs: Sequence[tuple[str, str, str]]) -> Compa
     return compare(float(np.mean(measured)), np.mean(drawn, axis=0)) if measured else None
 
 
-def _strongest(results: Results, dataset: str, candidates: Sequence[str]) -> str | None:
+def strongest(results: Results, dataset: str, candidates: Sequence[str]) -> str | None:
     means = {m: mean for m in candidates if (mean := results.score(dataset, m).mean) is not None}
     return max(means, key=lambda method: means[method]) if means else None
 
@@ -55,20 +55,20 @@ def _ddpm(results: Results, dataset: str, method: str) -> str | None:
     return "ddpm" if method != "ddpm" and "ddpm" in results.methods else None
 
 
-def _control(results: Results, dataset: str, method: str) -> str | None:
-    return _strongest(results, dataset, [m.id for m in results.methods.values() if m.is_control and m.id != ORACLE])
+def strongest_control(results: Results, dataset: str, method: str) -> str | None:
+    return strongest(results, dataset, [m.id for m in results.methods.values() if m.is_control and m.id != ORACLE])
 
 
-def _classical(results: Results, dataset: str, method: str) -> str | None:
+def strongest_classical(results: Results, dataset: str, method: str) -> str | None:
     outcomes = results.outcomes
     found = outcomes.loc[(outcomes["dataset"] == dataset) & outcomes["model"].isin(CLASSICAL), "method"]
-    return _strongest(results, dataset, [m for m in found.unique() if m in results.methods and m != method])
+    return strongest(results, dataset, [m for m in found.unique() if m in results.methods and m != method])
 
 
 OPPONENTS: dict[str, Callable[[Results, str, str], str | None]] = {
     "DDPM": _ddpm,
-    "strongest control": _control,
-    "strongest classical method": _classical,
+    "strongest control": strongest_control,
+    "strongest classical method": strongest_classical,
 }
 
 

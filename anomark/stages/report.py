@@ -17,6 +17,7 @@ from anomark.report.audit import audit_table
 from anomark.report.comparisons import comparison_table
 from anomark.report.figures import draw_figures
 from anomark.report.formats import FORMATS, Table, render
+from anomark.report.headline import headline_table
 from anomark.report.page import write_page
 from anomark.report.published import published_table
 from anomark.report.rank_tests import rank_table
@@ -45,8 +46,9 @@ def report(suite_json: Path, evaluation: Path, out: Path, results_folder: Path, 
 
 
 def build_tables(results: Results) -> list[Table]:
-    """Tables I, II, III, with audio a Table IV, then what is made of them, the readings of series, the leaderboard."""
-    tables = [modality_table(results, "image"), modality_table(results, "series"), ablation_table(results)]
+    """The headline, Tables I, II, III, with audio IV, what is made of them, readings of series, the leaderboard."""
+    tables = [headline_table(results), modality_table(results, "image"), modality_table(results, "series")]
+    tables.append(ablation_table(results))
     if results.of_modality("audio"):
         tables.append(modality_table(results, "audio"))
     tables += [published_table(results), audit_table(results)]

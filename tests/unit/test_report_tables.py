@@ -214,6 +214,21 @@ def test_published_tables_are_the_papers() -> None:
     assert (second["wavediff"] - second["ddpm"]).mean() == pytest.approx(0.0178, abs=1e-6)
 
 
+def test_headline_sets_the_flagship_beside_what_a_user_would_pick(results: Results, tables: dict[str, Table]) -> None:
+    rows = {record["dataset"]: record for record in records(tables["headline"])}
+    assert list(rows) == list(results.datasets)
+    bottle = rows["mvtec-bottle"]
+    assert float(bottle["published"]) == 0.946
+    assert float(bottle["wavediff"]) == pytest.approx(results.score("mvtec-bottle", "wavediff").mean)
+    rivals = [m for m in results.methods.values() if not m.is_control and not m.is_variant]
+    for dataset, row in rows.items():
+        means = {m.id: mean for m in rivals if (mean := results.score(dataset, m.id).mean) is not None}
+        assert row["strongest of all is"] == max(means, key=lambda method: means[method])
+        assert results.methods[row["strongest control is"]].is_control
+        assert row["strongest control is"] != "oracle"
+    assert rows["series"]["published"] == ""
+
+
 def test_captions_carry_the_protocol(tables: dict[str, Table]) -> None:
     for table in tables.values():
         if table.name == "audit":  # the paper's numbers alone

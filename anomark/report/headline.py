@@ -1,0 +1,58 @@
+"""The table for readers in a hurry: a row a dataset, the flagship and what a user would pick instead of it."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from anomark.report.comparisons import strongest, strongest_classical, strongest_control
+from anomark.report.formats import Cell, Column, Row, Table, number
+from anomark.report.results import Results
+from anomark.report.tables import below_control, footnotes, protocol, score_cell
+
+#: Methods that have a column of their own, under the header.
+SHOWN = {"wavediff": "WaveDiff", "ddpm": "DDPM", "wavediff_latent": "WaveDiff latent"}
+
+
+def headline_table(results: Results) -> Table:
+    """AUROC: the published number, the flagship, the plain model, the latent form, and the strongest of the rest."""
+    columns = [Column("Dataset", numeric=False), Column("Published")]
+    columns += [Column(header) for header in SHOWN.values()]
+    columns += [Column("Strongest control"), Column("Strongest classical"), Column("Strongest of all")]
+    rivals = [m.id for m in results.methods.values() if not m.is_control and not m.is_variant]
+    rows, data = [], []
+    for dataset, summary in results.datasets.items():
+        published = results.published.get((dataset, "wavediff"))
+        chosen = {
+            "strongest control": strongest_control(results, dataset, ""),
+            "strongest classical": strongest_classical(results, dataset, ""),
+            "strongest of all": strongest(results, dataset, rivals),
+        }
+        cells = [Cell(results.label(dataset), sort=results.label(dataset))]
+        cells.append(Cell(number(published), sort=published) if published is not None else Cell("–", tone="quiet"))
+        cells += [
+            score_cell(results.score(dataset, method), below=below_control(results, dataset, method))
+            for method in SHOWN
+        ]
+        cells += [_named(results, dataset, method) for method in chosen.values()]
+        rows.append(Row(cells, dataset, summary["modality"]))
+        record = {"dataset": dataset, "published": published}
+        record |= {method: results.score(dataset, method).mean for method in SHOWN}
+        for name, method in chosen.items():
+            record |= {name: results.score(dataset, method).mean if method else None, f"{name} is": method}
+        data.append(record)
+    made = ", ".join(str(results.suite[key]) for key in ("date", "commit") if results.suite.get(key))
+    caption = (
+        f"AUROC, suite {results.name}{f' ({made})' if made else ''}. {protocol(results, [*results.datasets])} The "
+        "strongest are those of each dataset as measured here, which favours them; variants are no rivals."
+    )
+    frame = pd.DataFrame(data) if data else pd.DataFrame(columns=["dataset", "published", *SHOWN])
+    return Table("headline", "Headline", caption, columns, rows, frame, footnotes(rows))
+
+
+def _named(results: Results, dataset: str, method: str | None) -> Cell:
+    """A score under the name of its method."""
+    if method is None:
+        return Cell("none", tone="quiet")
+    score, info = results.score(dataset, method), results.methods[method]
+    mean = number(score.mean) if score.mean is not None else score.status
+    return Cell(mean, note=info.label, sort=score.mean, below_control=below_control(results, dataset, method))
