@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import statistics
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -22,8 +23,13 @@ from anomark.contracts import Array, Diverged
 
 #: Seconds between two progress lines, and between two checkpoints.
 PROGRESS_EVERY, CHECKPOINT_EVERY = 5.0, 60.0
+#: A recorded curve has at most this many points.
+CURVE_POINTS = 50
+#: A row a stretch of equally many steps: its last step, then the mean of each loss over it.
+Curve: TypeAlias = list[list[float]]
 
 _folder: ContextVar[Path | None] = ContextVar("checkpoint_folder", default=None)
+_recorded: ContextVar[dict[str, Curve] | None] = ContextVar("recorded_curves", default=None)
 
 
 class Stateful(Protocol):
@@ -104,7 +110,8 @@ def train_steps(
     generator = torch.Generator(device).manual_seed(seed)
     folder = _folder.get()
     path = folder / f"{name}.pt" if folder and state else None
-    done = _load(path, state, generator) if path and state and path.exists() else 0
+    losses = _Losses(name, steps)
+    done = _load(path, state, generator, losses) if path and state and path.exists() else 0
     progress = _Progress(name, steps, done)
     saved = time.monotonic()
     rows = itertools.islice(batch_rows(len(X), batch_size, seed), done, None)
@@ -112,9 +119,10 @@ def train_steps(
         batch = torch.from_numpy(np.array(X[next(rows)], dtype=np.float32)).to(device)
         step = Step(index, steps, batch, generator)
         yield step
+        losses.add(step)
         progress.show(step)
         if path and state and (index == steps or time.monotonic() - saved > CHECKPOINT_EVERY):
-            _save(path, state, generator, index)
+            _save(path, state, generator, losses, index)
             saved = time.monotonic()
 
 
@@ -153,11 +161,23 @@ def checkpoints(folder: Path) -> Iterator[None]:
         _folder.reset(token)
 
 
-def _save(path: Path, state: Mapping[str, Stateful], generator: torch.Generator, index: int) -> None:
+@contextmanager
+def recorded() -> Iterator[dict[str, Curve]]:
+    """The losses of every `train_steps` loop inside, by the loop's name."""
+    curves: dict[str, Curve] = {}
+    token = _recorded.set(curves)
+    try:
+        yield curves
+    finally:
+        _recorded.reset(token)
+
+
+def _save(path: Path, state: Mapping[str, Stateful], generator: torch.Generator, losses: _Losses, index: int) -> None:
     content = {
         "step": index,
         "generator": generator.get_state(),
         "global_generator": torch.get_rng_state(),  # dropout draws from it
+        "losses": [losses.curve, losses.stretch],
         "state": {key: value.state_dict() for key, value in state.items()},
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -166,13 +186,32 @@ def _save(path: Path, state: Mapping[str, Stateful], generator: torch.Generator,
     os.replace(partial, path)  # a kill leaves the old checkpoint or the new one, never half of one
 
 
-def _load(path: Path, state: Mapping[str, Stateful], generator: torch.Generator) -> int:
+def _load(path: Path, state: Mapping[str, Stateful], generator: torch.Generator, losses: _Losses) -> int:
     content = torch.load(path, map_location="cpu", weights_only=True)
     for key, value in state.items():
         value.load_state_dict(content["state"][key])
     generator.set_state(content["generator"])
     torch.set_rng_state(content["global_generator"])
+    losses.curve[:], losses.stretch = content["losses"]
     return int(content["step"])
+
+
+class _Losses:
+    """The curve of one loop as far as it has come, kept by `recorded`."""
+
+    def __init__(self, name: str, steps: int) -> None:
+        self.every = math.ceil(steps / CURVE_POINTS)
+        self.curve: Curve = []
+        self.stretch: list[list[float]] = []
+        if (curves := _recorded.get()) is not None:
+            curves[name] = self.curve
+
+    def add(self, step: Step) -> None:
+        self.stretch.append(step.losses)
+        if step.index % self.every == 0 or step.index == step.steps:
+            means = [statistics.fmean(values) for values in zip(*self.stretch, strict=False)]
+            self.curve.append([step.index, *means])
+            self.stretch = []
 
 
 class _Progress:

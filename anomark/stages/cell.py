@@ -250,7 +250,9 @@ def _fit_and_score(cell: dict[str, Any], work: Path) -> dict[str, Any]:
     started = time.perf_counter()
     features = {"features": cell["features"]} if cell["features"] else {}
     method = fit.build(cls, spec, seed, cell["device"], cell["params"] | features)
-    method.fit(X, X_valid)
+    training = sys.modules.get("anomark.training")  # absent where the method takes no gradient steps
+    with training.recorded() if training else contextlib.nullcontext({}) as losses:
+        method.fit(X, X_valid)
     fitted = time.perf_counter()
     model = fit.save_model(method, work, probe=X[:8])
     X_test = fit.test_data(data, meta, cell["resolution"])
@@ -260,7 +262,8 @@ def _fit_and_score(cell: dict[str, Any], work: Path) -> dict[str, Any]:
     valid = None if X_valid is None else score.score(method, X_valid, spec)[0]
     score.save_scores(work, score=scores, map=maps, valid=valid)
 
-    info = dict(getattr(method, "info", {}))
+    curves = {loop: curve for loop, curve in losses.items() if curve}
+    info = dict(getattr(method, "info", {})) | ({"loss": curves} if curves else {})
     cost = {
         "fit_seconds": round(fitted - started, 4),
         "score_seconds": round(scored - begin, 4),

@@ -105,3 +105,23 @@ def test_held_out_normals_are_scored_only_where_they_were_held_out(job: Any, use
         assert ("valid" in stored) == uses_valid
         if uses_valid:
             np.testing.assert_array_equal(stored["valid"], np.abs(np.load(data / "train.npy")[[5, 1]]).mean((1, 2)))
+
+
+def test_a_trained_method_leaves_its_curve_in_the_record(job: Any, tmp_path: Path) -> None:
+    cell = job("good")
+    (tmp_path / "methods/bad.py").write_text(
+        "import torch\n"
+        "from anomark.training import train_steps\n"
+        "class Method:\n"
+        "    def __init__(self, spec, seed, device): self.level = torch.nn.Parameter(torch.zeros(1))\n"
+        "    def fit(self, X, X_valid=None):\n"
+        "        optimiser = torch.optim.SGD([self.level], lr=0.1)\n"
+        "        for step in train_steps(X, steps=3, batch_size=2, seed=0):\n"
+        "            step.minimise((self.level - 1).square().sum(), optimiser)\n"
+        "    def decision_function(self, X): return X[:, 0, 0]\n"
+        "    def state_dict(self): return {}\n"
+        "    def load_state_dict(self, state): pass\n"
+    )
+    record = cells.run_cell(cell, {"seconds": 600, "memory_gb": 4})
+    assert record["status"] == "done", record
+    assert record["info"]["loss"] == {"train": [[1, 1.0], [2, pytest.approx(0.64)], [3, pytest.approx(0.4096)]]}

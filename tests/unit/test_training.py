@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from anomark.contracts import Diverged
-from anomark.training import batch_rows, checkpoints, seeded, train_steps
+from anomark.training import batch_rows, checkpoints, recorded, seeded, train_steps
 
 X = np.arange(14, dtype=np.float32).reshape(7, 2)
 
@@ -115,15 +115,34 @@ def test_clip_norm_bounds_the_update() -> None:
     assert parameter.norm().item() == pytest.approx(1.0, rel=1e-4)
 
 
+def test_recorded_curves_are_means_over_equal_stretches_and_change_no_bit(monkeypatch) -> None:
+    monkeypatch.setattr("anomark.training.CURVE_POINTS", 3)
+    parameter = nn.Parameter(torch.ones(1))
+    optimiser = torch.optim.SGD([parameter], lr=0.0)
+    with recorded() as curves:
+        for step in train_steps(X, steps=7, batch_size=2, seed=0, name="both"):
+            step.minimise(parameter.sum() * step.index, optimiser)
+            step.minimise(-parameter.sum(), optimiser)
+        for _ in train_steps(X, steps=0, batch_size=2, seed=0, name="untrained"):
+            pass
+        inside = weights(trained()[0])
+    assert curves["both"] == [[3, 2.0, -1.0], [6, 5.0, -1.0], [7, 7.0, -1.0]]
+    assert curves["untrained"] == []
+    assert inside == weights(trained()[0])
+
+
 def test_an_interrupted_training_ends_in_the_same_bits(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("anomark.training.CHECKPOINT_EVERY", -1.0)  # after every step
-    whole = weights(trained()[0])
+    monkeypatch.setattr("anomark.training.CURVE_POINTS", 4)
+    with recorded() as uninterrupted:
+        whole = weights(trained()[0])
     with checkpoints(tmp_path):
         trained(stop=6)  # leaves the loop within step 6: the last save is step 5's
         torch.manual_seed(99)
-        network, batches = trained()
+        with recorded() as curves:
+            network, batches = trained()
         assert len(batches) == 12 - 5
-        assert weights(network) == whole
+        assert weights(network) == whole and curves == uninterrupted
         network, batches = trained()  # all is done: the result is loaded
         assert batches == [] and weights(network) == whole
     assert [p.name for p in tmp_path.iterdir()] == ["train.pt"]
