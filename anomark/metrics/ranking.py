@@ -31,10 +31,17 @@ def average_precision(labels: Array, scores: Array) -> float:
 
 def f1_max(labels: Array, scores: Array) -> float:
     """F1 at the best threshold, which is chosen on the labels (an oracle threshold); NaN if one class is missing."""
+    return best_threshold(labels, scores)[0]
+
+
+def best_threshold(labels: Array, scores: Array) -> tuple[float, float]:
+    """The best F1 and the score from which on to call for it, the lowest of several; NaN if one class is missing."""
     if not _both(labels):
-        return float("nan")
-    precision, recall, _ = precision_recall_curve(labels, scores)
-    return float(np.max(2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)))
+        return float("nan"), float("nan")
+    precision, recall, thresholds = precision_recall_curve(labels, scores)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
+    best = int(np.argmax(f1[:-1]))  # the last point of the curve calls nothing
+    return float(f1[best]), float(thresholds[best])
 
 
 def roc_points(labels: Array, scores: Array, points: int = 200) -> tuple[Array, Array]:

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from anomark.metrics.bootstrap import Comparison
+from anomark.metrics.false_alarms import ALPHA
 from anomark.report.comparisons import difference, interval, relative_change
 from anomark.report.formats import Cell, Column, Row, Table, number, percent, signed
 from anomark.report.results import (
@@ -68,6 +69,13 @@ READINGS = {
 }
 #: Readings in which a random score does well: they stand beside the random control's own only.
 FLATTERING = ("affiliation_f1", "point_adjusted_f1")
+#: What is called at a threshold from held-out normals, and beside it at the one that is best on the labels.
+ALARMS = {
+    "false_alarm_rate_held_out": "False alarms",
+    "recall_held_out": "Recall",
+    "false_alarm_rate_oracle": "False alarms, oracle threshold",
+    "recall_oracle": "Recall, oracle threshold",
+}
 TIED = "≈"
 TIED_NOTE = f"{TIED} not distinguishable from the best method of its track (paired bootstrap, p ≥ .05)."
 FOOTNOTE = "† below the strongest control of its dataset (the oracle aside)."
@@ -463,6 +471,52 @@ def _reading_cell(metric: str, value: float | None, rank: int | None, random: fl
     if metric in FLATTERING and random is not None:
         notes.append(f"random {form(random)}")
     return Cell(form(value), note=", ".join(notes), sort=round(value, 6), best=rank == 1)
+
+
+# -- at one threshold --------------------------------------------------------------------------------------------------
+
+
+def alarm_table(results: Results) -> Table:
+    """False-alarm rate and recall of every method at a threshold without labels, beside those at the oracle's."""
+    columns = [Column("Dataset", numeric=False), Column("Method", numeric=False)]
+    columns += [Column(header) for header in ALARMS.values()]
+    measured = set(results.metrics[["dataset", "method", "metric"]].itertuples(index=False, name=None))
+    rows, data = [], []
+    for dataset, summary in results.datasets.items():
+        held_out = f"{summary['n_valid']} held-out {'windows' if summary['window'] else summary['level'] + 's'}"
+        found = []
+        for method, info in results.methods.items():
+            if method == ORACLE or not results.score(dataset, method):
+                continue
+            scores = {metric: results.score(dataset, method, metric) for metric in ALARMS}
+            cells = [Cell(results.label(dataset)), Cell(info.label, tone="quiet" if info.is_control else "")]
+            record: dict[str, Any] = {"dataset": dataset, "method": method}
+            for metric, score in scores.items():
+                if (dataset, method, metric) not in measured:
+                    score = Score("n/a", "trained on all normals")
+                elif not score:
+                    score = replace(
+                        score, reason=f"a threshold of {ALPHA:.0%} takes {1 / ALPHA - 1:.0f} held-out normals"
+                    )
+                scores[metric] = score
+                cells.append(score_cell(score))
+                record |= _machine(score, metric)
+            rate = scores["false_alarm_rate_held_out"]
+            note = rate.reason if rate.status == "n/a" else held_out
+            cells[2] = replace(cells[2], note=note)
+            found.append((rate.status == "n/a", -(results.score(dataset, method).mean or 0.0), cells, record))
+        for _, _, cells, record in sorted(found, key=lambda entry: entry[:2]):
+            rows.append(Row(cells, dataset, summary["modality"], record["method"]))
+            data.append(record | {"held out": summary["n_valid"], "nominal": ALPHA})
+    caption = (
+        f"At the threshold that {ALPHA:.0%} of new normals should reach, a conformal quantile of held-out normal "
+        "scores: the share of normal labels called, false alarms, lower is better, and of anomalous ones, recall, "
+        "higher is better; beside them both at the oracle threshold, which has the best F1 on the labels. Points of a "
+        "series are merged from held-out windows as from test windows and depend on each other: there the nominal rate "
+        f"is no promise, nor where the test part has drifted. {protocol(results, [*results.datasets])}"
+    )
+    frame = pd.DataFrame(data) if data else pd.DataFrame(columns=["dataset", "method"])
+    return Table("alarms", "False alarms at a threshold from held-out normals", caption, columns, rows, frame)
 
 
 # -- leaderboard -------------------------------------------------------------------------------------------------------

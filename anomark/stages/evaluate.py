@@ -22,11 +22,12 @@ from anomark.images import enlarge_maps
 from anomark.metrics.affiliation import affiliation
 from anomark.metrics.bootstrap import bootstrap_auroc, mean_over_seeds
 from anomark.metrics.events import best_f1
+from anomark.metrics.false_alarms import alarms, conformal_threshold
 from anomark.metrics.merge import merge_windows
 from anomark.metrics.nab import PROFILES, nab_score
 from anomark.metrics.point_adjust import point_adjusted_f1
 from anomark.metrics.range_based import range_based
-from anomark.metrics.ranking import auroc, average_precision, f1_max, random_band, roc_points
+from anomark.metrics.ranking import auroc, average_precision, best_threshold, random_band, roc_points
 from anomark.metrics.region import aupro
 from anomark.metrics.settings import rank_settings
 from anomark.metrics.vus import vus
@@ -127,7 +128,7 @@ def _measure(
             continue
         known = {name: cell[name] for name in ("dataset", "method", "seed")}
         with np.load(Path(cell["folder"]) / "scores.npz") as stored:
-            score, map_ = stored["score"], stored.get("map")
+            score, map_, valid = stored["score"], stored.get("map"), stored.get("valid")
         if map_ is not None and meta["modality"] == "image":
             map_ = enlarge_maps(map_, tuple(meta["shape"][1:]))
         if len(score) != meta["n_test"]:
@@ -136,7 +137,8 @@ def _measure(
                 "delete the folder and run again"
             )
         merged = measured.merge(score)
-        metrics += [known | row for row in measured.metrics(merged, map_)]
+        held_out = None if valid is None else measured.merge_held_out(valid)
+        metrics += [known | row for row in measured.metrics(merged, map_, held_out)]
         fpr, tpr = roc_points(labels, merged)
         curves += [known | {"fpr": x, "tpr": y} for x, y in zip(fpr, tpr, strict=True)]
         first.setdefault(cell["method"], (merged, map_))
@@ -145,7 +147,7 @@ def _measure(
     oracle = masks.astype(np.float32) if masks is not None else None
     metrics += [
         {"dataset": dataset, "method": ORACLE, "seed": 0} | row
-        for row in measured.metrics(labels.astype(np.float64), oracle)
+        for row in measured.metrics(labels.astype(np.float64), oracle, None)
     ]
     _write_tables(work, metrics, curves, list(_swept(plan, dataset, measured)), measured.replicates(scores))
     measured.write_examples(folder, first, work)
@@ -191,6 +193,14 @@ class _Measured:
             return values.astype(np.float64)
         return merge_windows(values, self.starts, self.meta["window"], self.steps)[self.scored]
 
+    def merge_held_out(self, values: Array) -> Array:
+        """Scores (M,) of held-out normals, as `merge` makes them: a threshold for points needs points."""
+        if self.starts is None:
+            return values
+        starts, length = np.asarray(self.meta["train_starts"])[self.meta["valid"]], self.meta["window"]
+        merged = merge_windows(values, starts, length, starts.max() + length)
+        return merged[np.isfinite(merged)]
+
     def of_rows(self, rows: Array, values: Array) -> tuple[Array, Array]:
         """Labels and scores of what some test rows cover: `values` (N,) are theirs."""
         if self.starts is None:
@@ -199,11 +209,19 @@ class _Measured:
         covered = np.isfinite(merged)
         return self.labels[covered], merged[covered]
 
-    def metrics(self, scores: Array, maps: Array | None) -> Iterator[dict[str, Any]]:
-        """Rows of metric, value, level. `scores` are merged; `maps` are as stored."""
+    def metrics(self, scores: Array, maps: Array | None, held_out: Array | None) -> Iterator[dict[str, Any]]:
+        """Rows of metric, value, level. `scores` and those of held-out normals are merged; `maps` are as stored."""
+        f1, threshold = best_threshold(self.labels, scores)
         yield {"metric": "auroc", "value": auroc(self.labels, scores), "level": self.level}
         yield {"metric": "ap", "value": average_precision(self.labels, scores), "level": self.level}
-        yield {"metric": "f1_max", "value": f1_max(self.labels, scores), "level": self.level}
+        yield {"metric": "f1_max", "value": f1, "level": self.level}
+        thresholds = {"oracle": threshold}
+        if held_out is not None:
+            thresholds["held_out"] = conformal_threshold(held_out)
+        for chosen, threshold in thresholds.items():
+            rate, recall = alarms(self.labels, scores, threshold)
+            yield {"metric": f"false_alarm_rate_{chosen}", "value": rate, "level": self.level}
+            yield {"metric": f"recall_{chosen}", "value": recall, "level": self.level}
         if self.starts is not None:
             for metric, value in self._readings(scores).items():
                 yield {"metric": metric, "value": value, "level": "point"}
@@ -295,6 +313,7 @@ def _swept(plan: dict[str, Any], dataset: str, measured: _Measured) -> Iterator[
 def _summary(plan: dict[str, Any], job: dict[str, Any], meta: dict[str, Any], measured: _Measured) -> dict[str, Any]:
     copied = ("dataset", "label", "modality", "level", "normal_class", "licence", "source", "choices", "notes")
     return {name: meta[name] for name in (*copied, "n_train", "n_test", "shape", "window", "stride", "params")} | {
+        "n_valid": len(meta["valid"]),
         "n_labels": len(measured.labels),
         "n_anomalous": int(measured.labels.sum()),
         "random_band": measured.random_band(measured.labels),

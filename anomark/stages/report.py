@@ -22,7 +22,7 @@ from anomark.report.page import write_page
 from anomark.report.published import published_table
 from anomark.report.rank_tests import rank_table
 from anomark.report.results import Results, load_results
-from anomark.report.tables import ablation_table, leaderboard, modality_table, protocol, reading_table
+from anomark.report.tables import ablation_table, alarm_table, leaderboard, modality_table, protocol, reading_table
 
 PUBLISHED = ROOT / "reports" / "published"
 
@@ -46,14 +46,14 @@ def report(suite_json: Path, evaluation: Path, out: Path, results_folder: Path, 
 
 
 def build_tables(results: Results) -> list[Table]:
-    """The headline, Tables I, II, III, with audio IV, what is made of them, readings of series, the leaderboard."""
+    """The headline, Tables I, II, III, with audio IV, what is made of them, other readings, the leaderboard."""
     tables = [headline_table(results), modality_table(results, "image"), modality_table(results, "series")]
     tables.append(ablation_table(results))
     if results.of_modality("audio"):
         tables.append(modality_table(results, "audio"))
     tables += [published_table(results), audit_table(results)]
     tables += [comparison_table(results, protocol(results, [*results.datasets])), rank_table(results)]
-    return [*tables, reading_table(results), leaderboard(results)]
+    return [*tables, reading_table(results), alarm_table(results), leaderboard(results)]
 
 
 def write_tidy(results: Results, folder: Path) -> None:

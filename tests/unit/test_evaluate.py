@@ -18,13 +18,17 @@ from anomark.stages.score import save_scores
 SEEDS = {"good": 3, "poor": 3, "once": 1}
 META = dict.fromkeys(
     ("label", "modality", "normal_class", "licence", "source", "n_train", "window", "stride", "test_starts")
-) | {"choices": [], "notes": [], "params": {}}
+) | {"choices": [], "notes": [], "params": {}, "valid": []}
 
 
 def stored(root: Path, meta: dict[str, Any], truth: dict[str, Any], scores: dict[str, Any], maps: Any = None) -> Path:
-    """A dataset `d` and its cells on disk; evaluated. Scores are (n,), a seed's noise is added."""
+    """A dataset `d` and its cells on disk; evaluated. Scores are (n,), a seed's noise is added.
+
+    `good` scores held-out normals as it does normal test rows, around 0.
+    """
+    meta = META | {"dataset": "d"} | meta
     (root / "data").mkdir(parents=True)
-    (root / "data/meta.json").write_text(json.dumps(META | {"dataset": "d"} | meta))
+    (root / "data/meta.json").write_text(json.dumps(meta))
     series = meta["level"] == "point"  # stored as steps, not as windows
     shape = (len(truth["labels"]), meta["shape"][0]) if series else (meta["n_test"], *meta["shape"])
     np.save(root / "data/test.npy", np.zeros(shape, np.float32))
@@ -35,7 +39,8 @@ def stored(root: Path, meta: dict[str, Any], truth: dict[str, Any], scores: dict
             folder = root / f"{method}-{seed}"
             folder.mkdir()
             noise = np.random.default_rng(seed).normal(0, 0.3, meta["n_test"])
-            save_scores(folder, score=(scores[method] + noise).astype(np.float32), map=maps)
+            valid = np.random.default_rng(seed).normal(0, 0.3, len(meta["valid"])) if method == "good" else None
+            save_scores(folder, score=(scores[method] + noise).astype(np.float32), map=maps, valid=valid)
             record = {
                 "status": "done",
                 "reason": "",
@@ -70,7 +75,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     masks[labels == 1, 2:5, 2:5] = True
     truth = {"labels": labels, "masks": masks, "groups": np.arange(60) // 2}
     scores = {"good": 3.0 * labels, "poor": 0.2 * labels, "once": 0.2 * labels}
-    meta = {"level": "image", "modality": "image", "shape": [1, 8, 8], "n_test": 60}
+    meta = {"level": "image", "modality": "image", "shape": [1, 8, 8], "n_test": 60, "valid": [*range(100)]}
     return stored(tmp_path_factory.mktemp("images"), meta, truth, scores, masks.astype(np.float32))
 
 
@@ -78,7 +83,17 @@ def test_images_get_their_metrics(images: Path) -> None:
     found = values(images, "good")
     assert found["auroc"] > 0.99 and found["f1_max"] > 0.95 and found["ap"] > 0.99
     assert found["pixel_auroc"] == found["aupro"] == 1
-    assert (values(images, "oracle") == 1).all()
+    oracle = values(images, "oracle")
+    assert oracle.pop("false_alarm_rate_oracle") == 0 and (oracle == 1).all()
+
+
+def test_false_alarms_are_counted_at_a_threshold_from_held_out_normals(images: Path) -> None:
+    good, poor = values(images, "good"), values(images, "poor")
+    assert 0 <= good["false_alarm_rate_held_out"] < 0.15 and good["recall_held_out"] == 1
+    assert good["false_alarm_rate_oracle"] < 0.05 and good["recall_oracle"] > 0.9
+    assert not poor.index.str.endswith("_held_out").any(), "it was fitted on all normals"
+    assert "recall_oracle" in poor
+    assert json.loads((images / "summary.json").read_text())["n_valid"] == 100
 
 
 def test_replicates_stay_around_the_measured_mean_and_are_paired(images: Path) -> None:
@@ -104,6 +119,7 @@ def test_series_get_vus_and_blocks(tmp_path: Path) -> None:
     inside = np.array([labels[s : s + length].mean() for s in starts])
     meta = {"level": "point", "modality": "series", "shape": [1, length], "n_test": len(starts)}
     meta |= {"window": length, "stride": 5, "test_starts": starts.tolist()}
+    meta |= {"train_starts": [*range(0, 4000, 5)], "valid": [*range(600, 800)]}
     out = stored(tmp_path / "a", meta, {"labels": labels}, {"good": inside, "poor": 0 * inside, "once": 0 * inside})
     found = values(out, "good")
     assert 0.9 < found["vus_roc"] <= 1 and 0.5 < found["vus_pr"] <= 1
@@ -113,5 +129,8 @@ def test_series_get_vus_and_blocks(tmp_path: Path) -> None:
     assert {"range_f1", "affiliation_f1", "point_adjusted_f1", "nab_standard", "nab_low_fp", "nab_low_fn"} <= set(
         found.index
     )
-    assert (values(out, "oracle").drop(["nab_standard", "nab_low_fp", "nab_low_fn"]) == 1).all()
-    assert (values(out, "oracle").filter(like="nab_") == 100).all()
+    oracle = values(out, "oracle")
+    assert (oracle.filter(like="nab_") == 100).all() and oracle["false_alarm_rate_oracle"] == 0
+    assert (oracle.drop([*oracle.filter(like="nab_").index, "false_alarm_rate_oracle"]) == 1).all()
+    # Means of four windows vary half as much as one: a threshold for windows would never be reached by a normal point.
+    assert 0 < found["false_alarm_rate_held_out"] < 0.15 and found["recall_held_out"] > 0.9

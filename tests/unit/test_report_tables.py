@@ -205,6 +205,20 @@ def test_readings_rank_the_same_scores_again(results: Results, tables: dict[str,
     assert f"rank 1, random {number(random)}" in text and "−12" in text
 
 
+def test_false_alarms_stand_beside_the_oracles(results: Results, tables: dict[str, Table]) -> None:
+    rows = {(row["dataset"], row["method"]): row for row in records(tables["alarms"])}
+    assert ("series", "oracle") not in rows and ("nab-nyc_taxi", "ddpm") not in rows, "it diverged there"
+    ours, knn = rows["series", "wavediff"], rows["series", "knn"]
+    assert [float(ours[f"{m}_held_out"]) for m in ("false_alarm_rate", "recall")] == [0.06, 0.5]
+    assert float(ours["false_alarm_rate_oracle"]) == float(knn["false_alarm_rate_oracle"]) == 0.2
+    assert knn["false_alarm_rate_held_out"] == knn["recall_held_out"] == "n/a"
+    assert rows["textures", "wavediff"]["recall_held_out"] == "undefined"
+    methods = [row.method for row in tables["alarms"].rows if row.dataset == "series"]
+    assert {*methods[:2]} == {"wavediff", "wavediff-no-wavelet"}, "what has a threshold comes first"
+    text = render(tables["alarms"], "md")
+    assert "trained on all normals" in text and "42 held-out windows" in text and "42 held-out images" in text
+
+
 def test_published_tables_are_the_papers() -> None:
     first = pd.read_csv(PUBLISHED / "table1.csv").pivot(index="dataset", columns="method", values="auroc")
     second = pd.read_csv(PUBLISHED / "table2.csv").pivot(index="dataset", columns="method", values="auroc")
