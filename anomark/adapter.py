@@ -40,7 +40,12 @@ class _Adapted:
         self.estimator = self.estimator_class(**params)
 
     def fit(self, X: Any, X_valid: Any = None) -> None:
-        self.estimator.fit(_rows(X))
+        rows = _rows(X)
+        try:
+            self.estimator.fit(rows)
+        except ValueError as error:  # data that it can't take, such as fewer rows than neighbours
+            name, (n, width), why = self.estimator_class.__name__, rows.shape, str(error).partition("\n")[0]
+            raise AnomarkError(f"{name} can't be fitted to {n} rows of {width} numbers: {why}") from error
 
     def decision_function(self, X: Any) -> Array:
         rows = _rows(X)

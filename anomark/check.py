@@ -75,8 +75,11 @@ class Subject:
         reason: str | None = getattr(self.cls, "skip", lambda _: None)(self.spec)
         return reason
 
-    def fit(self, seed: int = 0, X: Array | None = None, steps: int | None = None) -> Any:
-        """A method fitted on the small data set, after `steps` gradient steps where it takes any."""
+    def fit(self, seed: int = 0, X: Array | None = None, steps: int | None = None, rows: int | None = None) -> Any:
+        """A method fitted on the small data set, after `steps` gradient steps where it takes any.
+
+        With `rows`, on as many training rows and held-out rows at most.
+        """
         if torch := sys.modules.get("torch"):
             torch.set_num_threads(1)
         method = fitting.build(
@@ -86,7 +89,7 @@ class Subject:
             "cpu",
             self.params | ({"steps": steps} if steps and "steps" in self.params else {}),
         )
-        method.fit(self.X if X is None else X, self.X_valid if self.method.uses_valid else None)
+        method.fit((self.X if X is None else X)[:rows], self.X_valid[:rows] if self.method.uses_valid else None)
         return method
 
     @property
@@ -181,6 +184,15 @@ def constant_channels_are_legal(s: Subject) -> None:
             raise
 
 
+def a_single_row_is_fitted_or_refused(s: Subject) -> None:
+    """With one or two training rows it works, or raises an AnomarkError that says in one line why it can't."""
+    for rows in (1, 2):
+        try:
+            s.scores(s.fit(rows=rows))
+        except AnomarkError as refusal:
+            assert str(refusal).strip() and "\n" not in str(refusal), f"it refuses {rows} rows without one clear line"
+
+
 def inputs_are_left_alone(s: Subject) -> None:
     """fit and score don't write to the arrays they are given."""
     before = s.X.copy(), s.X_test.copy()
@@ -196,6 +208,7 @@ METHOD_CHECKS: tuple[Callable[[Subject], None], ...] = (
     a_stored_model_scores_the_same,
     higher_is_more_anomalous,
     constant_channels_are_legal,
+    a_single_row_is_fitted_or_refused,
     inputs_are_left_alone,
 )
 

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from anomark import registry
-from anomark.contracts import Spec
+from anomark.contracts import AnomarkError, Spec
 from anomark.stages.fit import build
 
 ucr = importlib.import_module("anomark_datasets.ucr")
@@ -38,3 +38,9 @@ def test_scoring_leaves_the_stored_model_alone(method: str) -> None:
     before = model.dumps()
     model.decision_function(X[1])
     assert model.dumps() == before
+
+
+def test_data_that_a_class_cannot_take_is_refused_in_one_line() -> None:
+    model = build(registry.load_method("knn"), Spec("series", (1, 6)), 0, "cpu", {})
+    with pytest.raises(AnomarkError, match=r"^KNN can't be fitted to 3 rows of 6 numbers: .*n_neighbors"):
+        model.fit(np.zeros((3, 1, 6), np.float32))
