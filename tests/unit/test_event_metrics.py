@@ -14,19 +14,10 @@ from anomark.metrics.events import best_f1, calls
 from anomark.metrics.nab import PROFILES, nab_score
 from anomark.metrics.point_adjust import point_adjusted_f1
 from anomark.metrics.range_based import range_based
+from tests import metric_references as reference
+from tests.metric_references import runs
 
 cases = st.integers(0, 2**32 - 1)
-
-
-def runs(binary: np.ndarray) -> list[tuple[int, int]]:
-    """First step of each run and the step behind it."""
-    found: list[tuple[int, int]] = []
-    for t in map(int, np.flatnonzero(binary)):
-        if found and found[-1][1] == t:
-            found[-1] = (found[-1][0], t + 1)
-        else:
-            found.append((t, t + 1))
-    return found
 
 
 def some_runs(rng: np.random.Generator, steps: int) -> np.ndarray:
@@ -36,32 +27,6 @@ def some_runs(rng: np.random.Generator, steps: int) -> np.ndarray:
     return binary
 
 
-def affiliation_by_definition(labels: np.ndarray, called: np.ndarray) -> tuple[float, float]:
-    anomalies, steps = runs(labels), len(labels)
-    precisions, recalls = [], []
-    for k, (first, stop) in enumerate(anomalies):
-        low = (anomalies[k - 1][1] + first) / 2 if k else 0.0
-        high = (stop + anomalies[k + 1][0]) / 2 if k + 1 < len(anomalies) else float(steps)
-        mine = [(max(a, low), min(b, high)) for a, b in runs(called) if min(b, high) > max(a, low)]
-
-        def farther(x: float, y: tuple[float, float], low: float = low, high: float = high) -> float:
-            """Share of the zone that is at least as far from the interval y as x is."""
-            d = max(y[0] - x, x - y[1], 0)
-            return 1 - (min(high, y[1] + d) - max(low, y[0] - d)) / (high - low) if d else 1.0
-
-        # The integrands are linear between multiples of 1/4.
-        grid = (np.arange(8 * steps) + 0.5) / 8
-        inside = [x for x in grid if any(a < x < b for a, b in mine)]
-        if inside:
-            precisions.append(np.mean([farther(x, (first, stop)) for x in inside]))
-        recall = []
-        for y in grid[(grid > first) & (grid < stop)]:
-            d = min((max(a - y, y - b, 0) for a, b in mine), default=math.inf)
-            recall.append(1 - (min(high, y + d) - max(low, y - d)) / (high - low))
-        recalls.append(np.mean(recall))
-    return float(np.mean(precisions)) if precisions else math.nan, float(np.mean(recalls))
-
-
 @settings(max_examples=200, deadline=None)
 @given(cases)
 def test_affiliation_equals_its_definition(seed: int) -> None:
@@ -69,7 +34,7 @@ def test_affiliation_equals_its_definition(seed: int) -> None:
     steps = int(rng.integers(4, 40))
     labels, called = some_runs(rng, steps), some_runs(rng, steps)
     got = affiliation(labels, called)
-    np.testing.assert_allclose(got[:2], affiliation_by_definition(labels, called), atol=1e-9)
+    np.testing.assert_allclose(got[:2], reference.affiliation(labels, called), atol=1e-9)
 
 
 def test_affiliation_of_nothing_everything_and_the_truth() -> None:

@@ -2,39 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from sklearn.metrics import roc_auc_score
 
 from anomark.metrics.ranking import auroc, average_precision, f1_max, precision_recall, random_band, roc_points
+from tests import metric_references as reference
 
+many = settings(max_examples=200, deadline=None)
 labels_and_scores = st.integers(2, 40).flatmap(
     lambda n: st.tuples(
-        arrays(np.uint8, n, elements=st.integers(0, 1)), arrays(np.float64, n, elements=st.integers(-5, 5))
+        arrays(np.uint8, n, elements=st.integers(0, 1)),
+        arrays(np.float64, n, elements=st.integers(-5, 5) | st.floats(-1e6, 1e6)),
     )
 )
 
 
+@many
 @given(labels_and_scores)
 def test_auroc_is_the_share_of_pairs_ranked_right(case: tuple[np.ndarray, np.ndarray]) -> None:
     labels, scores = case
     if not 0 < labels.sum() < len(labels):
-        assert np.isnan(auroc(labels, scores)) and np.isnan(average_precision(labels, scores))
+        assert np.isnan(auroc(labels, scores))
         return
-    gap = scores[labels == 1][:, None] - scores[labels == 0][None]
-    np.testing.assert_allclose(auroc(labels, scores), (gap > 0).mean() + 0.5 * (gap == 0).mean(), atol=1e-12)
+    np.testing.assert_allclose(auroc(labels, scores), reference.auroc(labels, scores), atol=1e-12)
+    np.testing.assert_allclose(auroc(labels, scores), roc_auc_score(labels, scores), atol=1e-12)
 
 
+@many
+@given(labels_and_scores)
+def test_average_precision_is_the_recall_gained_times_precision(case: tuple[np.ndarray, np.ndarray]) -> None:
+    labels, scores = case
+    if not 0 < labels.sum() < len(labels):
+        assert np.isnan(average_precision(labels, scores))
+        return
+    np.testing.assert_allclose(
+        average_precision(labels, scores), reference.average_precision(labels, scores), atol=1e-12
+    )
+
+
+@many
 @given(labels_and_scores)
 def test_best_f1_over_all_thresholds(case: tuple[np.ndarray, np.ndarray]) -> None:
     labels, scores = case
     if not 0 < labels.sum() < len(labels):
         assert np.isnan(f1_max(labels, scores))
         return
-    called = [scores >= threshold for threshold in scores]
-    best = max(2 * (labels * c).sum() / (labels.sum() + c.sum()) for c in called)
-    np.testing.assert_allclose(f1_max(labels, scores), best, atol=1e-12)
+    np.testing.assert_allclose(f1_max(labels, scores), reference.f1_max(labels, scores), atol=1e-12)
+
+
+@pytest.mark.parametrize("metric", [auroc, average_precision, f1_max])
+def test_perfect_inverted_and_constant_scores(metric: Callable[[np.ndarray, np.ndarray], float]) -> None:
+    labels = (np.arange(50) < 10).astype(np.uint8)
+    assert metric(labels, labels.astype(float)) == 1
+    share = {auroc: 0.0, average_precision: 0.2, f1_max: 1 / 3}  # the best that inverted scores do is to call all
+    for scores, expected in ((-labels.astype(float), share), (np.zeros(50), share | {auroc: 0.5})):
+        assert metric(labels, scores) == pytest.approx(expected[metric], abs=1e-12)
 
 
 def test_average_precision_on_a_worked_example() -> None:

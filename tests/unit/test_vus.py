@@ -9,45 +9,7 @@ from hypothesis import strategies as st
 
 from anomark.metrics.events import events
 from anomark.metrics.vus import range_auc, vus
-
-
-def runs(labels: np.ndarray) -> list[list[int]]:
-    """First and last step of each anomaly."""
-    found: list[list[int]] = []
-    for t in np.flatnonzero(labels):
-        if found and found[-1][1] == t - 1:
-            found[-1][1] = int(t)
-        else:
-            found.append([int(t), int(t)])
-    return found
-
-
-def by_definition(labels: np.ndarray, scores: np.ndarray, buffer: int) -> tuple[float, float]:
-    n, half = len(labels), buffer // 2
-    widened = labels.astype(float)
-    for first, last in runs(labels):
-        for d in range(1, half + 1):
-            for t in (first - d, last + d):
-                if 0 <= t < n:
-                    widened[t] += np.sqrt(1 - d / buffer)
-    widened = np.minimum(widened, 1)
-    joined: list[list[int]] = []
-    for first, last in runs(labels):
-        if joined and first - half <= joined[-1][1]:
-            joined[-1][1] = last + half
-        else:
-            joined.append([first - half, last + half])
-    curve, area = [(0.0, 0.0)], 0.0
-    for threshold in np.sort(scores)[::-1][np.linspace(0, n - 1, 250).astype(int)]:
-        predicted = scores >= threshold
-        positives = labels.sum() + (widened * predicted)[labels == 0].sum() / 2
-        hit = (widened * predicted).sum()
-        existence = np.mean([predicted[max(a, 0) : b + 1].any() for a, b in joined])
-        recall = min(hit / positives, 1) * existence
-        area += (recall - curve[-1][1]) * hit / predicted.sum()
-        curve.append(((predicted.sum() - hit) / (n - positives), recall))
-    x, y = np.array([*curve, (1.0, 1.0)]).T
-    return float(np.trapezoid(y, x)), area
+from tests import metric_references as reference
 
 
 @settings(max_examples=200, deadline=None)
@@ -61,7 +23,7 @@ def test_every_buffer_equals_the_definition(seed: int, buffer: int, kind: str) -
     scores = rng.normal(size=n) + labels * rng.choice([0, 1, 9, -9])
     scores = {"distinct": scores, "tied": np.round(scores), "constant": np.zeros(n)}[kind]
     roc, pr = range_auc(labels, scores, np.array([buffer]))
-    expected = (np.nan, np.nan) if labels.all() else by_definition(labels, scores, buffer)
+    expected = (np.nan, np.nan) if labels.all() else reference.range_auc(labels, scores, buffer)
     np.testing.assert_allclose((roc[0], pr[0]), expected, atol=1e-9)
 
 
@@ -70,7 +32,7 @@ def test_the_volume_is_the_mean_over_buffers() -> None:
     labels = np.zeros(300, np.uint8)
     labels[50:60] = labels[80:85] = labels[290:] = 1
     scores = rng.normal(size=300) + labels
-    slices = [by_definition(labels, scores, buffer) for buffer in range(41)]
+    slices = [reference.range_auc(labels, scores, buffer) for buffer in range(41)]
     np.testing.assert_allclose(vus(labels, scores, 40), np.mean(slices, axis=0), atol=1e-9)
 
 
