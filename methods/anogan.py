@@ -22,16 +22,16 @@ VARIANTS = {"anogan-fast": {"mapping": "encoder", "LABEL": "f-AnoGAN", "SUITES":
 DEFAULTS = {
     "steps": 3000,
     "batch_size": 64,
-    "lr": 1e-3,  # 2e-4 in DCGAN (Radford et al. 2016, section 4): after some hundred steps that generates one image
+    "lr": 1e-3,  # 2e-4 in DCGAN (Radford et al. 2016): after some hundred steps that generates one image
     "beta1": 0.5,  # as there
-    "width": 64,  # channels 64, 128, 256, 512 at 64x64: Schlegl et al. 2017, section 3
+    "width": 64,  # channels 64, 128, 256, 512 at 64x64: Schlegl et al. 2017
     "latent": 100,
     "mapping": "search",
-    "search_steps": 100,  # 500 in section 3, at a rate that it doesn't name
+    "search_steps": 100,  # 500 there, at a rate that it doesn't name
     "search_lr": 0.05,
-    "feature_weight": 0.1,  # lambda, section 3
+    "feature_weight": 0.1,  # lambda, as there
     "encoder_lr": 5e-5,  # RMSprop, of the authors' code
-    "kappa": 1.0,  # Schlegl et al. 2019
+    "kappa": 1.0,  # as there
 }
 #: Images that are searched for at a time, at most and at least. Products of fewer rows are rounded by other kernels,
 #: and a hundred steps along the sign of a difference make that visible in the score.
@@ -113,7 +113,7 @@ class Method(NetworkDetector):
         return torch.cat(scores).cpu().numpy(), torch.cat(maps).cpu().numpy()
 
     def search(self, x: Tensor) -> Tensor:
-        """The codes (B, latent) whose images come closest to x, by Adam from one start for all (section 2.2).
+        """The codes (B, latent) whose images come closest to x, by Adam from one start for all.
 
         Losses are summed over the batch and Adam works number by number, so that no image sees another.
         """
@@ -138,7 +138,7 @@ class Method(NetworkDetector):
     def _distance(self, x: Tensor, features: Tensor, image: Tensor) -> Tensor:
         """Of x with its discriminator features f(x), and an image G(z), (B,).
 
-        search: (1 - lambda) sum |x - G(z)| + lambda sum |f(x) - f(G(z))|  (Schlegl et al. 2017, sections 2.2 and 2.3)
+        search: (1 - lambda) sum |x - G(z)| + lambda sum |f(x) - f(G(z))|  (Schlegl et al. 2017)
         encoder: mean (x - G(z))^2 + kappa mean (f(x) - f(G(z)))^2  (Schlegl et al. 2019)
         """
         residual = (x - image).flatten(1)
@@ -149,7 +149,7 @@ class Method(NetworkDetector):
         return (1 - weight) * residual.abs().sum(dim=1) + weight * feature_residual.abs().sum(dim=1)
 
     def _prior(self, n: int, generator: torch.Generator) -> Tensor:
-        """Codes (n, latent), uniform in [-1, 1] (DCGAN, section 4)."""
+        """Codes (n, latent), uniform in [-1, 1], as DCGAN's."""
         return torch.rand(n, self.params["latent"], generator=generator, device=self.device) * 2 - 1
 
     @torch.no_grad()

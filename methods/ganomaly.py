@@ -52,7 +52,7 @@ class Method(NetworkDetector):
         }
 
     def fit(self, X: Any, X_valid: Any) -> Method:
-        """Minimise the three losses of the generator (equation 4) and the discriminator's cross entropy in turn."""
+        """Minimise the three losses of the generator and the discriminator's cross entropy in turn."""
         p, D = self.params, self.discriminator
         of_G, of_D = (
             torch.optim.Adam(n.parameters(), lr=p["lr"], betas=(p["beta1"], 0.999)) for n in (self.generator, D)
@@ -85,9 +85,10 @@ class Method(NetworkDetector):
 
     @torch.inference_mode()
     def detect(self, X: Any) -> tuple[Array, Array]:
-        """Scores (N,) = ||G_E(x) - E(G(x))||_1 (equation 5) and maps (N, H, W) or (N, L), float32.
+        """Scores (N,) = ||G_E(x) - E(G(x))||_1 and maps (N, H, W) or (N, L), float32.
 
-        The paper's scaling of the scores to [0, 1] over the test set would change no ranking, and is left out.
+        The distance is the paper's; the authors' code takes the mean square. The scaling of the scores to [0, 1] over
+        the test set would change no ranking, and is left out.
         """
         self.network.eval()
         scores, maps = [], []
@@ -101,7 +102,7 @@ class Method(NetworkDetector):
 def generator_losses(
     x: Tensor, y: Tensor, first: Tensor, second: Tensor, f_x: Tensor, f_y: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Adversarial, contextual and encoder loss (equations 1 to 3), as means over numbers instead of norms.
+    """Adversarial, contextual and encoder loss, as means over numbers instead of norms.
 
     Args:
         x, y: samples and reconstructions.

@@ -20,20 +20,20 @@ SUITES = ("extended", "paper-cpu")
 DEFAULTS = {
     "steps": 3000,
     "batch_size": 16,
-    "lr": 1e-3,  # Adam; 1e-4 in section 4, for far more steps than a suite's
-    "width": 64,  # section 4.1, CIFAR-10
-    "items": 500,  # N, section 4.1, CIFAR-10
-    "shrinkage": 1.0,  # lambda in units of 1 / N; section 3.3.3 takes 1 to 3
-    "entropy_weight": 2e-4,  # alpha, section 3.4
+    "lr": 1e-3,  # Adam; 1e-4 in the authors' code, for far more steps than a suite's
+    "width": 64,  # of the paper's CIFAR-10 network
+    "items": 500,  # N, as there
+    "shrinkage": 1.0,  # lambda in units of 1 / N; 1 to 3 in the paper, 5 in the authors' code
+    "entropy_weight": 2e-4,  # alpha, of the authors' code
 }
-#: Channels of the halving layers in multiples of the width (section 4.1, CIFAR-10).
+#: Channels of the halving layers in multiples of the width, as there.
 LAYERS = (1, 2, 2, 4)
 #: A layer keeps the size of sides that are no longer than this: a map of few places would leave nothing to address.
 SMALLEST = 4
 
 
 def hard_shrink(weights: Tensor, threshold: float) -> Tensor:
-    """Weights (..., N) above the threshold, the others 0, scaled to sum 1 (Gong et al. 2019, equations 6 and 7).
+    """Weights (..., N) above the threshold, the others 0, scaled to sum 1 (Gong et al. 2019, equation 7).
 
     If none is above, all are 0.
     """
@@ -56,18 +56,21 @@ class Memory(nn.Module):
         nn.init.kaiming_uniform_(self.items, a=5**0.5)
 
     def address(self, queries: Tensor) -> Tensor:
-        """Weights (..., N) of queries (..., C): softmax of cosines (equations 4 and 5), then hard shrinkage."""
+        """Weights (..., N) of queries (..., C): softmax of cosines, then hard shrinkage.
+
+        The authors' code takes the products of the vectors for their cosines.
+        """
         cosines = F.normalize(queries, dim=-1) @ F.normalize(self.items, dim=-1).T
         return hard_shrink(cosines.softmax(dim=-1), self.threshold)
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps (B, C, ...), every place a query, to maps of the same shape (equation 3) and weights (B, ..., N)."""
+        """Maps (B, C, ...), every place a query, to maps of the same shape and weights (B, ..., N)."""
         weights = self.address(z.movedim(1, -1))
         return (weights @ self.items).movedim(-1, 1), weights
 
 
 class Autoencoder(nn.Module):
-    """Four halving convolutions with batch normalisation, the memory, and the mirror image (section 4.1)."""
+    """Four halving convolutions with batch normalisation, the memory, and the mirror image."""
 
     def __init__(self, shape: tuple[int, ...], width: int, items: int, shrinkage: float) -> None:
         super().__init__()
@@ -96,7 +99,7 @@ class Autoencoder(nn.Module):
 
 
 def entropy(weights: Tensor) -> Tensor:
-    """Mean over places of - sum w log w in nats (equation 9)."""
+    """Mean over places of - sum w log w in nats."""
     return -torch.xlogy(weights, weights.clamp(min=1e-12)).sum(dim=-1).mean()
 
 
@@ -114,7 +117,7 @@ class Method(NetworkDetector):
         }
 
     def fit(self, X: Any, X_valid: Any) -> Method:
-        """Minimise squared error + alpha entropy of the weights (equation 10)."""
+        """Minimise squared error + alpha entropy of the weights."""
         p = self.params
         optimiser = torch.optim.Adam(self.network.parameters(), lr=p["lr"])
         state: dict[str, Stateful] = {"network": self.network, "optimiser": optimiser}
