@@ -263,14 +263,11 @@ def _check_dataset(path: Path) -> Iterator[tuple[str, str | None]]:
         return
     yield "it can be read and imported", None
     root = Path(os.environ.get("ANOMARK_DATA") or "data")
-    items: list[str | None] = [i for i in family.items if i != "*"]
     if family.open:
         yield f"{family.id}-*: left out, its items are known from the data only; name one in a suite", None
-    elif not items:
-        items = [None]
-    for item in items:
-        name = family.id if item is None else f"{family.id}-{item}"
-        params = family.defaults | ({"item": item} | family.items[item] if item else {})
+    for dataset in (variant for base in family.datasets for variant in (base, *base.variants)):
+        name = dataset.id
+        params = family.defaults | ({"item": dataset.item} if dataset.item else {}) | dataset.overrides
         try:
             first = module.prepare(root, **params)
             preparing.check(first, name)

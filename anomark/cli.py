@@ -81,7 +81,7 @@ def list_(what: Annotated[str, typer.Argument(help="methods, datasets or suites"
                 d.family.level,
                 d.family.licence,
                 "data folder" if d.family.files else "embedded",
-                "",
+                f"also {', '.join(f'-{name}' for name in d.family.variants)}" if d.family.variants else "",
             )
             for d in registry.datasets().values()
         ]

@@ -54,6 +54,7 @@ class Suite(BaseModel):
     datasets: list[str] = Field(
         min_length=1, description="Dataset ids, or patterns such as `msl-*`; `anomark list datasets` shows them."
     )
+    only: list[str] = Field([], description="The methods of this suite, where it is not to have all that fit its data.")
     include: list[str] = Field(
         [], description="Methods to add to those that belong to this suite by their own `SUITES`."
     )

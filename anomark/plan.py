@@ -27,9 +27,14 @@ STAGES = ROOT / "anomark" / "stages"
 
 @dataclass(frozen=True)
 class Data:
-    """One prepared dataset. `folder` holds what methods may see, `labels` what only `evaluate` opens."""
+    """One prepared dataset. `folder` holds what methods may see, `labels` what only `evaluate` opens.
+
+    A variant of a dataset names it as its `base`, and what it changes as its `protocol`.
+    """
 
     id: str
+    base: str
+    protocol: str
     label: str
     modality: str
     level: str
@@ -185,7 +190,9 @@ class Plan:
             out.append(
                 Data(
                     id=d.id,
-                    label=d.family.label if d.item is None else f"{d.family.label} {d.item}",
+                    base=d.base or d.id,
+                    protocol=d.protocol,
+                    label=d.label,
                     modality=d.family.modality,
                     level=d.family.level,
                     licence=d.family.licence,
@@ -203,7 +210,8 @@ class Plan:
     def _dataset_params(self, dataset: Dataset) -> dict[str, Any]:
         family = dataset.family
         common = {k: v for k, v in self.suite.preprocessing.items() if k in family.defaults}
-        own = self.suite.dataset_params.get(family.id, {}) | self.suite.dataset_params.get(dataset.id, {})
+        given = self.suite.dataset_params
+        own = given.get(family.id, {}) | given.get(dataset.base, {}) | given.get(dataset.id, {})
         item = {} if dataset.item is None else {"item": dataset.item}
         return family.defaults | common | own | item | dataset.overrides
 
@@ -275,7 +283,8 @@ class Plan:
         code = sources["anomark/stages/sweep.py"]  # the cell's key holds whatever else moves a score
         out = []
         for cell in self.cells:
-            if cell.method in suite.sweep.methods and cell.seed == suite.seeds[0]:
+            swept = cell.method in suite.sweep.methods and not self.data[cell.dataset].protocol
+            if swept and cell.seed == suite.seeds[0]:
                 key = provenance.digest([cell.key, suite.sweep.samples, code])[:16]
                 path = f"{self.results}/sweeps/{cell.dataset}/{cell.method}/{cell.seed}-{key}.npz"
                 out.append(Sweep(cell.dataset, cell.method, cell.seed, cell.id, suite.sweep.samples, path))
@@ -405,7 +414,7 @@ def _select_datasets(suite: Suite) -> list[Dataset]:
 
 
 def _select_methods(suite: Suite) -> list[Method]:
-    for name in (*suite.include, *suite.exclude, *suite.params):
+    for name in (*suite.only, *suite.include, *suite.exclude, *suite.params):
         registry.find_method(name)
     for name in suite.sweep.methods:
         if not {"start", "calls", "T"} <= registry.find_method(name).defaults.keys():
@@ -416,7 +425,8 @@ def _select_methods(suite: Suite) -> list[Method]:
     chosen = [
         m
         for m in registry.methods().values()
-        if m.id not in suite.exclude and (m.id in suite.include or not m.suites or suite.suite in m.suites)
+        if m.id not in suite.exclude
+        and (m.id in suite.include or m.id in suite.only or (not suite.only and m.belongs_to(suite.suite)))
     ]
     if not chosen:
         raise AnomarkError(f"the suite {suite.suite!r} has no method left; see `exclude` in its config")

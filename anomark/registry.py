@@ -42,6 +42,7 @@ DATASET_LITERALS = {
     "SOURCE": str,
     "CITATION": str,
     "ITEMS": dict,
+    "VARIANTS": dict,
     "DEFAULTS": dict,
     "FILES": tuple,
 }
@@ -77,6 +78,10 @@ class Method:
         """Rankings never mix the two: with a pretrained network at score time, or from scratch."""
         return "pretrained" if "features" in self.needs else "from scratch"
 
+    def belongs_to(self, suite: str) -> bool:
+        """Whether the suite has it without naming it."""
+        return not self.suites or suite in self.suites
+
 
 @dataclass(frozen=True)
 class Family:
@@ -91,6 +96,7 @@ class Family:
     licence: str
     source: str
     items: dict[str, dict[str, Any]]
+    variants: dict[str, dict[str, Any]]
     defaults: dict[str, Any]
     files: tuple[tuple[str, ...], ...]
 
@@ -103,15 +109,50 @@ class Family:
     def module(self) -> str:
         return f"anomark_datasets.{self.path.stem}"
 
+    @property
+    def datasets(self) -> list[Dataset]:
+        """Those that can be named without looking at data, variants aside."""
+        if not self.items:
+            return [Dataset(self.id, self, None)]
+        return [Dataset(f"{self.id}-{item}", self, item, own) for item, own in self.items.items() if item != "*"]
+
 
 @dataclass(frozen=True)
 class Dataset:
-    """One dataset of a family, with the parameters its item fixes."""
+    """One dataset of a family, with the parameters its item fixes.
+
+    `protocol` names what a variant changes. A variant has the test rows of the dataset `base` under another protocol:
+    it stands in the report's section on protocols and in no other table.
+    """
 
     id: str
     family: Family
     item: str | None
     overrides: dict[str, Any] = field(default_factory=dict)
+    base: str = ""
+    protocol: str = ""
+
+    @property
+    def label(self) -> str:
+        label = self.family.label if self.item is None else f"{self.family.label} {self.item}"
+        return f"{label}, {self.protocol}" if self.protocol else label
+
+    @property
+    def variants(self) -> list[Dataset]:
+        """The same dataset under its family's other protocols; none of a variant."""
+        if self.protocol:
+            return []
+        return [
+            Dataset(
+                id=f"{self.id}-{name}",
+                family=self.family,
+                item=self.item,
+                overrides=self.overrides | {key: value for key, value in changes.items() if key != "LABEL"},
+                base=self.id,
+                protocol=changes.get("LABEL", name.replace("-", " ")),
+            )
+            for name, changes in self.family.variants.items()
+        ]
 
 
 def read_literals(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
@@ -243,6 +284,14 @@ def read_family(path: Path) -> Family:
             raise AnomarkError(f"{path}: it does not say its {key}, one of {', '.join(allowed)}")
         if meta[key] not in allowed:
             raise AnomarkError(f"{path}: {key} is {meta[key]!r}; {nearest(meta[key], allowed)}")
+    items, variants, defaults = (meta.get(key, {}) for key in ("ITEMS", "VARIANTS", "DEFAULTS"))
+    for variant, changes in variants.items():
+        if not isinstance(changes, dict) or not changes.keys() <= {"LABEL", *defaults}:
+            raise AnomarkError(f"{path}: VARIANTS[{variant!r}] is {changes!r}, expected a dict of keys of DEFAULTS")
+        if taken := [item for item in items if item.endswith(f"-{variant}")]:
+            raise AnomarkError(
+                f"{path}: the item {taken[0]!r} ends as the variant {variant!r} does; rename one of them"
+            )
     name = meta.get("NAME", path.stem)
     return Family(
         id=path.stem.replace("_", "-"),
@@ -253,8 +302,9 @@ def read_family(path: Path) -> Family:
         level=meta["LEVEL"],
         licence=meta.get("LICENCE", ""),
         source=meta.get("SOURCE", ""),
-        items=meta.get("ITEMS", {}),
-        defaults=meta.get("DEFAULTS", {}),
+        items=items,
+        variants=variants,
+        defaults=defaults,
         files=meta.get("FILES", ()),
     )
 
@@ -266,19 +316,12 @@ def families() -> dict[str, Family]:
 
 
 def datasets() -> dict[str, Dataset]:
-    """Every dataset that can be named without looking at data, by id."""
-    found = {}
-    for family in families().values():
-        if not family.items:
-            found[family.id] = Dataset(family.id, family, None)
-        for item, overrides in family.items.items():
-            if item != "*":
-                found[f"{family.id}-{item}"] = Dataset(f"{family.id}-{item}", family, item, overrides)
-    return found
+    """Every dataset that can be named without looking at data, by id; variants aside, so that no pattern meets them."""
+    return {dataset.id: dataset for family in families().values() for dataset in family.datasets}
 
 
 def find_dataset(name: str) -> Dataset:
-    """The dataset of that id.
+    """The dataset or variant of that id.
 
     Raises:
         AnomarkError: there is none; the sentence suggests the nearest id.
@@ -286,11 +329,15 @@ def find_dataset(name: str) -> Dataset:
     known = datasets()
     if name in known:
         return known[name]
+    variants = {variant.id: variant for dataset in known.values() for variant in dataset.variants}
+    if name in variants:
+        return variants[name]
     for family in families().values():
         item = name.removeprefix(f"{family.id}-")
         if family.open and item != name and item:
             return Dataset(name, family, item, family.items["*"])
-    raise AnomarkError(f"unknown dataset {name!r}; {nearest(name, known)} (`anomark list datasets` lists all)")
+    near = nearest(name, [*known, *variants])
+    raise AnomarkError(f"unknown dataset {name!r}; {near} (`anomark list datasets` lists all)")
 
 
 def find_method(name: str) -> Method:

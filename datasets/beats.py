@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from anomark.contracts import Array, Prepared
+from anomark.seeds import seed_of
+from anomark.training_set import describe, first_share
 
 NAME = "Seeded heart beats"
 LABEL = "Beats"
@@ -15,7 +17,16 @@ LEVEL = "window"
 LICENCE = "MIT"
 SOURCE = ""
 CITATION = "wave model after McSharry et al., IEEE Trans. Biomed. Eng. 50(3), 2003"
-DEFAULTS = {"seed": 0}
+#: Other protocols for the same test rows.
+VARIANTS = {
+    "contaminated-1": {"LABEL": "1% contaminated", "contamination": 0.01},
+    "contaminated-5": {"LABEL": "5% contaminated", "contamination": 0.05},
+    "contaminated-10": {"LABEL": "10% contaminated", "contamination": 0.1},
+    "train-10": {"LABEL": "10% of training", "train_share": 0.1},
+    "train-25": {"LABEL": "25% of training", "train_share": 0.25},
+    "train-50": {"LABEL": "50% of training", "train_share": 0.5},
+}
+DEFAULTS = {"seed": 0, "train_share": 1.0, "contamination": 0.0}
 
 STEPS = 96
 PATIENTS = 12  # in training, and as many others in testing
@@ -40,30 +51,44 @@ ABNORMALITIES: dict[str, dict[str, tuple[float, float, float]]] = {
 }
 
 
-def prepare(raw: Path, *, seed: int) -> Prepared:
-    """Beats (N, 1, 96), each with mean 0 and standard deviation 1; patients are the groups. `raw` is not used."""
+def prepare(raw: Path, *, seed: int, train_share: float, contamination: float) -> Prepared:
+    """Beats (N, 1, 96), each with mean 0 and standard deviation 1; patients are the groups. `raw` is not used.
+
+    Contaminated are beats of training patients, replaced by abnormal ones of the same patient.
+    """
     rng = np.random.default_rng(seed)
-    train, good, bad = [], [], []
+    train, good, bad, habits = [], [], [], []
     kinds = list(ABNORMALITIES)
     for patient in range(2 * PATIENTS):
         # A patient's own wave positions, widths and heights; beats vary around them.
         habit = rng.normal(0, [0.008, 0.10, 0.14], size=(len(WAVES), 3))
         if patient < PATIENTS:
+            habits.append(habit)
             train += [_beat(habit, {}, rng) for _ in range(TRAIN_BEATS)]
             continue
         good += [_beat(habit, {}, rng) for _ in range(GOOD_BEATS)]
         bad += [_beat(habit, ABNORMALITIES[kinds[i % len(kinds)]], rng) for i in range(BAD_BEATS)]
-    train_patients, test_patients = np.arange(PATIENTS), np.arange(PATIENTS, 2 * PATIENTS)
+    train_patients = np.repeat(np.arange(PATIENTS), TRAIN_BEATS)
+    test_patients = np.arange(PATIENTS, 2 * PATIENTS)
+    kept = np.sort(first_share(len(train), train_share, dataset="beats", seed=seed, purpose="size"))
+    axes: dict[str, str | int] = {"dataset": "beats", "seed": seed, "purpose": "contamination"}
+    rng = np.random.default_rng(seed_of(**axes, part="beats"))
+    for index, row in enumerate(kept[first_share(len(kept), contamination, **axes)]):
+        train[row] = _beat(habits[train_patients[row]], ABNORMALITIES[kinds[index % len(kinds)]], rng)
     return Prepared(
-        train=np.stack(train)[:, None].astype(np.float32),
+        train=np.stack(train)[kept, None].astype(np.float32),
         test=np.stack(good + bad)[:, None].astype(np.float32),
         labels=np.repeat(np.array([0, 1], dtype=np.uint8), [len(good), len(bad)]),
-        train_groups=np.repeat(train_patients, TRAIN_BEATS),
+        train_groups=train_patients[kept],
         test_groups=np.concatenate([np.repeat(test_patients, GOOD_BEATS), np.repeat(test_patients, BAD_BEATS)]),
         modality="series",
         level="window",
         normal_class="normal beat",
-        choices=("test patients are not in training", f"abnormal beats: {'; '.join(kinds)}"),
+        choices=(
+            "test patients are not in training",
+            f"abnormal beats: {'; '.join(kinds)}",
+            *describe(train_share, contamination),
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from anomark.contracts import Array, Prepared
+from anomark.training_set import describe, first_share
 
 NAME = "Optical recognition of handwritten digits"
 LABEL = "Digits"
@@ -29,20 +30,35 @@ ITEMS = {
     "8": {"normal": 8},
     "9": {"normal": 9},
 }
-DEFAULTS = {"size": 32}
+#: Other protocols for the same test rows.
+VARIANTS = {
+    "contaminated-1": {"LABEL": "1% contaminated", "contamination": 0.01},
+    "contaminated-5": {"LABEL": "5% contaminated", "contamination": 0.05},
+    "contaminated-10": {"LABEL": "10% contaminated", "contamination": 0.1},
+    "train-10": {"LABEL": "10% of training", "train_share": 0.1},
+    "train-25": {"LABEL": "25% of training", "train_share": 0.25},
+    "train-50": {"LABEL": "50% of training", "train_share": 0.5},
+}
+DEFAULTS = {"size": 32, "train_share": 1.0, "contamination": 0.0}
 
 TRAIN_SHARE = 0.6
 ANOMALIES = 8  # test images of each other digit
 
 
-def prepare(raw: Path, *, item: str, normal: int, size: int) -> Prepared:
+def prepare(raw: Path, *, item: str, normal: int, size: int, train_share: float, contamination: float) -> Prepared:
     """Images (N, 1, size, size) in [-1, 1], interpolated from 8x8 pixels; `raw` is not used.
 
     The file lists one writer after the other, so the first part trains and the rest tests: few writers are in both.
+    Contaminated are images replaced by other digits of the first part, none of which is tested.
     """
     digits = load_digits()
     is_train = np.arange(len(digits.target)) < TRAIN_SHARE * len(digits.target)
     train = np.flatnonzero(is_train & (digits.target == normal))
+    train = np.sort(train[first_share(len(train), train_share, dataset="digits", item=item, purpose="size")])
+    foreign = np.flatnonzero(is_train & (digits.target != normal))
+    foreign = foreign[first_share(len(foreign), 1.0, dataset="digits", item=item, purpose="anomalies")]
+    replaced = first_share(len(train), contamination, dataset="digits", item=item, purpose="contamination")
+    train[replaced] = foreign[: len(replaced)]
     good = np.flatnonzero(~is_train & (digits.target == normal))
     others = [
         np.flatnonzero(~is_train & (digits.target == digit))[:ANOMALIES] for digit in range(10) if digit != normal
@@ -60,6 +76,7 @@ def prepare(raw: Path, *, item: str, normal: int, size: int) -> Prepared:
             "train = the first 60% of the file, test = the rest, by order of writers",
             f"the first {ANOMALIES} test images of each other digit",
             f"8x8 pixels interpolated to {size}x{size}",
+            *describe(train_share, contamination),
         ),
     )
 

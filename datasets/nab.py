@@ -12,6 +12,7 @@ import pandas as pd
 from anomark.contracts import Array, DataError, Prepared
 from anomark.rawfiles import RawFiles
 from anomark.signal.series import prepare_series
+from anomark.training_set import count_of
 
 NAME = "Numenta Anomaly Benchmark"
 LABEL = "NAB"
@@ -81,7 +82,13 @@ ITEMS = {
     "Twitter_volume_PFE": {"folder": "realTweets"},
     "Twitter_volume_UPS": {"folder": "realTweets"},
 }
-DEFAULTS = {"stride_divisor": 8}
+#: Other lengths of the training prefix. The test part, and the window, are those of the whole prefix.
+VARIANTS = {
+    "train-25": {"LABEL": "25% of training", "train_share": 0.25},
+    "train-50": {"LABEL": "50% of training", "train_share": 0.5},
+    "probation": {"LABEL": "NAB's probation", "probation": True},
+}
+DEFAULTS = {"stride_divisor": 8, "train_share": 1.0, "probation": False}
 FILES = (
     ("nab.zip",),
     ("NAB-master.zip",),
@@ -89,11 +96,13 @@ FILES = (
     ("NAB/data/{folder}/{item}.csv", "NAB/labels/combined_windows.json"),
 )
 DAY = 86_400  # seconds
+#: NAB lets detectors learn from the first 15% of a stream, and from 750 rows at most (its `getProbationPeriod`).
+PROBATION_SHARE, PROBATION_ROWS = 0.15, 750
 #: Clocks of a few streams step back once; a file with more of it than this share of its rows is in disorder.
 BACKWARD_SHARE = 0.01
 
 
-def prepare(raw: Path, *, item: str, folder: str, stride_divisor: int) -> Prepared:
+def prepare(raw: Path, *, item: str, folder: str, stride_divisor: int, train_share: float, probation: bool) -> Prepared:
     """Train on the rows before the first labelled window, test on the rest; windows of one day.
 
     Rows are taken in file order: clocks that step back or repeat are the owner's, and noted.
@@ -126,15 +135,21 @@ def prepare(raw: Path, *, item: str, folder: str, stride_divisor: int) -> Prepar
     for what, count in (("back in time", int((steps < 0).sum())), ("with a repeated time", int((steps == 0).sum()))):
         if count:
             notes.append(f"rows are taken in file order; rows {what}: {count}")
+    end = count_of(split, train_share)
+    choices = ["train ends at min(n/2, first labelled window - L)", f"L = {window} steps of {interval:g} s"]
+    if probation:
+        end = min(end, int(PROBATION_SHARE * len(values)), PROBATION_ROWS)
+    if end < split:
+        choices.append(f"of these rows the first {end} train{' (probation)' if probation else ''}")
     return prepare_series(
-        values[:split, None],
+        values[:end, None],
         values[split:, None],
         labels[split:],
         window=window,
         stride_divisor=stride_divisor,
         source=name,
         normal_class="outside the labelled windows",
-        choices=("train ends at min(n/2, first labelled window - L)", f"L = {window} steps of {interval:g} s"),
+        choices=tuple(choices),
         notes=tuple(notes),
     )
 

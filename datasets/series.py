@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import lfilter
 
-from anomark.contracts import Array, Prepared
+from anomark.contracts import Array, DataError, Prepared
+from anomark.seeds import seed_of
 from anomark.signal.series import prepare_series
+from anomark.training_set import count_of, describe
 
 NAME = "Seeded series with daily and weekly periods"
 LABEL = "Series"
@@ -18,17 +20,27 @@ LEVEL = "point"
 LICENCE = "MIT"
 SOURCE = ""
 CITATION = ""
-DEFAULTS = {"seed": 0, "stride_divisor": 8}
+#: Other protocols for the same test rows.
+VARIANTS = {
+    "contaminated-1": {"LABEL": "1% contaminated", "contamination": 0.01},
+    "contaminated-5": {"LABEL": "5% contaminated", "contamination": 0.05},
+    "contaminated-10": {"LABEL": "10% contaminated", "contamination": 0.1},
+    "train-10": {"LABEL": "10% of training", "train_share": 0.1},
+    "train-25": {"LABEL": "25% of training", "train_share": 0.25},
+    "train-50": {"LABEL": "50% of training", "train_share": 0.5},
+}
+DEFAULTS = {"seed": 0, "stride_divisor": 8, "train_share": 1.0, "contamination": 0.0}
 
 DAY = 48  # steps
 WEEK = 7 * DAY
 WEEKS = 12  # of training, and as many of testing
 
 
-def prepare(raw: Path, *, seed: int, stride_divisor: int) -> Prepared:
+def prepare(raw: Path, *, seed: int, stride_divisor: int, train_share: float, contamination: float) -> Prepared:
     """Twelve weeks of training and twelve of testing, one anomaly in each test week, windows of one day.
 
-    The seed fixes every value; `raw` is not used.
+    The seed fixes every value; `raw` is not used. A share of the training part is its first steps; contamination is a
+    share of its steps, in anomalies of the same kinds, at most one a week.
     """
     rng = np.random.default_rng(seed)
     values = _load(2 * WEEKS * WEEK, rng)
@@ -40,6 +52,8 @@ def prepare(raw: Path, *, seed: int, stride_divisor: int) -> Prepared:
         start = week * WEEK + int(rng.integers(DAY, 4 * DAY))
         stop = ANOMALIES[kind](test, start, rng)
         labels[start:stop] = 1
+    train = train[: count_of(len(train), train_share)].copy()
+    _contaminate(train, contamination, seed)
     return prepare_series(
         train[:, None],
         test[:, None],
@@ -48,8 +62,24 @@ def prepare(raw: Path, *, seed: int, stride_divisor: int) -> Prepared:
         stride_divisor=stride_divisor,
         source="series",
         normal_class="undisturbed load",
-        choices=("L = one day", f"anomalies: {', '.join(ANOMALIES)}"),
+        choices=("L = one day", f"anomalies: {', '.join(ANOMALIES)}", *describe(train_share, contamination)),
     )
+
+
+def _contaminate(train: Array, share: float, seed: int) -> None:
+    """Put anomalies into weeks of the training part, in a seeded order, until `share` of its steps are anomalous."""
+    rng = np.random.default_rng(seed_of(dataset="series", seed=seed, purpose="contamination"))
+    left = count_of(len(train), share)
+    kinds = rng.permutation(list(ANOMALIES) * (WEEKS // len(ANOMALIES)))
+    for week, kind in zip(rng.permutation(len(train) // WEEK), kinds, strict=False):
+        if not left:
+            return
+        start, pure = week * WEEK + int(rng.integers(DAY, 4 * DAY)), train.copy()
+        end = min(ANOMALIES[kind](train, start, rng), start + left)
+        train[end:] = pure[end:]  # the last anomaly ends where the share is reached
+        left -= end - start
+    if left:
+        raise DataError(f"series: {share:.0%} of {len(train)} training steps is more than one anomaly a week; lower it")
 
 
 def _load(steps: int, rng: np.random.Generator) -> Array:

@@ -12,6 +12,8 @@ from scipy.ndimage import gaussian_filter
 
 from anomark.contracts import Array, Prepared
 from anomark.images import resize_image, resize_mask
+from anomark.seeds import seed_of
+from anomark.training_set import describe, first_share
 
 NAME = "Textures with drawn defects"
 LABEL = "Textures"
@@ -21,17 +23,27 @@ LICENCE = "CC0"
 SOURCE = ""
 CITATION = "van der Walt et al.: scikit-image, PeerJ 2:e453, 2014"
 ITEMS: dict[str, dict] = {"brick": {}, "grass": {}, "gravel": {}}
-DEFAULTS = {"size": 32, "seed": 0}
+#: Other protocols for the same test rows.
+VARIANTS = {
+    "contaminated-1": {"LABEL": "1% contaminated", "contamination": 0.01},
+    "contaminated-5": {"LABEL": "5% contaminated", "contamination": 0.05},
+    "contaminated-10": {"LABEL": "10% contaminated", "contamination": 0.1},
+    "train-10": {"LABEL": "10% of training", "train_share": 0.1},
+    "train-25": {"LABEL": "25% of training", "train_share": 0.25},
+    "train-50": {"LABEL": "50% of training", "train_share": 0.5},
+}
+DEFAULTS = {"size": 32, "seed": 0, "train_share": 1.0, "contamination": 0.0}
 
 CROP = 64  # pixels of the photograph, before resizing
 BLOCKS = 5  # the photograph is cut into 5 x 5 blocks; a crop never leaves its block
 TRAIN_CROPS, GOOD_CROPS, DEFECT_CROPS = 11, 4, 6  # per block
 
 
-def prepare(raw: Path, *, item: str, size: int, seed: int) -> Prepared:
+def prepare(raw: Path, *, item: str, size: int, seed: int, train_share: float, contamination: float) -> Prepared:
     """Crops (N, 3, size, size) in [-1, 1]: 15 blocks of the photograph for training, the other 10 for testing.
 
     Blocks are the groups, so held-out normals come from regions of their own too. `raw` is not used.
+    Contaminated are training crops that got a defect, so no crop of a test block is among them.
     """
     photo = _photograph(item)
     foreign = _photograph(list(ITEMS)[(list(ITEMS).index(item) + 1) % len(ITEMS)])
@@ -54,12 +66,17 @@ def prepare(raw: Path, *, item: str, size: int, seed: int) -> Prepared:
             bad.append(defective)
             masks.append(resize_mask(mask, size))
         bad_groups += [block] * DEFECT_CROPS
+    kept = np.sort(first_share(len(train), train_share, dataset="textures", item=item, seed=seed, purpose="size"))
+    axes: dict[str, str | int] = {"dataset": "textures", "item": item, "seed": seed, "purpose": "contamination"}
+    rng = np.random.default_rng(seed_of(**axes, part="defects"))
+    for index, row in enumerate(kept[first_share(len(kept), contamination, **axes)]):
+        train[row], _ = DEFECTS[kinds[index % len(kinds)]](train[row], foreign, rng)
     return Prepared(
-        train=np.stack([_finish(crop, size) for crop in train]),
+        train=np.stack([_finish(train[row], size) for row in kept]),
         test=np.stack([_finish(crop, size) for crop in good + bad]),
         labels=np.repeat(np.array([0, 1], dtype=np.uint8), [len(good), len(bad)]),
         masks=np.concatenate([np.zeros((len(good), size, size), dtype=bool), np.stack(masks)]),
-        train_groups=np.array(train_groups),
+        train_groups=np.array(train_groups)[kept],
         test_groups=np.array(good_groups + bad_groups),
         modality="image",
         level="image",
@@ -69,6 +86,7 @@ def prepare(raw: Path, *, item: str, size: int, seed: int) -> Prepared:
             f"crops of {CROP} pixels from disjoint blocks, resized by area to {size}x{size}",
             "a mask pixel is anomalous where any part of it is",
             f"defects: {', '.join(kinds)}",
+            *describe(train_share, contamination),
         ),
     )
 

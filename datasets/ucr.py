@@ -25,7 +25,9 @@ ITEMS = {
     "Lightning2_pos": {"archive": "Lightning2", "normal": 1},
     "Lightning2_neg": {"archive": "Lightning2", "normal": -1},
 }
-DEFAULTS: dict[str, int] = {}
+#: The other class as the normal one; FordA and Lightning2 have both directions as datasets.
+VARIANTS = {"swapped": {"LABEL": "normal class swapped", "swapped": True}}
+DEFAULTS = {"swapped": False}
 FILES = (
     ("ucr/{archive}.zip",),
     ("ucr/{archive}/{archive}_TRAIN*.*", "ucr/{archive}/{archive}_TEST.*"),
@@ -41,7 +43,7 @@ FORMATS: dict[str, tuple[str | None, int]] = {
 }
 
 
-def prepare(raw: Path, *, item: str, archive: str, normal: int) -> Prepared:
+def prepare(raw: Path, *, item: str, archive: str, normal: int, swapped: bool) -> Prepared:
     """Train on the normal rows of TRAIN, test on all of TEST; rows as they come (the archive z-normalised them).
 
     Raises:
@@ -53,6 +55,8 @@ def prepare(raw: Path, *, item: str, archive: str, normal: int) -> Prepared:
     test_classes, test = _read_rows(test_name, files.read(test_name))
     if train.shape[1] != test.shape[1]:
         raise DataError(f"{test_name}: rows of {test.shape[1]} values, those of TRAIN have {train.shape[1]}")
+    if swapped:
+        normal = -normal  # classes are 1 and -1
     labels = (test_classes != normal).astype(np.uint8)
     for name, missing in ((train_name, (train_classes != normal).all()), (test_name, labels.all())):
         if missing:

@@ -190,6 +190,8 @@ def write_dataset(folder: Path, dataset: str, rng: np.random.Generator) -> None:
         "shape": [3, 64, 64] if modality == "image" else [1, 48],
         "window": 48 if level == "point" else None,
         "stride": 4 if level == "point" else None,
+        "base": dataset,
+        "protocol": "",
         "random_band": [0.42, 0.58],
         "seeds": SEEDS,
         "f": None,

@@ -165,11 +165,13 @@ def problems(results: Results) -> list[Problem]:
 
 
 def choices(results: Results) -> list[tuple[str, list[str]]]:
-    """Each choice made where the sources are silent, and the datasets it concerns."""
+    """Each choice made where the sources are silent, and the datasets it concerns; of a variant what it adds."""
     concerned: dict[str, list[str]] = {}
-    for dataset, summary in results.datasets.items():
-        for choice in summary["choices"]:
-            concerned.setdefault(choice, []).append(results.label(dataset))
+    for dataset, summary in results.summaries.items():
+        known = results.summaries.get(summary["base"], {}).get("choices", ()) if summary["protocol"] else ()
+        for choice in summary.get("choices", ()):
+            if choice not in known:
+                concerned.setdefault(choice, []).append(results.label(dataset))
     return list(concerned.items())
 
 

@@ -167,8 +167,18 @@ class Results:
 
     @cached_property
     def datasets(self) -> dict[str, dict[str, Any]]:
-        """The datasets that have numbers, in the suite's order."""
-        return {dataset: self.summaries[dataset] for dataset in self.suite["datasets"] if dataset not in self.refused}
+        """The datasets that have numbers, in the suite's order; variants, which no table but one knows, aside."""
+        known = (dataset for dataset in self.suite["datasets"] if dataset not in self.refused)
+        return {dataset: self.summaries[dataset] for dataset in known if not self.summaries[dataset]["protocol"]}
+
+    @cached_property
+    def variants(self) -> dict[str, list[str]]:
+        """The suite's datasets that have variants, each with these, refused ones among them."""
+        found: dict[str, list[str]] = {}
+        for dataset in self.suite["datasets"]:
+            if self.summaries[dataset]["protocol"]:
+                found.setdefault(self.summaries[dataset]["base"], []).append(dataset)
+        return found
 
     @cached_property
     def refused(self) -> dict[str, str]:

@@ -78,6 +78,7 @@ def evaluate(plan: dict[str, Any], dataset: str, out: Path) -> None:
         if "refused" in meta:
             _write_tables(work, [], [], [], {})
             summary = {name: meta[name] for name in ("dataset", "label", "modality", "level", "refused")}
+            summary |= {name: job[name] for name in ("base", "protocol")}
         else:
             oracle = {"dataset": dataset, "method": ORACLE, "seed": 0, "deterministic": True}
             outcomes.append(oracle | {"status": "done", "reason": ""})
@@ -314,6 +315,8 @@ def _summary(plan: dict[str, Any], job: dict[str, Any], meta: dict[str, Any], me
     copied = ("dataset", "label", "modality", "level", "normal_class", "licence", "source", "choices", "notes")
     return {name: meta[name] for name in (*copied, "n_train", "n_test", "shape", "window", "stride", "params")} | {
         "n_valid": len(meta["valid"]),
+        "base": job["base"],
+        "protocol": job["protocol"],
         "n_labels": len(measured.labels),
         "n_anomalous": int(measured.labels.sum()),
         "random_band": measured.random_band(measured.labels),

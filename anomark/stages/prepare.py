@@ -73,7 +73,10 @@ def check(p: Prepared, dataset: str) -> None:
 
 
 def test_order(p: Prepared, dataset: str) -> Array:
-    """A seeded permutation of test rows (windows of a series), because folder order would tell the labels."""
+    """A seeded permutation of test rows (windows of a series), because folder order would tell the labels.
+
+    Here and in `hold_out`, variants of a dataset go by its id, so that they differ from it in their protocol alone.
+    """
     rows = len(_test_starts(p)) if p.level == "point" else len(p.test)
     return np.random.default_rng(seed_of(dataset=dataset, purpose="test order")).permutation(rows)
 
@@ -111,8 +114,8 @@ def hold_out(p: Prepared, dataset: str) -> tuple[Array, Array]:
 def write_data(job: dict[str, Any]) -> None:
     """Write train.npy, test.npy and meta.json of one dataset; no label reaches them."""
     p = load(job["module"], job["raw"], job["params"], job["id"])
-    order = test_order(p, job["id"])
-    fit, valid = hold_out(p, job["id"])
+    order = test_order(p, job["base"])
+    fit, valid = hold_out(p, job["base"])
     point = p.level == "point"
     meta = {
         "dataset": job["id"],
@@ -148,7 +151,7 @@ def write_data(job: dict[str, Any]) -> None:
 def write_labels(job: dict[str, Any]) -> None:
     """Write the labels (and masks, and recordings) of one dataset, in the order of its test rows."""
     p = load(job["module"], job["raw"], job["params"], job["id"])
-    order = slice(None) if p.level == "point" else test_order(p, job["id"])
+    order = slice(None) if p.level == "point" else test_order(p, job["base"])
     arrays = {"labels": p.labels[order]}
     if p.masks is not None:
         arrays["masks"] = p.masks[order]

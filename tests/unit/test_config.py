@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from anomark import config
+from anomark import config, plan, registry
 from anomark.contracts import AnomarkError
 from anomark.dropins import ROOT
 from anomark.plan import Plan
+from anomark.report.results import PAPER_COLUMNS
 
 DEFAULT = config.read_yaml(ROOT / "config/default.yaml")
 
@@ -37,6 +38,34 @@ def test_documentation_is_the_schema() -> None:
 def test_default_suite_fits_its_budget() -> None:
     """Declared core-seconds: under 1,000 for the default suite (DESIGN), each method's cost declared."""
     assert Plan(config.load("default")).core_seconds < 1000
+
+
+def test_sensitivity_holds_the_rows_of_the_papers_tables_and_variants_with_their_bases() -> None:
+    suite = config.load("sensitivity")
+    assert {method for columns in PAPER_COLUMNS.values() for method in columns} <= set(suite.only)
+    bases = {dataset: registry.find_dataset(dataset).base for dataset in suite.datasets}
+    assert {base for base in bases.values() if base} == {dataset for dataset, base in bases.items() if not base}
+
+
+def test_no_pattern_of_a_suite_reaches_a_variant() -> None:
+    for name in set(config.suites()) - {"sensitivity"}:
+        assert not any(registry.find_dataset(d.id).protocol for d in plan._select_datasets(config.load(name)))
+
+
+def test_a_variant_takes_the_parameters_of_its_base() -> None:
+    change = {"datasets": ["beats", "beats-train-50"], "dataset_params": {"beats": {"seed": 3}}}
+    data = Plan(config.validate(config.merge(DEFAULT, change), "mine.yaml")).data
+    assert data["beats-train-50"].params == data["beats"].params | {"train_share": 0.5}
+    assert (data["beats-train-50"].base, data["beats-train-50"].protocol) == ("beats", "50% of training")
+    assert data["beats"].base == "beats" and data["beats"].key != data["beats-train-50"].key
+
+
+def test_only_limits_a_suite_to_its_methods() -> None:
+    change = {"datasets": ["beats"], "only": ["vae", "knn"], "include": ["anogan-fast"], "exclude": ["knn"]}
+    assert [m.id for m in Plan(config.validate(config.merge(DEFAULT, change), "mine.yaml")).methods] == [
+        "anogan-fast",
+        "vae",
+    ]
 
 
 def test_paper_cpu_fits_two_hours_on_two_cores(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

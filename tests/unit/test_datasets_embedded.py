@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anomark.contracts import Array, Prepared
+from anomark.contracts import Array, DataError, Prepared
 from anomark.signal.series import autocorrelation_period, prepare_series
 
 textures, digits, series, beats, machines = (
@@ -119,6 +119,83 @@ def test_texture_crops_stay_in_their_blocks() -> None:
     assert p.test_groups is not None
     assert sorted({*p.train_groups.tolist(), *p.test_groups.tolist()}) == list(range(textures.BLOCKS**2))
     assert set(p.test_groups[p.labels == 0]) == set(p.test_groups[p.labels == 1])  # the region doesn't tell the label
+
+
+#: Embedded families with variants.
+VARIED = [(textures, "brick"), (textures, "gravel"), (digits, "0"), (digits, "8"), (series, None), (beats, None)]
+
+
+def raw_train(p: Prepared, base: Prepared) -> Array:
+    """The training rows of a variant on the scale of its base: a series is standardised by what trains."""
+    if p.level != "point":
+        return p.train
+    scale = base.test.std() / p.test.std()
+    return (p.train - p.test.mean()) * scale + base.test.mean()
+
+
+@pytest.mark.parametrize(("module", "item"), VARIED)
+def test_variants_keep_the_test_rows(module: Any, item: str | None) -> None:
+    base = prepared(module, item)
+    for name, changes in module.VARIANTS.items():
+        p = prepared(module, item, **{key: value for key, value in changes.items() if key != "LABEL"})
+        assert np.array_equal(p.labels, base.labels), name
+        if base.level == "point":
+            a, b = np.polyfit(base.test[:, 0], p.test[:, 0], 1)
+            np.testing.assert_allclose(p.test, a * base.test + b, atol=1e-4)
+        else:
+            assert p.test.tobytes() == base.test.tobytes(), name
+
+
+@pytest.mark.parametrize(("module", "item"), VARIED)
+def test_a_smaller_training_set_is_part_of_a_larger_one(module: Any, item: str | None) -> None:
+    base = prepared(module, item)
+    larger: set[bytes] | None = None
+    for share in (1.0, 0.5, 0.25, 0.1):
+        p = prepared(module, item, train_share=share)
+        assert len(p.train) == round(share * len(base.train))
+        assert p.train_groups is None or len(p.train_groups) == len(p.train)
+        rows = {np.round(row, 4).tobytes() for row in raw_train(p, base)}
+        if base.level == "point":
+            np.testing.assert_allclose(raw_train(p, base), base.train[: len(p.train)], atol=1e-3)
+        else:
+            assert larger is None or rows < larger
+        larger = rows
+
+
+@pytest.mark.parametrize(("module", "item"), VARIED)
+def test_contamination_replaces_training_rows_by_anomalies_that_are_not_tested(module: Any, item: str | None) -> None:
+    base = prepared(module, item)
+    tested = {row.tobytes() for row in base.test}
+    before = np.zeros(len(base.train), dtype=bool)
+    for share in (0.0, 0.01, 0.05, 0.1):
+        p = prepared(module, item, contamination=share)
+        assert p.train.shape == base.train.shape
+        changed = np.abs(raw_train(p, base) - base.train).reshape(len(p.train), -1).max(axis=1) > 1e-3
+        assert abs(changed.sum() - share * len(p.train)) <= 0.5 + (base.level == "point"), "a step may be hit unchanged"
+        assert changed[before].all(), "more contamination keeps the anomalies of less"
+        if base.level != "point":
+            assert not tested & {row.tobytes() for row in p.train[changed]}
+        if p.train_groups is not None:
+            assert base.train_groups is not None and np.array_equal(p.train_groups, base.train_groups)
+        assert any("are anomalous" in choice for choice in p.choices) == (share > 0)
+        before = changed
+
+
+def test_contaminating_digits_are_other_digits_of_the_training_writers() -> None:
+    data = digits.load_digits()
+    first = np.arange(len(data.target)) < digits.TRAIN_SHARE * len(data.target)
+    of_writers = {row.tobytes() for row in digits._enlarge(data.images[first & (data.target != 0)], 8)}
+    base, p = prepared(digits, "0", size=8), prepared(digits, "0", size=8, contamination=0.1)
+    changed = (p.train != base.train).any(axis=(1, 2, 3))
+    assert changed.sum() == 11 and {row.tobytes() for row in p.train[changed]} <= of_writers
+
+
+def test_a_share_beyond_the_whole_is_refused() -> None:
+    for module, item in VARIED:
+        with pytest.raises(DataError, match=r"1\.5, expected one from 0 to 1"):
+            prepared(module, item, train_share=1.5)
+    with pytest.raises(DataError, match="more than one anomaly a week"):
+        prepared(series, contamination=0.9)
 
 
 def test_digits_are_upscaled_and_never_shared_between_the_parts() -> None:

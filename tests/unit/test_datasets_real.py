@@ -98,6 +98,21 @@ def test_nab_machine_temperature(data_root: Path) -> None:
     assert any("back in time: 1" in note for note in p.notes)
 
 
+def test_nab_trains_on_other_prefixes_and_tests_the_same_rows(data_root: Path) -> None:
+    base = prepared(nab, data_root, "nyc_taxi")
+    for changes, rows in (({"probation": True}, 750), ({"train_share": 0.5}, 2580), ({"train_share": 0.25}, 1290)):
+        p = prepared(nab, data_root, "nyc_taxi", **changes)
+        assert len(p.train) == rows and p.window == base.window
+        assert np.array_equal(p.labels, base.labels) and len(p.test) == len(base.test)
+        assert f"of these rows the first {rows} train" in " ".join(p.choices)
+        np.testing.assert_allclose((p.train - p.train.mean()) / p.train.std(), p.train, atol=1e-4)
+
+
+def test_nab_probation_is_a_share_of_short_streams(data_root: Path) -> None:
+    p = prepared(nab, data_root, "ec2_cpu_utilization_24ae8d", probation=True)  # of 4032 rows
+    assert len(p.train) == 604
+
+
 def test_nab_window_shrinks_where_little_comes_before_the_first_label(data_root: Path) -> None:
     p = prepared(nab, data_root, "iio_us-east-1_i-a2eb1cd9_NetworkIn")
     assert p.window == 218 // 8
@@ -132,6 +147,14 @@ def test_ucr_ecg200_and_its_known_figure(data_root: Path, tmp_path: Path) -> Non
     assert roc_auc_score(p.labels, nearest.kneighbors(p.test[:, 0])[0][:, 0]) == pytest.approx(0.913, abs=0.005)
     unpack(data_root / "ucr" / "ECG200.zip", tmp_path / "UCRArchive_2018")
     assert same(p, prepared(ucr, tmp_path, "ECG200"))
+
+
+@pytest.mark.parametrize(("item", "rows"), [("ECG200", 31), ("Wafer", 97)])
+def test_ucr_swapped_is_the_other_direction(data_root: Path, item: str, rows: int) -> None:
+    base, p = prepared(ucr, data_root, item), prepared(ucr, data_root, item, swapped=True)
+    assert len(p.train) == rows and p.normal_class == "-1"
+    assert p.test.tobytes() == base.test.tobytes() and np.array_equal(p.labels, 1 - base.labels)
+    assert same(prepared(ucr, data_root, "FordA_pos", swapped=True), prepared(ucr, data_root, "FordA_neg"))
 
 
 def test_ucr_wafer(data_root: Path) -> None:

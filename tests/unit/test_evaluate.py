@@ -52,7 +52,15 @@ def stored(root: Path, meta: dict[str, Any], truth: dict[str, Any], scores: dict
             (folder / "fit.json").write_text(json.dumps(record))
             cells[folder.name] = {"dataset": "d", "method": method, "seed": seed, "folder": str(folder), "key": "k"}
     plan = {
-        "data": {"d": {"folder": str(root / "data"), "labels": str(root / "labels.npz"), "key": "k"}},
+        "data": {
+            "d": {
+                "folder": str(root / "data"),
+                "labels": str(root / "labels.npz"),
+                "key": "k",
+                "base": "d",
+                "protocol": "",
+            }
+        },
         "cells": cells,
         "methods": [{"id": method, "deterministic": method == "once"} for method in SEEDS],
         "not_applicable": [],

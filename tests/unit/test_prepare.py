@@ -15,6 +15,7 @@ import pytest
 
 from anomark.contracts import DataError, Prepared
 from anomark.dropins import ROOT
+from anomark.registry import find_dataset
 from anomark.signal.series import InjectedSeries
 from anomark.stages import prepare
 
@@ -38,7 +39,8 @@ def series(steps: int = 100, window: int = 10, stride: int = 2) -> Prepared:
 
 def job(root: Path, **change: Any) -> dict[str, Any]:
     return {
-        "id": "mine", "label": "Mine", "module": "", "raw": None, "params": {}, "licence": "", "source": "", "key": "k",
+        "id": "mine", "base": "mine", "label": "Mine", "module": "", "raw": None, "params": {}, "licence": "",
+        "source": "", "key": "k",
         "folder": str(root / "data"), "labels": str(root / "labels/mine.npz"),
     } | change  # fmt: skip
 
@@ -129,7 +131,9 @@ def test_what_was_injected_lies_beside_the_labels(tmp_path: Path, monkeypatch: p
 def processes(root: Path, count: int = 1, file_limit: int | None = None) -> list[subprocess.Popen[str]]:
     """Prepare the embedded beats in `count` processes at once, files limited to so many bytes."""
     (root / "plan.json").write_text(
-        json.dumps({"data": {"mine": job(root, module="anomark_datasets.beats", params={"seed": 0})}})
+        json.dumps(
+            {"data": {"mine": job(root, module="anomark_datasets.beats", params=find_dataset("beats").family.defaults)}}
+        )
     )
 
     def limit() -> None:

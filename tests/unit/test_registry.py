@@ -60,6 +60,48 @@ def test_open_families_take_any_item() -> None:
     assert (found.family.id, found.item) == ("ucr-anomaly", "109")
 
 
+DATASET = """
+MODALITY = "series"
+LEVEL = "window"
+LABEL = "Mine"
+ITEMS = {"a": {"pitch": 1}, "b": {"pitch": 2}}
+VARIANTS = {"half": {"LABEL": "50% of training", "share": 0.5}, "other-way": {"swapped": True}}
+DEFAULTS = {"share": 1.0, "swapped": False}
+def prepare(raw): ...
+"""
+
+
+def test_variants_of_a_dataset_name_it_and_what_they_change(tmp_path: Path) -> None:
+    base, _ = registry.read_family(write(tmp_path, DATASET)).datasets
+    half, other = base.variants
+    assert (half.id, half.base, half.label) == ("mine-a-half", "mine-a", "Mine a, 50% of training")
+    assert half.overrides == {"pitch": 1, "share": 0.5} and other.overrides == {"pitch": 1, "swapped": True}
+    assert (other.protocol, base.protocol, half.variants) == ("other way", "", [])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"swapped": True', '"swaped": True', ("'other-way'", "swaped", "DEFAULTS")),
+        ('{"swapped": True}', "2", ("'other-way'", "2")),
+        ('"b":', '"a-half":', ("'a-half'", "'half'", "rename")),
+    ],
+)
+def test_a_malformed_variant_is_named(tmp_path: Path, old: str, new: str, words: tuple[str, ...]) -> None:
+    path = write(tmp_path, DATASET.replace(old, new))
+    with pytest.raises(AnomarkError) as error:
+        registry.read_family(path)
+    assert str(path) in str(error.value) and all(word in str(error.value) for word in words), error.value
+
+
+def test_a_variant_of_a_dataset_is_found_by_its_id_alone() -> None:
+    found = registry.find_dataset("textures-brick-contaminated-5")
+    assert (found.base, found.item, found.overrides) == ("textures-brick", "brick", {"contamination": 0.05})
+    assert found.id not in registry.datasets(), "patterns such as textures-* run over these"
+    with pytest.raises(AnomarkError, match="did you mean 'ucr-ECG200-swapped'"):
+        registry.find_dataset("ucr-ECG200-swaped")
+
+
 def test_unknown_names_suggest_the_nearest() -> None:
     with pytest.raises(AnomarkError, match="did you mean 'mvtec-bottle'"):
         registry.find_dataset("mvtec-botle")
