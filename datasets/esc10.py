@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 
-from anomark.contracts import Prepared
-from anomark.rawfiles import locate
-from anomark.signal.audio import prepare_clips, read_table
+from anomark.signal.audio import prepare_esc
 
 NAME = "ESC-10: Dataset for Environmental Sound Classification"
 LABEL = "ESC-10"
@@ -24,18 +22,4 @@ FILES = (
     ("ESC-50/meta/esc50.csv", "ESC-50/audio/*.*"),
 )
 
-
-def prepare(raw: Path, *, item: str, test_fold: int, rate: int, seconds: float) -> Prepared:
-    """Clips (N, 1, rate * seconds) in [-1, 1]; the recording on freesound.org is the group.
-
-    Raises:
-        DataError: files are missing or broken, or a class has no clip.
-    """
-    metadata, *files = locate(raw, FILES, item=item)
-    table = read_table(
-        metadata, {"filename": "name", "src_file": "recording", "category": "kind", "fold": "fold", "esc10": "esc10"}
-    )
-    table = table[table["esc10"].astype(bool)].copy()
-    here = {path.stem: str(path) for path in files}
-    table["path"] = [here.get(Path(name).stem) for name in table["name"]]
-    return prepare_clips(table, normal=item, test_fold=test_fold, rate=rate, seconds=seconds, source=str(metadata))
+prepare = partial(prepare_esc, layouts=FILES, smaller=True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 
-from anomark.contracts import Prepared
-from anomark.rawfiles import RawFiles
 from anomark.signal.telemanom import prepare_channel
 
 NAME = "Soil Moisture Active Passive telemetry"
@@ -77,11 +75,4 @@ FILES = (
     ("telemanom/data/train/{item}.npy", "telemanom/data/test/{item}.npy", "telemanom/labeled_anomalies.csv"),
 )
 
-
-def prepare(raw: Path, *, item: str, window: int, stride_divisor: int) -> Prepared:
-    """The owner's split and labels; column 0 is telemetry, the others are 0/1 commands.
-
-    Raises:
-        DataError: a file is missing or broken, or the channel has no labelled range.
-    """
-    return prepare_channel(RawFiles(raw, FILES, item=item), item, window, stride_divisor)
+prepare = partial(prepare_channel, layouts=FILES)

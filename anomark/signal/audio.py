@@ -11,6 +11,7 @@ import soundfile
 from scipy.signal import resample_poly
 
 from anomark.contracts import Array, DataError, Prepared
+from anomark.rawfiles import locate
 
 
 def prepare_clips(
@@ -69,6 +70,34 @@ def prepare_clips(
         notes=tuple(notes),
         extra={"sample_rate": rate},
     )
+
+
+def prepare_esc(
+    raw: Path,
+    *,
+    layouts: tuple[tuple[str, ...], ...],
+    smaller: bool,
+    item: str,
+    test_fold: int,
+    rate: int,
+    seconds: float,
+) -> Prepared:
+    """ESC-50, or the ten classes of it that are ESC-10; the recording on freesound.org is the group.
+
+    Args:
+        layouts: `FILES` of the dataset: the owner's table and the clips.
+
+    Returns and raises as `prepare_clips` does.
+    """
+    metadata, *files = locate(raw, layouts, item=item)
+    table = read_table(
+        metadata, {"filename": "name", "src_file": "recording", "category": "kind", "fold": "fold", "esc10": "esc10"}
+    )
+    if smaller:
+        table = table[table["esc10"].astype(bool)].copy()
+    here = {path.stem: str(path) for path in files}
+    table["path"] = [here.get(Path(name).stem) for name in table["name"]]
+    return prepare_clips(table, normal=item, test_fold=test_fold, rate=rate, seconds=seconds, source=str(metadata))
 
 
 def read_clip(path: Path, rate: int, seconds: float) -> Array:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import io
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,14 +17,20 @@ from anomark.rawfiles import RawFiles
 from anomark.signal.series import prepare_series
 
 
-def prepare_channel(files: RawFiles, channel: str, window: int, stride_divisor: int) -> Prepared:
-    """One channel with its owner's split and labels.
+def prepare_channel(
+    raw: Path, *, layouts: tuple[tuple[str, ...], ...], item: str, window: int, stride_divisor: int
+) -> Prepared:
+    """One channel with its owner's split and labels; column 0 is telemetry, the others are 0/1 commands.
+
+    Args:
+        layouts: `FILES` of the dataset.
 
     Raises:
         DataError: a file is missing or broken, or the channel has no labelled range.
     """
-    name = files.one(f"test/{channel}.npy")
-    train, test, labels = read_channel(files, channel)
+    files = RawFiles(raw, layouts, item=item)
+    name = files.one(f"test/{item}.npy")
+    train, test, labels = read_channel(files, item)
     constant = int((train == train[0]).all(axis=0).sum())
     return prepare_series(
         train,
