@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from anomark.contracts import DataError
 
@@ -60,14 +62,17 @@ class RawFiles:
             raise DataError(f"{where}: {len(found)} files named {wanted} ({', '.join(found[:3])}); keep one")
         return found[0]
 
-    def read(self, name: str) -> bytes:
-        """The file's bytes."""
+    @contextmanager
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        """The file, for as long as it takes to read it piece by piece."""
         path, member = self._place[name]
         try:
             if member is None:
-                return path.read_bytes()
-            with zipfile.ZipFile(path) as archive:
-                return archive.read(member)
+                with path.open("rb") as stream:
+                    yield stream
+            else:
+                with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
+                    yield stream
         except (
             zipfile.BadZipFile,
             zlib.error,
@@ -75,3 +80,8 @@ class RawFiles:
             RuntimeError,
         ) as error:  # RuntimeError: the member is encrypted
             raise DataError(f"{name}: cannot be read ({error}); fetch it again") from error
+
+    def read(self, name: str) -> bytes:
+        """The file's bytes."""
+        with self.open(name) as stream:
+            return stream.read()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from anomark.contracts import Array, DataError, Prepared
 from anomark.rawfiles import RawFiles
 from anomark.signal.series import prepare_series
+from anomark.signal.streamed import blocks, read_csv, stored
 from anomark.training_set import count_of
 
 NAME = "Numenta Anomaly Benchmark"
@@ -112,13 +113,19 @@ def prepare(raw: Path, *, item: str, folder: str, stride_divisor: int, train_sha
     """
     files = RawFiles(raw, FILES, item=item, folder=folder)
     name = files.one(f"data/{folder}/{item}.csv")
-    times, values = _read_stream(name, files.read(name))
+    rows = stored(_read_stream(files, name))
+    times, values = rows["time"], rows["value"]
+    if len(rows) < 2:
+        raise DataError(f"{name}: {len(rows)} rows, too few for a series")
     labels = _label(files, f"{folder}/{item}.csv", name, times)
     if not labels.any():
         raise DataError(f"{name}: undefined: one class; combined_windows.json labels no anomaly, leave the stream out")
 
-    steps = np.diff(times) / np.timedelta64(1, "s")
-    interval = float(np.median(steps))
+    steps = stored(np.diff(block["time"]) / np.timedelta64(1, "s") for block in blocks(rows, overlap=1))
+    backward, repeated = int((steps < 0).sum()), int((steps == 0).sum())
+    if backward > BACKWARD_SHARE * len(rows):
+        raise DataError(f"{name}: {backward} of {len(rows)} rows go back in time; sort the rows or fetch it again")
+    interval = float(np.median(steps, overwrite_input=True))
     if interval <= 0:
         raise DataError(f"{name}: the median sampling interval is {interval:g} s, expected more than 0")
     day = window = round(DAY / interval)
@@ -132,7 +139,7 @@ def prepare(raw: Path, *, item: str, folder: str, stride_divisor: int, train_sha
         notes.append(f"window shrunk from {day} to {window} steps: fewer than 4 L rows before the first label")
     if window < 1:
         raise DataError(f"{name}: {prefix} rows before the first label, too few to train on; leave the stream out")
-    for what, count in (("back in time", int((steps < 0).sum())), ("with a repeated time", int((steps == 0).sum()))):
+    for what, count in (("back in time", backward), ("with a repeated time", repeated)):
         if count:
             notes.append(f"rows are taken in file order; rows {what}: {count}")
     end = count_of(split, train_share)
@@ -154,27 +161,21 @@ def prepare(raw: Path, *, item: str, folder: str, stride_divisor: int, train_sha
     )
 
 
-def _read_stream(name: str, content: bytes) -> tuple[Array, Array]:
-    """Timestamps datetime64 (T,) and values float64 (T,) of one CSV file."""
-    try:
-        table = pd.read_csv(io.BytesIO(content), dtype=str)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(f"{name}: not a CSV table ({error}); fetch it again") from error
-    if list(table.columns) != ["timestamp", "value"]:
-        raise DataError(f"{name}: columns are {', '.join(table.columns)}; expected timestamp,value in this order")
-    times = pd.to_datetime(table["timestamp"], format="%Y-%m-%d %H:%M:%S", errors="coerce")
-    values = pd.to_numeric(table["value"], errors="coerce").to_numpy(dtype=np.float64)
-    for column, bad in (("timestamp", times.isna().to_numpy()), ("value", ~np.isfinite(values))):
-        if bad.any():
-            row = int(np.argmax(bad))
-            found = table[column].iloc[row]
-            raise DataError(f"{name}: line {row + 2} has {column} {found!r}; expected a {column}, repair the file")
-    if len(table) < 2:
-        raise DataError(f"{name}: {len(table)} rows, too few for a series")
-    backward = int((np.diff(times.to_numpy()) < np.timedelta64(0, "s")).sum())
-    if backward > BACKWARD_SHARE * len(table):
-        raise DataError(f"{name}: {backward} of {len(table)} rows go back in time; sort the rows or fetch it again")
-    return times.to_numpy(), values
+def _read_stream(files: RawFiles, name: str) -> Iterator[Array]:
+    """Rows of time (datetime64) and value (float64) of one CSV file."""
+    for table in read_csv(files, name):
+        if list(table.columns) != ["timestamp", "value"]:
+            raise DataError(f"{name}: columns are {', '.join(table.columns)}; expected timestamp,value in this order")
+        times = pd.to_datetime(table["timestamp"], format="%Y-%m-%d %H:%M:%S", errors="coerce")
+        values = pd.to_numeric(table["value"], errors="coerce").to_numpy(dtype=np.float64)
+        for column, bad in (("timestamp", times.isna().to_numpy()), ("value", ~np.isfinite(values))):
+            if bad.any():
+                row = table.index[np.argmax(bad)]
+                found = table.loc[row, column]
+                raise DataError(f"{name}: line {row + 2} has {column} {found!r}; expected a {column}, repair the file")
+        rows = np.empty(len(table), dtype=[("time", "datetime64[s]"), ("value", np.float64)])
+        rows["time"], rows["value"] = times.to_numpy(), values
+        yield rows
 
 
 def _label(files: RawFiles, stream: str, name: str, times: Array) -> Array:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pandas as pd
 from anomark.contracts import Array, DataError, Prepared
 from anomark.rawfiles import RawFiles
 from anomark.signal.series import autocorrelation_period, prepare_series
+from anomark.signal.streamed import read_csv, stored
 
 NAME = "Own series"
 LABEL = "Own series"
@@ -40,10 +42,10 @@ def prepare(
     """
     files = RawFiles(raw, FILES, item=item)
     name = files.one(f"{item}.csv", "test.csv")
-    values, labels, columns = _read(name, files.read(name), time, label, needs_labels=True)
+    values, labels, columns = _read(files, name, time, label, needs_labels=True)
     if name.endswith("/test.csv"):
         train_name, split = files.one("train.csv"), 0
-        train, train_labels, train_columns = _read(train_name, files.read(train_name), time, label, needs_labels=False)
+        train, train_labels, train_columns = _read(files, train_name, time, label, needs_labels=False)
         if train_columns != columns:
             raise DataError(f"{train_name}: columns are {', '.join(train_columns)}, those of test.csv {columns}")
     else:
@@ -72,44 +74,72 @@ def prepare(
     )
 
 
-def _read(name: str, content: bytes, time: str, label: str, *, needs_labels: bool) -> tuple[Array, Array, list[str]]:
+def _read(files: RawFiles, name: str, time: str, label: str, *, needs_labels: bool) -> tuple[Array, Array, list[str]]:
     """Values float64 (T, C), labels uint8 (T,) and the names of the C variables of one table."""
-    try:
-        table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(f"{name}: not a CSV table ({error}); mend it") from error
-    header = list(table.columns)
-    if needs_labels and label not in header:
-        raise DataError(
-            f"{name}: columns are {', '.join(header)}; expected a header with a column {label!r} of 0 and 1 "
-            "(another name: `label` in dataset_params)"
-        )
-    variables = [column for column in header if column not in (time, label)]
-    if not variables:
-        raise DataError(f"{name}: columns are {', '.join(header)}; expected one variable at least")
-    if time in header:
-        _check_clock(name, time, table[time])
-    numbers = table.drop(columns=time, errors="ignore").apply(pd.to_numeric, errors="coerce")
-    for column in numbers:
-        wrong = ~np.isin(numbers[column], (0, 1)) if column == label else ~np.isfinite(numbers[column].to_numpy(float))
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            kind = "0 or 1" if column == label else "a finite number"
-            raise DataError(f"{name}: line {row + 2} has {column} {table[column].iloc[row]!r}; expected {kind}")
-    labels = numbers[label].to_numpy(np.uint8) if label in header else np.zeros(len(table), np.uint8)
-    return numbers[variables].to_numpy(np.float64), labels, variables
+    columns: list[str] = []
+    labels: list[Array] = []
+    clock = _Clock(name, time)
+
+    def rows() -> Iterator[Array]:
+        for table in read_csv(files, name, keep_default_na=False):
+            header = list(table.columns)
+            if needs_labels and label not in header:
+                raise DataError(
+                    f"{name}: columns are {', '.join(header)}; expected a header with a column {label!r} of 0 and 1 "
+                    "(another name: `label` in dataset_params)"
+                )
+            columns[:] = [column for column in header if column not in (time, label)]
+            if not columns:
+                raise DataError(f"{name}: columns are {', '.join(header)}; expected one variable at least")
+            if time in header:
+                clock.check(table[time])
+            numbers = table.drop(columns=time, errors="ignore").apply(pd.to_numeric, errors="coerce")
+            for column in numbers:
+                is_label = column == label
+                right = np.isin(numbers[column], (0, 1)) if is_label else np.isfinite(numbers[column].to_numpy(float))
+                if not right.all():
+                    row = table.index[np.argmin(right)]
+                    kind = "0 or 1" if is_label else "a finite number"
+                    raise DataError(f"{name}: line {row + 2} has {column} {table.loc[row, column]!r}; expected {kind}")
+            labels.append(numbers[label].to_numpy(np.uint8) if label in header else np.zeros(len(table), np.uint8))
+            yield numbers[columns].to_numpy(np.float64)
+
+    return stored(rows()), np.concatenate(labels), columns
 
 
-def _check_clock(name: str, column: str, times: pd.Series) -> None:
-    """Time must go on from row to row: numbers, or what pandas reads as dates."""
-    readings = pd.to_numeric(times, errors="coerce"), pd.to_datetime(times, format="mixed", errors="coerce")
-    clock = min(readings, key=lambda reading: int(reading.isna().sum()))
-    if clock.isna().any():
-        row = int(np.argmax(clock.isna()))
-        raise DataError(f"{name}: line {row + 2} has {column} {times.iloc[row]!r}; expected a time or a number")
-    still = np.flatnonzero(np.diff(clock.to_numpy().astype(float)) <= 0)
-    if len(still):
-        raise DataError(
-            f"{name}: time stands still or goes back at line {still[0] + 3} ({times.iloc[still[0] + 1]}); "
-            f"sort the rows, or leave the column {column} out if their order is right"
-        )
+class _Clock:
+    """The column of time, which must go on from row to row: numbers, or what pandas reads as dates."""
+
+    def __init__(self, name: str, column: str) -> None:
+        self.name, self.column = name, column
+        self.read: Callable[[pd.Series], pd.Series] | None = None
+        self.last: list[Any] = []
+
+    def check(self, times: pd.Series) -> None:
+        """Go on with the next rows; the first ones tell numbers from dates."""
+        read = self.read = self.read or min((_numbers, _dates), key=lambda read: int(read(times).isna().sum()))
+        clock = read(times)
+        if clock.isna().any():
+            row = int(np.argmax(clock.isna()))
+            self._refuse(
+                f"line {times.index[row] + 2} has {self.column} {times.iloc[row]!r}; expected a time or a number"
+            )
+        ticks = np.concatenate([self.last, clock.to_numpy()]) if self.last else clock.to_numpy()
+        still = np.flatnonzero(ticks[1:] <= ticks[:-1]) + 1 - len(self.last)
+        if len(still):
+            self._refuse(
+                f"time stands still or goes back at line {times.index[still[0]] + 2} ({times.iloc[still[0]]}); "
+                f"sort the rows, or leave the column {self.column} out if their order is right"
+            )
+        self.last = list(ticks[-1:])
+
+    def _refuse(self, reason: str) -> None:
+        raise DataError(f"{self.name}: {reason}")
+
+
+def _numbers(times: pd.Series) -> pd.Series:
+    return pd.to_numeric(times, errors="coerce").astype(float)
+
+
+def _dates(times: pd.Series) -> pd.Series:
+    return pd.to_datetime(times, format="mixed", errors="coerce", utc=True).dt.tz_localize(None)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from anomark.contracts import Array, DataError
+from anomark.signal.streamed import blocks, stored
 
 SMALLEST = 3.0  # MAD
 HOUR = 12  # steps of five minutes
@@ -69,7 +70,7 @@ def inject(test: Array, mad: Array, left_out: Array, events: int, seed: int) -> 
         DataError: a stretch has no room for an event.
     """
     rng = np.random.default_rng(seed)
-    out, labels = test.copy(), np.zeros(len(test), dtype=np.uint8)
+    out, labels = stored(blocks(test)), np.zeros(len(test), dtype=np.uint8)
     bounds = np.linspace(0, len(test), events + 1).astype(int)
     most, recipe = min(SENSORS, test.shape[1]), []
     for number, (low, high) in enumerate(pairwise(bounds)):

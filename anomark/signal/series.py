@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.signal import find_peaks
+from scipy.signal import correlate, find_peaks
 
 from anomark.contracts import Array, DataError, Prepared
+from anomark.signal.streamed import BLOCK, blocks, stored
 
 #: Longest period looked for, in steps: the longest window that the suite cuts from a series of unknown period.
 LONGEST_PERIOD = 512
@@ -40,20 +41,34 @@ def autocorrelation_period(values: Array) -> int | None:
     Returns:
         None where no peak has a prominence of max(0.1, 7 / sqrt(T)): constant, drift, noise.
     """
-    centred = np.asarray(values, dtype=np.float64) - np.mean(values)
-    power = float(centred @ centred)
-    if power == 0:
-        return None
-    steps = len(centred)
-    # Zero-padded to twice the length, so that the product of spectra is the linear, not the circular, correlation.
-    correlation = np.fft.irfft(np.abs(np.fft.rfft(centred, 2 * steps)) ** 2) / power
-    # Negative lags are kept, so that the valleys beside lag 0 count as surroundings; a peak needs both neighbours.
+    steps = len(values)
     longest = min(steps // 2, LONGEST_PERIOD)
+    correlation = _autocorrelation(values, longest + 1)
+    if correlation[0] == 0:
+        return None
+    correlation /= correlation[0]
+    # Negative lags are kept, so that the valleys beside lag 0 count as surroundings; a peak needs both neighbours.
     lags = np.arange(-longest - 1, longest + 2)
     prominence = max(PROMINENCE, NOISE_PROMINENCE / np.sqrt(steps))
-    peaks = lags[find_peaks(correlation[lags], prominence=prominence)[0]]
+    peaks = lags[find_peaks(correlation[abs(lags)], prominence=prominence)[0]]
     peaks = peaks[peaks > 0]
     return int(peaks[np.argmax(correlation[peaks])]) if len(peaks) else None
+
+
+def _autocorrelation(values: Array, most: int) -> Array:
+    """Sums over t of (x_t - mean) (x_t+k - mean) for lags k = 0 to `most`: float64 (most + 1,)."""
+    mean, out = np.mean(values, dtype=np.float64), np.zeros(most + 1)
+    for start in range(0, len(values), BLOCK):
+        later = values[start : start + BLOCK + most] - mean
+        earlier = later[:BLOCK]
+        products = correlate(later, earlier, method="fft")[len(earlier) - 1 :][: most + 1]
+        out[: len(products)] += products
+    return out
+
+
+def _means(values: Array) -> Array:
+    """Mean of every channel of (T, C): float64 (C,), to the same bit however the channels lie in memory."""
+    return np.array([channel.mean(dtype=np.float64) for channel in values.T])
 
 
 def prepare_series(
@@ -62,7 +77,7 @@ def prepare_series(
     """A labelled series, standardised by its training part and ready to be cut into windows.
 
     Args:
-        train, test: (T, C), the training part normal.
+        train, test: (T, C), the training part normal; in memory or in a file, and read a block at a time.
         labels: (T,) of the test part, 0 normal, 1 anomalous.
         window: window length L in steps; the stride is L / `stride_divisor`, at least 1.
         source: file name for error messages.
@@ -80,20 +95,21 @@ def prepare_series(
     for name, part in (("training", train), ("test", test)):
         if len(part) < window:
             raise DataError(f"{source}: the {name} part has {len(part)} steps, one window needs {window}; shorten it")
-        if not np.isfinite(part).all():
+        if not all(np.isfinite(block).all() for block in blocks(part)):
             raise DataError(f"{source}: the {name} part holds NaN or infinite values; fetch the file again")
-    if (train == train[0]).all() and (test == train[0]).all():
+    if all((block == train[0]).all() for part in (train, test) for block in blocks(part)):
         raise DataError(f"{source}: a constant series, so there is nothing to detect; leave it out")
     if labels.min() == labels.max():
         kind = "an anomaly" if labels.max() == 0 else "normal"
         raise DataError(f"{source}: undefined: one class; no step of the test part is labelled {kind}, leave it out")
-    mean, std = train.mean(axis=0, dtype=np.float64), train.std(axis=0, dtype=np.float64)
+    mean = _means(train)
+    std = np.sqrt(_means(stored(np.square(block - mean) for block in blocks(train))))
     std[std == 0] = 1  # a constant channel is only centred
     period = autocorrelation_period(train[:, 0])
     choices = (*fields.pop("choices", ()), "standardised by mean and standard deviation of the training part")
     return Prepared(
-        train=((train - mean) / std).astype(np.float32),
-        test=((test - mean) / std).astype(np.float32),
+        train=stored(((block - mean) / std).astype(np.float32) for block in blocks(train)),
+        test=stored(((block - mean) / std).astype(np.float32) for block in blocks(test)),
         labels=labels.astype(np.uint8),
         modality="series",
         level="point",

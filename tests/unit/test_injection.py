@@ -112,7 +112,7 @@ def test_pems_bay_reads_the_owners_table_and_masks_what_is_missing(tmp_path: Pat
         *range(10_000 - split, 10_005 - split),
         *range(11_000 - split, 11_012 - split),
     ]
-    assert np.isfinite(p.test).all()
+    assert np.isfinite(p.test).all() and "5 missing cells interpolated" in p.notes
     with pytest.raises(DataError, match=r"pems-bay\.h5: 3 sensors, 16 are asked for"):
         pems_bay.prepare(tmp_path, **pems_bay.DEFAULTS)
     (tmp_path / "pems_bay/pems-bay.h5").write_bytes(b"<html>")
@@ -120,11 +120,16 @@ def test_pems_bay_reads_the_owners_table_and_masks_what_is_missing(tmp_path: Pat
         pems_bay.prepare(tmp_path, **pems_bay.DEFAULTS)
 
 
-def test_pems_bay_around_flagged_congestion_nothing_is_scored() -> None:
-    flagged = np.zeros((100, 2), dtype=bool)
-    flagged[50, 1] = True
-    widened = pems_bay._widen(flagged)
-    assert np.flatnonzero(widened[:, 1]).tolist() == list(range(38, 63)) and not widened[:, 0].any()
+def test_pems_bay_around_flagged_congestion_nothing_is_scored(tmp_path: Path) -> None:
+    speed, flagged = traffic(days=40), np.zeros((40 * 288, 3), dtype=bool)
+    flagged[10_000, 1] = True
+    (tmp_path / "pems_bay").mkdir()
+    np.savez(tmp_path / "pems_bay/pems_bay_16sensors.npz", speed=speed, congestion_mask=flagged)
+    p = pems_bay.prepare(tmp_path, **(pems_bay.DEFAULTS | {"sensors": 3, "events": 1}))
+    around = range(10_000 - 12 - len(p.train), 10_000 + 13 - len(p.train))
+    assert np.flatnonzero(p.left_out).tolist() == list(around)
+    p = pems_bay.prepare(tmp_path, **(pems_bay.DEFAULTS | {"sensors": 1, "events": 1}))
+    assert not p.left_out.any()  # it is flagged at another sensor
 
 
 def test_steps_that_are_left_out_count_for_nobody() -> None:
