@@ -70,7 +70,7 @@ rule prepare_data:
     conda:
         "envs/anomark.yaml"
     shell:
-        "python -m anomark.stages.prepare_or_refuse $ANOMARK_PLAN {wildcards.dataset} data 2>&1 | tee {log}"
+        "python -m anomark.stages.prepare $ANOMARK_PLAN {wildcards.dataset} data 2>&1 | tee {log}"
 
 
 rule prepare_labels:
@@ -81,7 +81,7 @@ rule prepare_labels:
     conda:
         "envs/anomark.yaml"
     shell:
-        "python -m anomark.stages.prepare_or_refuse $ANOMARK_PLAN {wildcards.dataset} labels 2>&1 | tee {log}"
+        "python -m anomark.stages.prepare $ANOMARK_PLAN {wildcards.dataset} labels 2>&1 | tee {log}"
 
 
 rule prepare_features:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from anomark.contracts import Array, DataError, Prepared
 from anomark.files import replacing
 from anomark.seeds import seed_of
 from anomark.signal.series import InjectedSeries
+from anomark.signal.streamed import blocks
 from anomark.signal.windows import window_starts
 
 #: Share of the normal training data held out for methods that calibrate or select on it (SPEC section 6).
@@ -48,7 +51,7 @@ def check(p: Prepared, dataset: str) -> None:
             )
         if not len(array):
             refuse(f"{name} is empty")
-        if not np.isfinite(array).all():
+        if not all(np.isfinite(block).all() for block in blocks(array)):
             refuse(f"{name} holds NaN or infinite values; mask or drop them in prepare")
     if p.train.shape[1:] != p.test.shape[1:]:
         refuse(f"train rows have shape {p.train.shape[1:]}, test rows {p.test.shape[1:]}")
@@ -168,6 +171,38 @@ def _save(path: Path, array: Array) -> None:
         np.save(stream, np.ascontiguousarray(array))
 
 
+def write_refusal(job: dict[str, Any], part: str, reason: str) -> None:
+    """Write what stands in the place of a refused dataset's data, or of its labels.
+
+    Its arrays are empty and its meta.json says why under `refused`: the cell and evaluate stages pass that on, so every
+    other dataset runs and the report is built.
+
+    Args:
+        job: its entry in plan.json.
+        part: "data" or "labels".
+        reason: one sentence.
+    """
+    if part == "labels":
+        with replacing(Path(job["labels"])) as partial, partial.open("wb") as stream:
+            np.savez(stream, labels=np.empty(0, np.uint8))
+        return
+    folder = Path(job["folder"])
+    for name in ("train.npy", "test.npy"):
+        _save(folder / name, np.empty(0, np.float32))
+    known = {name: job[name] for name in ("label", "modality", "level", "licence", "source", "params", "key")}
+    with replacing(folder / "meta.json") as partial:
+        partial.write_text(json.dumps({"dataset": job["id"], **known, "refused": reason}, indent=1))
+
+
+def write(job: dict[str, Any], part: str) -> None:
+    """Write the "data" or the "labels" of one dataset; its refusal is an outcome, printed and written."""
+    try:
+        (write_data if part == "data" else write_labels)(job)
+    except DataError as error:
+        print(f"{job['id']}: refused: {error}", file=sys.stderr)
+        write_refusal(job, part, str(error))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("plan", type=Path)
@@ -175,14 +210,14 @@ def main() -> None:
     parser.add_argument("part", choices=("data", "labels"))
     args = parser.parse_args()
     job = json.loads(args.plan.read_text())["data"][args.dataset]
+    out = Path(job["folder"]) if args.part == "data" else Path(job["labels"]).parent
     try:
-        (write_data if args.part == "data" else write_labels)(job)
-    except DataError as error:
-        raise SystemExit(f"anomark prepare: {error}") from None
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.tempdir = str(out)  # what is too large for memory lies on the disk of the results meanwhile
+        write(job, args.part)
     except OSError as error:  # a full disk, a folder that can't be written to
-        where = error.filename or (job["folder"] if args.part == "data" else job["labels"])
         raise SystemExit(
-            f"anomark prepare: {where}: {args.dataset} can't be written ({error.strerror or error}); "
+            f"anomark prepare: {error.filename or out}: {args.dataset} can't be written ({error.strerror or error}); "
             "free space or choose another folder, and run again"
         ) from None
 
