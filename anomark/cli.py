@@ -140,7 +140,8 @@ def data_list(root: RootOption = None, manifest: ManifestOption = None) -> None:
 @_plain_errors
 def data_fetch(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Families, or sources of the manifest; all if none.")
+        list[str] | None,
+        typer.Argument(help="Families, sources, or single files: mvtec-bottle. All if none."),
     ] = None,
     root: RootOption = None,
     manifest: ManifestOption = None,
@@ -168,7 +169,8 @@ def data_fetch(
 @_plain_errors
 def data_verify(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Families, or sources of the manifest; all if none.")
+        list[str] | None,
+        typer.Argument(help="Families, sources, or single files: mvtec-bottle. All if none."),
     ] = None,
     root: RootOption = None,
     manifest: ManifestOption = None,
@@ -180,7 +182,7 @@ def data_verify(
     wrong, checked = [], 0
     for source in _chosen(fetch.read_manifest(manifest or fetch.MANIFEST), names).values():
         for file in source.files:
-            if store.has(file) or file.path in store.receipts:
+            if file.path in store.receipts or (file.unpack is None and store.has(file)):
                 wrong += store.verify(file)
                 checked += 1
     print(f"{checked} downloads checked, {len(wrong)} files differ")
@@ -203,14 +205,21 @@ def _data_folder(root: Path | None, required: bool = False) -> Path | None:
 
 
 def _chosen(sources: dict[str, Any], names: list[str] | None) -> dict[str, Any]:
-    """The sources that bear a name or hold a family of that name; all without names."""
+    """The sources that bear a name or hold a family of that name, and single files of others; all without names."""
     from anomark.registry import nearest
 
-    known = {*sources, *(family for source in sources.values() for family in source.families)}
+    chosen, known = {}, set()
+    for key, source in sources.items():
+        files = {f"{key}-{file.name}": file for file in source.files}
+        known |= {key, *source.families, *files}
+        if not names or {key, *source.families} & set(names):
+            chosen[key] = source
+        elif some := [file for name, file in files.items() if name in names]:
+            chosen[key] = source.model_copy(update={"files": some})
     for name in names or ():
         if name not in known:
             raise AnomarkError(f"nothing is fetched for {name!r}; {nearest(name, sorted(known))}")
-    return {k: s for k, s in sources.items() if not names or {k, *s.families} & set(names)}
+    return chosen
 
 
 def _is_here(dataset: Any, root: Path) -> bool:

@@ -51,8 +51,15 @@ class RemoteFile(BaseModel):
     mirrors: list[str] = []
     path: str
     unpack: str | None = None
+    #: Folders of an archive, any of which says that it need not be fetched: a copy may have been put there by hand.
+    brings: list[str] = []
     sha256: str = Field(pattern=r"^([0-9a-f]{64}|unverified)$")
     size: int = Field(gt=0)
+
+    @property
+    def name(self) -> str:
+        """What it is called among the files of its source."""
+        return PurePosixPath(self.path).name.partition(".")[0]
 
 
 class Source(BaseModel):
@@ -101,7 +108,7 @@ class Store:
         """Whether the file was fetched, or lies in its place already."""
         receipt = self.receipts.get(file.path)
         if receipt is None:
-            return file.unpack is None and (self.root / file.path).is_file()
+            return any((self.root / place).exists() for place in (file.brings if file.unpack else [file.path]))
         return all((self.root / name).is_file() for name in receipt["files"])
 
     def fetch(self, file: RemoteFile, *, offline: bool = False, progress: bool = True) -> str:

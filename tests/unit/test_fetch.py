@@ -335,12 +335,35 @@ def test_a_failed_fetch_goes_on_with_the_rest_and_exits_1(server: Server, tmp_pa
     assert (tmp_path / "good").read_bytes() == b"y"
 
 
+def test_one_category_is_fetched_and_a_folder_put_there_by_hand_is_left_alone(server: Server, tmp_path: Path) -> None:
+    described = []
+    for category in ("bottle", "cable", "tile"):
+        content = tar({f"{category}/train/good/000.png": b"image", f"{category}/license.txt": b"terms"}, "xz")
+        change = {"unpack": "mvtec", "brings": [f"mvtec/{category}", f"mvtec_anomaly_detection/{category}"]}
+        described.append(server.file(f"mvtec/{category}.tar.xz", content, **change))
+    source = {"families": ["mvtec"], "version": "1", "licence": "-", "allows": "tests", "form": False}
+    manifest = tmp_path / "manifest.yaml"
+    manifest.write_text(yaml.safe_dump({"mvtec": source | {"files": [file.model_dump() for file in described]}}))
+    root = tmp_path / "data"
+    (root / "mvtec_anomaly_detection/cable/train").mkdir(parents=True)
+    options = ["--root", str(root), "--manifest", str(manifest)]
+
+    done = CliRunner().invoke(app, ["data", "fetch", "mvtec-bottle", *options])
+    assert done.exit_code == 0, done.output
+    images = {"mvtec/bottle/train/good/000.png", "mvtec/bottle/license.txt"}
+    assert left_behind(root) == images | {fetch.RECEIPTS} and len(server.requests) == 1
+    again = CliRunner().invoke(app, ["data", "fetch", "mvtec", *options])
+    assert "mvtec/cable.tar.xz: here" in again.output and "mvtec/bottle.tar.xz: here" in again.output
+    assert (root / "mvtec/tile").is_dir() and len(server.requests) == 2
+    assert "2 downloads checked, 0 files differ" in CliRunner().invoke(app, ["data", "verify", *options]).output
+
+
 def test_the_list_shows_every_family_with_state_size_and_licence(data_root: Path) -> None:
     done = CliRunner().invoke(app, ["data", "list", "--root", str(data_root)])
     assert done.exit_code == 0
     rows = {line.split()[0]: line for line in done.output.splitlines()[1:]}
     assert rows.keys() == registry.families().keys()
-    assert "4 of 15 here" in rows["mvtec"] and "5.3 GB" in rows["mvtec"] and "CC BY-NC-SA 4.0" in rows["mvtec"]
+    assert "4 of 15 here" in rows["mvtec"] and "5.01 GB" in rows["mvtec"] and "CC BY-NC-SA 4.0" in rows["mvtec"]
     assert "27 of 27 here" in rows["msl"] and "0 of 54 here" in rows["smap"] and "embedded" in rows["digits"]
 
 
@@ -361,6 +384,11 @@ def test_the_manifest_covers_every_family_that_is_not_ones_own() -> None:
     assert sorted(named) == sorted({f.id for f in registry.families().values() if f.files} - own)
     paths = [file.path for source in sources.values() for file in source.files]
     assert len(paths) == len(set(paths))
+    categories = {file.name: file for file in sources["mvtec"].files}
+    assert categories.keys() == registry.families()["mvtec"].items.keys()
+    for category, file in categories.items():
+        assert file.url.endswith(f"/{category}.tar.xz") and file.unpack == "mvtec"
+        assert file.brings == [f"mvtec/{category}", f"mvtec_anomaly_detection/{category}"]
     assert all(file.url.startswith("https://") for source in sources.values() for file in source.files)
 
 
