@@ -201,6 +201,7 @@ rule check_outcomes:
     input:
         f"{PLAN.report}/index.html",
         coverage=f"{PLAN.folder}/coverage.csv",
+        sweep=f"{PLAN.folder}/sweep.csv",
     output:
         f"{PLAN.folder}/verdict.txt",
     log:
@@ -208,4 +209,4 @@ rule check_outcomes:
     conda:
         "envs/anomark.yaml"
     shell:
-        "python -m anomark.stages.verdict {input.coverage} {output} 2>&1 | tee {log}"
+        "python -m anomark.stages.verdict {input.coverage} {input.sweep} {output} 2>&1 | tee {log}"

@@ -398,15 +398,16 @@ def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would go.")] = False,
     suite: Annotated[list[Path] | None, typer.Option("--suite", help="More suite files whose cells to keep.")] = None,
 ) -> None:
-    """Drop cells that no suite addresses. Datasets whose data isn't at hand keep all of theirs."""
+    """Drop cells and sweeps that no suite addresses. Datasets whose data isn't at hand keep all of theirs."""
     from anomark import config
     from anomark.plan import Plan
     from anomark.stages.verdict import GOOD
 
     root = Path(os.environ.get("ANOMARK_CELLS") or "results/cells")
-    folders = sorted(p for p in root.glob("*/*/*") if p.is_dir())
-    if bad:
-        drop = [p for p in folders if _status(p) not in GOOD]
+    cells = sorted(p for p in root.glob("*/*/*") if p.is_dir())
+    sweeps = sorted(Path("results/sweeps").glob("*/*/*.npz"))
+    if bad:  # a refusal would only come again
+        drop = [p for p in cells if _status(p) not in (*GOOD, "refused")] + [p for p in sweeps if not _swept(p)]
     else:
         keep: set[str] = set()
         unknown: set[str] = set()
@@ -419,16 +420,22 @@ def gc(
                     print(f"{name}: kept all cells of {dataset}: {error}", file=sys.stderr)
                     unknown.add(dataset)
                     continue
-                keep |= {cell.folder for cell in plan.cells}
+                keep |= {*(cell.folder for cell in plan.cells), *plan.sweeps}
         drop = [
-            p for p in folders if str(p) not in keep and not any(fnmatch.fnmatch(p.parts[-3], name) for name in unknown)
+            p
+            for p in [*cells, *sweeps]
+            if str(p) not in keep and not any(fnmatch.fnmatch(p.parts[-3], name) for name in unknown)
         ]
-    size = sum(f.stat().st_size for p in drop for f in p.rglob("*") if f.is_file())
+    size = sum(f.stat().st_size for p in drop for f in [p, *p.rglob("*")] if f.is_file())
     for path in drop:
         print(path)
         if not dry_run:
-            shutil.rmtree(path)
-    print(f"{'would drop' if dry_run else 'dropped'} {len(drop)} of {len(folders)} cells, {size / 2**20:.1f} MiB")
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    dropped = len([p for p in drop if p.suffix != ".npz"])
+    print(
+        f"{'would drop' if dry_run else 'dropped'} {dropped} of {len(cells)} cells and "
+        f"{len(drop) - dropped} of {len(sweeps)} sweeps, {size / 2**20:.1f} MiB"
+    )
 
 
 def _status(folder: Path) -> str:
@@ -436,6 +443,14 @@ def _status(folder: Path) -> str:
         return str(json.loads((folder / "fit.json").read_text())["status"])
     except (OSError, ValueError):
         return "incomplete"
+
+
+def _swept(path: Path) -> bool:
+    """Whether a sweep holds errors, not a reason why there are none."""
+    import numpy as np
+
+    with np.load(path) as stored:
+        return "errors" in stored
 
 
 @app.command()

@@ -216,7 +216,7 @@ def write_sweep(path: Path, dataset: str, level: str, rng: np.random.Generator) 
     swept = {"errors": errors, "weight": np.array([0.5, 0.5])}
     swept |= {name: np.array([setting[name] for setting in SETTINGS]) for name in SETTINGS[0]}
     known = {"dataset": dataset, "method": "wavediff", "seed": 0, "level": level, "samples": 60}
-    known |= {"random_low": 0.35, "random_high": 0.65}
+    known |= {"random_low": 0.35, "random_high": 0.65, "failed": None}
     rows = [known | row for row in rank_settings(swept, lambda scores: (labels, scores))]
     pd.DataFrame(rows).to_csv(path, index=False)
 

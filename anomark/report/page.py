@@ -149,7 +149,7 @@ def coverage(results: Results, dataset: str, method: str) -> Coverage:
 
 
 def problems(results: Results) -> list[Problem]:
-    """Every cell that has no score, with its reason; seeds that share one stand in one entry.
+    """Every cell that has no score and every sweep that failed, with its reason; seeds that share one stand together.
 
     Cells of a refused dataset share its reason, which stands with the datasets.
     """
@@ -159,6 +159,8 @@ def problems(results: Results) -> list[Problem]:
         named = seeds.setdefault((row["dataset"], row["method"], row["status"], row["reason"]), [])
         if row["seed"] != "":
             named.append(str(row["seed"]))
+    for row in results.sweep.dropna(subset=["failed"]).to_dict("records"):
+        seeds[row["dataset"], row["method"], "sweep failed", str(row["failed"])] = [str(row["seed"])]
     found = [Problem(*cell, seeds=", ".join(named)) for cell, named in seeds.items()]
     # What does not fit a modality is expected; it comes last.
     return sorted(found, key=lambda problem: problem.status == "n/a")

@@ -274,7 +274,7 @@ def load_results(suite_json: Path, evaluation: Path, published: Path) -> Results
         metrics=_read_tables(folders, "metrics.csv", ["dataset", "method", "seed", "metric", "value", "level"]),
         outcomes=_read_tables(folders, "outcomes.csv", ["dataset", "method", "seed", "status", "reason"]),
         roc=_read_tables(folders, "roc.csv", ["dataset", "method", "seed", "fpr", "tpr"]),
-        sweep=_read_tables(folders, "sweep.csv", ["dataset", "method", "seed", "differs", "auroc"]),
+        sweep=_read_tables(folders, "sweep.csv", ["dataset", "method", "seed", "differs", "auroc", "failed"]),
         replicates={
             (folder.name, method): values
             for folder in folders

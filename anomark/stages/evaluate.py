@@ -49,7 +49,7 @@ _COST = (
 )
 _SWEEP = (
     *("dataset", "method", "seed", "level", "samples", "random_low", "random_high"),
-    *("start", "calls", "from_noise", "lambda", "differs", "auroc"),
+    *("start", "calls", "from_noise", "lambda", "differs", "auroc", "failed"),
 )
 
 
@@ -300,7 +300,10 @@ def _swept(plan: dict[str, Any], dataset: str, measured: _Measured) -> Iterator[
             continue
         with np.load(job["path"]) as stored:
             swept = dict(stored)
-        if "reason" in swept:  # its cell has no model; outcomes.csv says the same
+        if "no_model" in swept:  # outcomes.csv says the same of its cell
+            continue
+        if "failed" in swept:
+            yield {name: job[name] for name in ("dataset", "method", "seed")} | {"failed": str(swept["failed"])}
             continue
         rows = swept["rows"]
         labels, _ = measured.of_rows(rows, np.zeros(len(rows)))

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,16 +67,20 @@ def write_sweep(job: dict[str, Any], cell: dict[str, Any]) -> None:
     """Sweep the stored model of one cell and write the job's npz.
 
     rows (N,), weight (terms,), one value a setting of start, calls and from_noise, and errors (settings, N, terms).
-    Of a cell without a model it holds nothing but `reason`.
+    Of a cell without a model it holds nothing but `no_model`, and of a sweep that failed nothing but `failed`: why.
     """
     record = json.loads((Path(cell["folder"]) / "fit.json").read_text())
     arrays: dict[str, Any]
     if record["status"] != "done":
-        arrays = {"reason": f"{record['status']}: {record['reason']}"}
+        arrays = {"no_model": f"{record['status']}: {record['reason']}"}
     else:
-        with claimed_device(cell["device"]) as device:
-            os.environ.update(device["environment"])  # before torch is loaded, which looks for cards once
-            arrays = _swept(cell | {"device": device["name"]}, record["model"]["file"], job["samples"])
+        try:
+            with claimed_device(cell["device"]) as device:
+                os.environ.update(device["environment"])  # before torch is loaded, which looks for cards once
+                arrays = _swept(cell | {"device": device["name"]}, record["model"]["file"], job["samples"])
+        except Exception as error:  # an outcome, as a cell's is
+            traceback.print_exc()
+            arrays = {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}
     with replacing(Path(job["path"])) as partial, partial.open("wb") as stream:
         np.savez(stream, **arrays)
 

@@ -1,8 +1,9 @@
-"""The last word of a run: exit status 1 if a cell failed or a dataset was refused, after everything else was built."""
+"""The last word of a run: exit status 1 if something failed or was refused, after everything else was built."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,23 +12,29 @@ import pandas as pd
 GOOD = ("done", "skipped", "n/a")
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("coverage", type=Path)
+    parser.add_argument("sweep", type=Path)
     parser.add_argument("verdict", type=Path)
-    args = parser.parse_args()
-    cells = pd.read_csv(args.coverage, keep_default_na=False, na_values=[""])  # or "n/a" would be read as missing
+    args = parser.parse_args(argv)
+    # "n/a" is an outcome, and would be read as missing.
+    cells, sweeps = (pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in (args.coverage, args.sweep))
     bad = cells[~cells["status"].isin(GOOD)]
+    refused = bad[bad["status"] == "refused"].drop_duplicates("dataset")
+    failed = [*bad[bad["status"] != "refused"].to_dict("records")]
+    failed += sweeps.dropna(subset=["failed"]).assign(status="sweep failed", reason=sweeps["failed"]).to_dict("records")
     counts = ", ".join(f"{n} {status}" for status, n in cells["status"].value_counts().items())
-    if len(bad):
-        refused = bad[bad["status"] == "refused"].drop_duplicates("dataset")
-        for row in refused.to_dict("records"):
-            print(f"refused: {row['dataset']}: {row['reason']}")
-        for row in bad[bad["status"] != "refused"].to_dict("records"):
-            print(f"{row['status']}: {row['dataset']} {row['method']} seed {row['seed']:g}: {row['reason']}")
+    for row in refused.to_dict("records"):
+        print(f"refused: {row['dataset']}: {row['reason']}")
+    for row in failed:
+        print(f"{row['status']}: {row['dataset']} {row['method']} seed {row['seed']:g}: {row['reason']}")
+    hints = ["A refused dataset is tried again once its files or its parameters change."] * bool(len(refused))
+    hints += ["`anomark gc --bad` drops what failed, so that the next run tries it again."] * bool(failed)
+    if hints:
         raise SystemExit(
             f"{len(bad)} of {len(cells)} outcomes are bad ({counts}); the report is built and names them. "
-            "`anomark gc --bad` drops them, so that the next run tries again."
+            + " ".join(hints)
         )
     args.verdict.write_text(f"{counts}\n")
     print(counts)

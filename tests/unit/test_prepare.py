@@ -125,6 +125,21 @@ def test_what_was_injected_lies_beside_the_labels(tmp_path: Path, monkeypatch: p
         prepare.check(InjectedSeries(**vars(series()), left_out=left_out[1:]), "mine")
 
 
+def test_a_refusal_is_an_outcome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise DataError("quiet.csv: undefined: one class")
+
+    monkeypatch.setattr(prepare, "load", refuse)
+    for part in ("data", "labels"):
+        prepare.write(job(tmp_path, modality="series", level="point"), part)
+    assert capsys.readouterr().err == "mine: refused: quiet.csv: undefined: one class\n" * 2
+    assert json.loads((tmp_path / "data/meta.json").read_text())["refused"] == "quiet.csv: undefined: one class"
+    arrays = (np.load(tmp_path / "data/train.npy"), np.load(tmp_path / "labels/mine.npz")["labels"])
+    assert all(array.size == 0 for array in arrays)
+
+
 # ---- the stage as a process -------------------------------------------------------------------------------------
 
 

@@ -57,7 +57,8 @@ def test_what_is_stored_has_no_name_and_may_be_empty(tmp_path: Path, monkeypatch
 def waves(steps: int) -> Array:
     rng = np.random.default_rng(0)
     t = np.arange(steps)[:, None]
-    return 60 + 8 * np.sin(2 * np.pi * t / 288 + np.arange(COLUMNS)) + rng.normal(0, 1, size=(steps, COLUMNS))
+    dips = np.maximum(np.sin(2 * np.pi * t / 288 + np.arange(COLUMNS)), 0) ** 6
+    return 60 - 25 * dips + rng.normal(0, 1, size=(steps, COLUMNS))
 
 
 def table(root: Path, steps: int) -> dict[str, Any]:
@@ -72,8 +73,8 @@ def table(root: Path, steps: int) -> dict[str, Any]:
 
 def traffic(root: Path, steps: int) -> dict[str, Any]:
     speed = waves(steps)
-    speed[steps // 2 - 300 : steps // 2 + 300, 3] = 0  # missing, longer than a block
-    speed[steps // 4 : steps // 4 + 500, 5] = 55
+    speed[steps // 5 * 4 :, 3][:300] = 0  # missing, longer than a block
+    speed[steps // 4 :, 5][:500] = 55
     (root / "pems_bay").mkdir(parents=True)
     with h5py.File(root / "pems_bay/pems-bay.h5", "w") as file:
         file["speed/block0_values"] = speed

@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from anomark import config, plan, registry
+from anomark.cli import app
 from anomark.contracts import AnomarkError
 from anomark.metrics.ranking import auroc
 from anomark.metrics.settings import rank_settings
 from anomark.seeds import seed_of
 from anomark.stages import evaluate, fit, score, sweep
 
+runner = CliRunner()
 SMALL = {"steps": 2, "batch_size": 4, "width": 8, "multipliers": [1, 2], "T": 40, "start": 20, "calls": 3}
 
 
@@ -124,8 +127,30 @@ def test_a_model_with_one_term_and_a_cell_without_a_model(tmp_path: Path) -> Non
     assert found["errors"].shape[1:] == (4, 1) and found["weight"].tolist() == [1.0]
     (tmp_path / "cell/fit.json").write_text(json.dumps({"status": "oom", "reason": "it used 9 GiB"}))
     assert {name: str(value) for name, value in swept(cell, tmp_path / "sweep.npz", 4).items()} == {
-        "reason": "oom: it used 9 GiB"
+        "no_model": "oom: it used 9 GiB"
     }
+
+
+def test_a_sweep_that_fails_is_an_outcome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cell").mkdir()
+    (tmp_path / "cell/fit.json").write_text(json.dumps({"status": "done", "model": {"file": "model.safetensors"}}))
+    cell = {"device": "cpu", "base": "ddpm", "folder": str(tmp_path / "cell")}  # its model and its data are gone
+    path = Path("results/sweeps/beats/ddpm/0-1.npz")
+    job = {"path": str(path), "samples": 4, "dataset": "beats", "method": "ddpm", "seed": 0}
+    monkeypatch.setattr(sweep, "_swept", lambda *_: (_ for _ in ()).throw(RuntimeError("no such setting")))
+    sweep.write_sweep(job, cell)
+    assert "no such setting" in capsys.readouterr().err
+    measured = evaluate._Measured({"level": "window", "test_starts": None}, np.array([0, 1]), None, None)
+    (row,) = evaluate._swept({"sweeps": {str(path): job}}, "beats", measured)
+    assert row == {"dataset": "beats", "method": "ddpm", "seed": 0, "failed": "RuntimeError: no such setting"}
+    kept = path.with_name("0-2.npz")
+    np.savez(kept, errors=np.zeros(3))
+    assert "0 of 0 cells and 1 of 2 sweeps" in runner.invoke(app, ["gc", "--bad"]).stdout
+    assert kept.exists() and not path.exists()
+    assert "0 of 0 cells and 1 of 1 sweeps" in runner.invoke(app, ["gc"]).stdout and not kept.exists()
 
 
 def test_every_lambda_of_every_setting_is_ranked_and_what_differs_is_named() -> None:

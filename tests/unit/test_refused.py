@@ -1,0 +1,53 @@
+"""A suite whose datasets are all refused ends in a report that says so, and in exit status 1."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from anomark import config, plan
+from anomark.contracts import DataError
+from anomark.stages import cell, evaluate, prepare, report, sweep, verdict
+
+REASON = "quiet.csv: undefined: one class"
+
+
+def test_a_suite_of_refused_datasets_has_a_report_and_a_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise DataError(REASON)
+
+    monkeypatch.setattr(prepare, "load", refuse)
+    suite = config.load().model_copy(update={"datasets": ["series", "textures-brick"], "include": [], "seeds": [0]})
+    planned = plan.Plan(suite, results=str(tmp_path / "results"), reports=str(tmp_path / "reports"))
+    planned.cells_root = str(tmp_path / "cells")
+    planned.write()
+    folder = Path(planned.folder)
+    jobs = json.loads((folder / "plan.json").read_text())
+    for job in jobs["data"].values():
+        prepare.write(job, "data")
+        prepare.write(job, "labels")
+    for job in jobs["cells"].values():
+        assert cell.run_cell(job, jobs["limits"])["status"] == "refused"
+    for path, job in jobs["sweeps"].items():
+        assert job["path"] == path
+        sweep.write_sweep(job, jobs["cells"][job["cell"]])
+    for dataset in jobs["data"]:
+        evaluate.evaluate(jobs, dataset, folder / "evaluation" / dataset)
+    inputs = ["--suite-json", str(folder / "suite.json"), "--evaluation", str(folder / "evaluation")]
+    assert report.main([*inputs, "--out", planned.report, "--results", str(folder)]) == 0
+    page = (Path(planned.report) / "index.html").read_text()
+    assert f"refused: {REASON}" in page
+    assert (pd.read_csv(folder / "coverage.csv").status == "refused").any()
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        verdict.main([str(folder / "coverage.csv"), str(folder / "sweep.csv"), str(folder / "verdict.txt")])
+    said = capsys.readouterr().out.splitlines()
+    assert said == [f"refused: {dataset}: {REASON}" for dataset in ("series", "textures-brick")]
+    assert "its files or its parameters change" in str(end.value) and "gc --bad" not in str(end.value)
+    assert not (folder / "verdict.txt").exists()
