@@ -170,7 +170,7 @@ def _read_stream(files: RawFiles, name: str) -> Iterator[Array]:
         values = pd.to_numeric(table["value"], errors="coerce").to_numpy(dtype=np.float64)
         for column, bad in (("timestamp", times.isna().to_numpy()), ("value", ~np.isfinite(values))):
             if bad.any():
-                row = table.index[np.argmax(bad)]
+                row = table.index[int(np.argmax(bad))]
                 found = table.loc[row, column]
                 raise DataError(f"{name}: line {row + 2} has {column} {found!r}; expected a {column}, repair the file")
         rows = np.empty(len(table), dtype=[("time", "datetime64[s]"), ("value", np.float64)])

@@ -71,11 +71,12 @@ def prepare(raw: Path, *, sensors: int, events: int, seed: int, stride_divisor: 
 
 def _read_npz(files: RawFiles, name: str, sensors: int) -> tuple[Array, Array]:
     """Speeds (T, sensors), and bool (T,): one of them is flagged. Such a file has few sensors and is read whole."""
-    try:
-        with files.open(name) as stream, np.load(stream, allow_pickle=False) as arrays:
+    with files.open(name) as stream:
+        try:
+            arrays = np.load(stream, allow_pickle=False)
             speed, flagged = arrays["speed"], arrays["congestion_mask"].astype(bool)
-    except (ValueError, KeyError, OSError, AttributeError) as error:
-        raise DataError(f"{name}: not the arrays speed and congestion_mask ({error}); fetch it again") from error
+        except (ValueError, KeyError, IndexError, OSError, AttributeError) as error:
+            raise DataError(f"{name}: not the arrays speed and congestion_mask ({error}); fetch it again") from error
     _check(name, speed, sensors)
     return speed[:, :sensors].astype(np.float64), flagged[:, :sensors].any(axis=1)
 
@@ -84,16 +85,17 @@ def _read_h5(files: RawFiles, name: str, sensors: int) -> Iterator[Array]:
     """Speeds (n, sensors) of one stretch of DCRNN's file after the other: a pandas table (T, 325) under one key."""
     import h5py
 
-    try:
-        with files.open(name) as stream, h5py.File(stream) as file:
-            (key,) = file
-            speed = file[key]["block0_values"]
-            _check(name, speed, sensors)
-            rows = max(1, BLOCK // sensors)
-            for start in range(0, len(speed), rows):
-                yield speed[start : start + rows, :sensors].astype(np.float64)
-    except (ValueError, KeyError, OSError) as error:
-        raise DataError(f"{name}: not DCRNN's table of speeds ({error}); fetch it again") from error
+    with files.open(name) as stream:
+        try:
+            with h5py.File(stream) as file:
+                (key,) = file
+                speed = file[key]["block0_values"]
+                _check(name, speed, sensors)
+                rows = max(1, BLOCK // sensors)
+                for start in range(0, len(speed), rows):
+                    yield speed[start : start + rows, :sensors].astype(np.float64)
+        except (ValueError, KeyError, OSError) as error:
+            raise DataError(f"{name}: not DCRNN's table of speeds ({error}); fetch it again") from error
 
 
 def _check(name: str, speed: Any, sensors: int) -> None:
@@ -125,8 +127,8 @@ def _flat(speed: Array) -> Array:
     first = np.zeros(len(speed), dtype=bool)  # of an hour of equal readings
     done = 0
     for block in blocks(speed, overlap=HOUR - 1):
-        equal = np.lib.stride_tricks.sliding_window_view(block[1:] == block[:-1], HOUR - 1, axis=0)
-        found = equal.all(axis=2).any(axis=1)
+        equal = np.lib.stride_tricks.sliding_window_view(np.equal(block[1:], block[:-1]), HOUR - 1, axis=0)
+        found = np.any(np.all(equal, axis=2), axis=1)
         first[done : done + len(found)] = found
         done += len(found)
     return _around(first, 0, HOUR - 1)

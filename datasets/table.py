@@ -98,7 +98,7 @@ def _read(files: RawFiles, name: str, time: str, label: str, *, needs_labels: bo
                 is_label = column == label
                 right = np.isin(numbers[column], (0, 1)) if is_label else np.isfinite(numbers[column].to_numpy(float))
                 if not right.all():
-                    row = table.index[np.argmin(right)]
+                    row = table.index[int(np.argmin(right))]
                     kind = "0 or 1" if is_label else "a finite number"
                     raise DataError(f"{name}: line {row + 2} has {column} {table.loc[row, column]!r}; expected {kind}")
             labels.append(numbers[label].to_numpy(np.uint8) if label in header else np.zeros(len(table), np.uint8))

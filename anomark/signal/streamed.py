@@ -19,18 +19,18 @@ BLOCK = 1 << 14
 CHUNK = 1 << 12
 
 
-def read_csv(files: RawFiles, name: str, **options: bool) -> Iterator[pd.DataFrame]:
+def read_csv(files: RawFiles, name: str, keep_default_na: bool = True) -> Iterator[pd.DataFrame]:
     """A CSV file as tables of text, whose index goes on from one to the next; one without rows if the file has none.
 
     Args:
-        options: of `pandas.read_csv`.
+        keep_default_na: whether "", "NA" and their like are read as NaN, as pandas does.
 
     Raises:
         DataError: it can't be read or is no table.
     """
     with files.open(name) as stream:
         try:
-            yield from pd.read_csv(stream, dtype=str, chunksize=CHUNK, **options)
+            yield from pd.read_csv(stream, dtype=str, chunksize=CHUNK, keep_default_na=keep_default_na)
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
             raise DataError(f"{name}: not a CSV table ({error}); mend it or fetch it again") from error
 

@@ -88,7 +88,13 @@ MAKERS = (table, traffic)
 def peak(root: Path, make: Callable[[Path, int], dict[str, Any]], steps: int) -> int:
     """Bytes of memory that preparing a series of so many steps takes at most."""
     job = make(root / "raw", steps) | dict.fromkeys(("label", "licence", "source", "key"), "")
-    job |= {"id": "mine", "raw": str(root / "raw"), "folder": str(root / "data"), "labels": str(root / "labels.npz")}
+    job |= {
+        "id": "mine",
+        "base": "mine",
+        "raw": str(root / "raw"),
+        "folder": str(root / "data"),
+        "labels": str(root / "labels.npz"),
+    }
     tracemalloc.start()
     try:
         prepare.write_data(job)
