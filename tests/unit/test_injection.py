@@ -139,7 +139,7 @@ def test_steps_that_are_left_out_count_for_nobody() -> None:
     meta = {"level": "point", "test_starts": list(range(100)), "window": 1, "modality": "series"}
     measured = evaluate._Measured(meta, labels, None, None, left_out)
     scores = rng.random(100)
-    found = {row["metric"]: row["value"] for row in measured.metrics(measured.merge(scores), None)}
+    found = {row["metric"]: row["value"] for row in measured.metrics(measured.merge(scores), None, None)}
     assert found["auroc"] == auroc(labels[~left_out], scores[~left_out])
     scores[left_out] = 1e6 * labels[left_out]
-    assert {row["metric"]: row["value"] for row in measured.metrics(measured.merge(scores), None)} == found
+    assert {row["metric"]: row["value"] for row in measured.metrics(measured.merge(scores), None, None)} == found
