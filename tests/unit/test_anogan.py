@@ -7,6 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from anomark.contracts import Diverged, Spec
+from tests.samples import uniform
 
 anogan = importlib.import_module("anomark_methods.anogan")
 SMALL = {"steps": 3, "batch_size": 4, "width": 8, "latent": 6, "search_steps": 5}
@@ -20,21 +21,17 @@ def fitted(X: np.ndarray, seed: int = 0, **params) -> Any:
     return method(X, seed, **params).fit(X, None)
 
 
-def noise(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
-
-
 @pytest.mark.parametrize("mapping", ["search", "encoder"])
 @pytest.mark.parametrize("shape", [(1, 1, 8, 8), (3, 3, 16, 16), (2, 1, 28, 28), (2, 3, 9, 31)])
 def test_every_shape_is_scored(shape: tuple[int, ...], mapping: str) -> None:
-    for X in (noise(*shape), np.ones(shape, np.float32)):
+    for X in (uniform(*shape), np.ones(shape, np.float32)):
         scores, maps = fitted(X, mapping=mapping).detect(X)
         assert scores.shape == (len(X),) and maps.shape == (len(X), *shape[2:])
         assert np.isfinite(scores).all() and np.isfinite(maps).all()
 
 
 def test_the_search_lowers_the_loss_of_every_image() -> None:
-    X = noise(6, 1, 16, 16)
+    X = uniform(6, 1, 16, 16)
     model = fitted(X, steps=20)
     losses = []
     for search_steps in (0, 5, 20, 100):
@@ -44,7 +41,7 @@ def test_the_search_lowers_the_loss_of_every_image() -> None:
 
 
 def test_the_search_finds_the_code_of_a_generated_image() -> None:
-    model = fitted(noise(8, 1, 8, 8), steps=30, search_steps=400)
+    model = fitted(uniform(8, 1, 8, 8), steps=30, search_steps=400)
     with torch.no_grad():
         z = model._prior(4, torch.Generator().manual_seed(1))
         x = model.generator(z).numpy()
@@ -56,7 +53,7 @@ def test_the_search_finds_the_code_of_a_generated_image() -> None:
 
 def test_the_score_is_that_of_the_paper() -> None:
     """A(x) = (1 - lambda) sum |x - G(z)| + lambda sum |f(x) - f(G(z))|, lambda = .1, and the map is |x - G(z)|."""
-    X = noise(3, 2, 16, 16)
+    X = uniform(3, 2, 16, 16)
     model = fitted(X)
     x = torch.from_numpy(X)
     z = model.search(x)
@@ -72,7 +69,7 @@ def test_the_score_is_that_of_the_paper() -> None:
 
 def test_the_fast_score_is_that_of_the_paper() -> None:
     """A(x) = mean (x - G(E(x)))^2 + kappa mean (f(x) - f(G(E(x))))^2."""
-    X = noise(3, 2, 16, 16)
+    X = uniform(3, 2, 16, 16)
     model = fitted(X, mapping="encoder", kappa=2.0)
     x = torch.from_numpy(X)
     with torch.no_grad():
@@ -84,7 +81,7 @@ def test_the_fast_score_is_that_of_the_paper() -> None:
 
 
 def test_the_encoder_is_fitted_to_the_same_frozen_network() -> None:
-    X = noise(8, 1, 16, 16)
+    X = uniform(8, 1, 16, 16)
     searched, encoded = fitted(X), fitted(X, mapping="encoder")
     for key, value in searched.generator.state_dict().items():
         assert torch.equal(value, encoded.generator.state_dict()[key])
@@ -94,7 +91,7 @@ def test_the_encoder_is_fitted_to_the_same_frozen_network() -> None:
 
 @pytest.mark.parametrize("mapping", ["search", "encoder"])
 def test_scores_ignore_batch_mates_and_order(mapping: str) -> None:
-    X = noise(9, 3, 16, 16)
+    X = uniform(9, 3, 16, 16)
     model = fitted(X, mapping=mapping, search_steps=100)
     together = model.decision_function(X)
     alone = np.concatenate([model.decision_function(X[i : i + 1]) for i in range(len(X))])
@@ -103,7 +100,7 @@ def test_scores_ignore_batch_mates_and_order(mapping: str) -> None:
 
 
 def test_same_seed_same_bytes_and_a_saved_model_scores_the_same() -> None:
-    X = noise(4, 1, 16, 16)
+    X = uniform(4, 1, 16, 16)
     first, second, other = fitted(X, 1), fitted(X, 1), fitted(X, 2)
     assert first.decision_function(X).tobytes() == second.decision_function(X).tobytes()
     assert first.decision_function(X).tobytes() != other.decision_function(X).tobytes()
@@ -112,7 +109,7 @@ def test_same_seed_same_bytes_and_a_saved_model_scores_the_same() -> None:
 
 
 def test_diversity_tells_a_collapsed_generator() -> None:
-    X = noise(16, 1, 16, 16)
+    X = uniform(16, 1, 16, 16)
     model = fitted(X)
     assert model.info["diversity"] > 0
     model.generator.dense.weight.data.zero_()  # all codes give one image
@@ -121,7 +118,7 @@ def test_diversity_tells_a_collapsed_generator() -> None:
 
 
 def test_training_that_is_not_finite_diverges() -> None:
-    X = noise(2, 1, 16, 16)
+    X = uniform(2, 1, 16, 16)
     X[1, 0, 3] = np.inf
     with pytest.raises(Diverged, match="at step 1 of 3"):
         fitted(X)
@@ -129,7 +126,7 @@ def test_training_that_is_not_finite_diverges() -> None:
 
 def test_the_search_can_be_counted() -> None:
     """The cost of a search is read off by torch's counter, which refuses some ways of differentiating."""
-    X = noise(1, 1, 16, 16)
+    X = uniform(1, 1, 16, 16)
     model, counted = fitted(X), []
     for model.params["search_steps"] in (1, 2, 3):
         with FlopCounterMode(display=False) as counter:

@@ -1,5 +1,5 @@
 import importlib
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pytest
@@ -7,33 +7,17 @@ import torch
 from scipy.stats import norm
 from torch.distributions import Categorical, kl_divergence
 
-from anomark.contracts import Spec
 from anomark.training import seeded
+from tests import series_detectors
+from tests.samples import noise
 
 anomaly_transformer = importlib.import_module("anomark_methods.anomaly_transformer")
-SMALL = {"steps": 3, "batch_size": 4, "width": 4, "layers": 2, "heads": 2}
-
-
-def fitted(X: np.ndarray, seed: int = 0, **params: Any) -> Any:
-    return anomaly_transformer.Method(Spec("series", X.shape[1:]), seed, "cpu", **{**SMALL, **params}).fit(X, None)
-
-
-def noise(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+fitted = partial(series_detectors.fitted, "anomaly_transformer")
 
 
 def associations(*shape: int) -> tuple[torch.Tensor, torch.Tensor]:
     first, second = torch.from_numpy(noise(2, *shape)).softmax(dim=-1)
     return first, second
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 12), (2, 1, 512), (69, 1, 96), (4, 55, 100)])
-@pytest.mark.parametrize("constant", [False, True])
-def test_every_shape_is_scored(shape: tuple[int, ...], constant: bool) -> None:
-    X = np.ones(shape, np.float32) if constant else noise(*shape)
-    scores, maps = fitted(X).detect(X)
-    assert scores.shape == (len(X),) and maps.shape == (len(X), shape[2])
-    assert np.isfinite(scores).all() and np.isfinite(maps).all()
 
 
 def test_discrepancy_is_the_symmetric_divergence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from anomark.contracts import Modality, Spec
+from tests.samples import noise
 
 svdd = importlib.import_module("anomark_methods.deep_svdd")
 SMALL = {"steps": 3, "batch_size": 4, "width": 8, "latent": 4}
@@ -15,10 +16,6 @@ SMALL = {"steps": 3, "batch_size": 4, "width": 8, "latent": 4}
 def method(X: np.ndarray, seed: int = 0, **params: Any) -> Any:
     modality: Modality = "image" if X.ndim == 4 else "series"
     return svdd.Method(Spec(modality, X.shape[1:]), seed, "cpu", **{**SMALL, **params})
-
-
-def noise(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
 def test_no_layer_has_a_bias_or_bounds_its_output() -> None:

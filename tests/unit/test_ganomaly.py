@@ -7,6 +7,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from anomark.contracts import Diverged, Spec
+from tests.samples import uniform
 
 ganomaly = importlib.import_module("anomark_methods.ganomaly")
 
@@ -16,14 +17,10 @@ def fitted(X: np.ndarray, **params) -> Any:
     return ganomaly.Method(spec, 0, "cpu", **{"steps": 3, "batch_size": 4, "width": 4, **params}).fit(X, None)
 
 
-def noise(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
-
-
 @pytest.mark.parametrize("shape", [(5, 3, 16, 16), (3, 1, 28, 28), (4, 2, 17)])
 def test_the_score_is_the_distance_of_the_codes(shape: tuple[int, ...]) -> None:
     """A(x) = || G_E(x) - E(G_D(G_E(x))) ||_1, and the map is |x - G(x)|."""
-    X = noise(*shape)
+    X = uniform(*shape)
     model = fitted(X)
     scores, maps = model.detect(X)
     with torch.no_grad():
@@ -54,7 +51,7 @@ def test_the_adversarial_loss_pulls_as_the_papers_does() -> None:
 
 
 def test_each_weight_lowers_its_own_error() -> None:
-    X = np.tanh(np.random.default_rng(0).standard_normal((32, 1, 1, 1)) + noise(32, 1, 8, 8)).astype(np.float32)
+    X = np.tanh(np.random.default_rng(0).standard_normal((32, 1, 1, 1)) + uniform(32, 1, 8, 8)).astype(np.float32)
     off = {"adversarial_weight": 0.0, "contextual_weight": 0.0, "encoder_weight": 0.0}
     common = {**off, "steps": 60, "batch_size": 16, "lr": 2e-3}
     still = fitted(X, **common)
@@ -64,8 +61,8 @@ def test_each_weight_lowers_its_own_error() -> None:
 
 
 def test_series_are_not_bounded() -> None:
-    assert isinstance(fitted(noise(4, 1, 8, 8)).decoder.layers[-1], torch.nn.Tanh)
-    assert not isinstance(fitted(noise(4, 1, 12)).decoder.layers[-1], torch.nn.Tanh)
+    assert isinstance(fitted(uniform(4, 1, 8, 8)).decoder.layers[-1], torch.nn.Tanh)
+    assert not isinstance(fitted(uniform(4, 1, 12)).decoder.layers[-1], torch.nn.Tanh)
 
 
 def test_training_finds_a_wave_of_another_period() -> None:
@@ -82,7 +79,7 @@ def test_training_finds_a_wave_of_another_period() -> None:
 
 
 def test_training_that_is_not_finite_diverges() -> None:
-    X = noise(2, 1, 16)
+    X = uniform(2, 1, 16)
     X[1, 0, 3] = np.inf
     with pytest.raises(Diverged, match="at step 1 of 3"):
         fitted(X)

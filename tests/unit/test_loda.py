@@ -4,12 +4,9 @@ import numpy as np
 import pytest
 
 from anomark.contracts import Spec
+from tests.samples import noise
 
 loda = importlib.import_module("anomark_methods.loda")
-
-
-def noise(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
 def test_a_score_is_the_mean_negative_log_density() -> None:

@@ -5,12 +5,9 @@ import numpy as np
 import pytest
 
 from anomark.contracts import Spec
+from tests.samples import noise
 
 profile = importlib.import_module("anomark_methods.matrix_profile")
-
-
-def noise(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
 def fitted(X: np.ndarray) -> Any:

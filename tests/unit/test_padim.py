@@ -1,5 +1,4 @@
 import importlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,20 +7,9 @@ import torch
 from scipy.spatial.distance import mahalanobis
 
 from anomark.contracts import Spec
-from anomark.stages.features import write_features
+from tests.samples import uniform
 
 padim = importlib.import_module("anomark_methods.padim")
-
-
-@pytest.fixture(scope="module")
-def f(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path: Path = tmp_path_factory.mktemp("f") / "f.safetensors"
-    write_features({"kind": "random", "raw": None}, path)
-    return str(path)
-
-
-def noise(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
 
 
 def method(f: str, shape: tuple[int, ...], seed: int = 0, **params: Any) -> Any:
@@ -29,7 +17,7 @@ def method(f: str, shape: tuple[int, ...], seed: int = 0, **params: Any) -> Any:
 
 
 def test_the_map_is_the_mahalanobis_distance_of_scipy(f: str) -> None:
-    X, test = noise(40, 1, 32, 32), noise(3, 1, 32, 32, seed=1)
+    X, test = uniform(40, 1, 32, 32), uniform(3, 1, 32, 32, seed=1)
     model = method(f, (1, 32, 32), channels=8).fit(X, None)
     drawn = model.state["drawn"]
     rows, others = (model.features(torch.from_numpy(x))[:, :, drawn].double().numpy() for x in (X, test))
@@ -53,8 +41,8 @@ def test_channels_are_drawn_from_the_seed_without_repetition(f: str) -> None:
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 12, 13), (1, 28, 28)])
 @pytest.mark.parametrize("constant", [False, True])
 def test_one_image_is_enough_and_may_be_constant(f: str, shape: tuple[int, ...], constant: bool) -> None:
-    X = np.full((1, *shape), 0.5, np.float32) if constant else noise(1, *shape)
-    scores, maps = method(f, shape).fit(X, None).detect(noise(2, *shape, seed=1))
+    X = np.full((1, *shape), 0.5, np.float32) if constant else uniform(1, *shape)
+    scores, maps = method(f, shape).fit(X, None).detect(uniform(2, *shape, seed=1))
     assert np.isfinite(scores).all() and np.isfinite(maps).all() and scores.dtype == maps.dtype == np.float32
     assert all(a <= b for a, b in zip(maps.shape[1:], shape[1:], strict=True))
 

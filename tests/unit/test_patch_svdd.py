@@ -8,13 +8,10 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import roc_auc_score
 
 from anomark.contracts import Spec
+from tests.samples import uniform
 
 svdd = importlib.import_module("anomark_methods.patch_svdd")
 SMALL = {"steps": 2, "batch_size": 4, "width": 8, "latent": 8, "pairs": 2}
-
-
-def noise(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
 
 
 def method(shape: tuple[int, ...], seed: int = 0, **params: Any) -> Any:
@@ -59,7 +56,7 @@ def test_near_patches_are_near_and_inside() -> None:
 
 
 def test_cut_takes_the_patch_at_its_corner() -> None:
-    images, corners = torch.from_numpy(noise(3, 2, 9, 11)), torch.tensor([[0, 0], [4, 7], [2, 3]])
+    images, corners = torch.from_numpy(uniform(3, 2, 9, 11)), torch.tensor([[0, 0], [4, 7], [2, 3]])
     for patch, image, (y, x) in zip(svdd.cut(images, corners, 4), images, corners.tolist(), strict=True):
         assert torch.equal(patch, image[:, y : y + 4, x : x + 4])
 
@@ -67,7 +64,7 @@ def test_cut_takes_the_patch_at_its_corner() -> None:
 @pytest.mark.parametrize("small", [1, 2, 3, 4, 8, 16, 32])
 def test_a_large_patch_is_seen_through_its_quarters(small: int) -> None:
     encoder = svdd.Encoder(3, small, width=8, latent=6)
-    large = torch.from_numpy(noise(5, 3, 2 * small, 2 * small))
+    large = torch.from_numpy(uniform(5, 3, 2 * small, 2 * small))
     code = encoder(large)
     assert code.shape == (5, 6) and encoder(large[:, :, :small, :small]).shape == (5, 6)
     grid = torch.zeros(5, 6, 2, 2)
@@ -82,7 +79,7 @@ def test_the_loss_is_that_of_equation_5() -> None:
     losses = list[float]()
     for weight in (0.0, 1.0, 3.0):
         model = method((1, 16, 16), svdd_weight=weight)
-        loss = model._loss(torch.from_numpy(noise(4, 1, 16, 16)), 2, model.classifiers[0], generator())
+        loss = model._loss(torch.from_numpy(uniform(4, 1, 16, 16)), 2, model.classifiers[0], generator())
         losses.append(loss.item())
     assert losses[0] == pytest.approx(np.log(8), abs=0.2)  # an untrained classifier knows nothing
     assert losses[2] - losses[0] == pytest.approx(3 * (losses[1] - losses[0]), rel=1e-4) and losses[1] > losses[0]
@@ -90,7 +87,7 @@ def test_the_loss_is_that_of_equation_5() -> None:
 
 def test_the_map_is_the_product_of_mean_nearest_distances() -> None:
     """Written out pixel by pixel from the definition in section 3.4."""
-    X, test = noise(6, 1, 16, 16), noise(2, 1, 16, 16, seed=1)
+    X, test = uniform(6, 1, 16, 16), uniform(2, 1, 16, 16, seed=1)
     model = method((1, 16, 16)).fit(X, None)
     expected = np.ones((2, 16, 16))
     for side in model.sides:
@@ -115,8 +112,8 @@ def test_the_map_is_the_product_of_mean_nearest_distances() -> None:
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 9, 13), (1, 28, 28), (3, 32, 32)])
 @pytest.mark.parametrize("constant", [False, True])
 def test_one_image_is_enough_and_may_be_constant(shape: tuple[int, ...], constant: bool) -> None:
-    X = np.full((1, *shape), 0.5, np.float32) if constant else noise(1, *shape)
-    scores, maps = method(shape).fit(X, None).detect(noise(2, *shape, seed=1))
+    X = np.full((1, *shape), 0.5, np.float32) if constant else uniform(1, *shape)
+    scores, maps = method(shape).fit(X, None).detect(uniform(2, *shape, seed=1))
     assert maps.shape == (2, *shape[1:]) and scores.dtype == maps.dtype == np.float32
     assert np.isfinite(scores).all() and np.isfinite(maps).all()
 

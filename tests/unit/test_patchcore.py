@@ -15,20 +15,9 @@ from anomark.nn import nearest as nearest_module
 from anomark.nn.nearest import nearest
 from anomark.nn.perceptual import SmallNet
 from anomark.patch_features import PatchFeatures
-from anomark.stages.features import write_features
+from tests.samples import uniform
 
 patchcore = importlib.import_module("anomark_methods.patchcore")
-
-
-@pytest.fixture(scope="module")
-def f(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path: Path = tmp_path_factory.mktemp("f") / "f.safetensors"
-    write_features({"kind": "random", "raw": None}, path)
-    return str(path)
-
-
-def noise(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
 
 
 def method(f: str, shape: tuple[int, ...], modality: Modality = "image", seed: int = 0, **params: Any) -> Any:
@@ -36,7 +25,7 @@ def method(f: str, shape: tuple[int, ...], modality: Modality = "image", seed: i
 
 
 def test_nearest_is_that_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
-    queries, bank = torch.from_numpy(noise(70, 5)), torch.from_numpy(noise(31, 5, seed=1))
+    queries, bank = torch.from_numpy(uniform(70, 5)), torch.from_numpy(uniform(31, 5, seed=1))
     queries[3] = bank[7]
     monkeypatch.setattr(nearest_module, "BLOCK", 100)  # three queries at a time
     distances, rows = nearest(queries, bank)
@@ -54,7 +43,7 @@ def naive_k_center(points: np.ndarray, count: int, first: int) -> list[int]:
 
 @pytest.mark.parametrize("first", [0, 5, 17])
 def test_greedy_k_center_is_that_of_the_definition(first: int) -> None:
-    points = noise(40, 3)
+    points = uniform(40, 3)
     chosen = patchcore.greedy_k_center(torch.from_numpy(points), 12, first)
     assert chosen.tolist() == naive_k_center(points, 12, first)
 
@@ -62,7 +51,7 @@ def test_greedy_k_center_is_that_of_the_definition(first: int) -> None:
 def test_greedy_k_center_is_within_twice_the_best() -> None:
     """Brute force over all subsets of 9 points in the plane."""
     for seed in range(8):
-        points = noise(9, 2, seed=seed)
+        points = uniform(9, 2, seed=seed)
 
         def radius(rows: Any, points: np.ndarray = points) -> float:
             return float(cdist(points, points[list(rows)]).min(axis=1).max())
@@ -79,7 +68,7 @@ def test_greedy_k_center_takes_no_point_twice() -> None:
 
 def test_scores_follow_equations_6_and_7(f: str) -> None:
     """Written out patch by patch with exact distances."""
-    X, test = noise(12, 1, 16, 16), noise(4, 1, 16, 16, seed=1)
+    X, test = uniform(12, 1, 16, 16), uniform(4, 1, 16, 16, seed=1)
     model = method(f, (1, 16, 16), neighbours=3).fit(X, None)
     bank = model.bank.double().numpy()
     for x, score in zip(test, model.decision_function(test), strict=True):
@@ -95,7 +84,7 @@ def test_scores_follow_equations_6_and_7(f: str) -> None:
 
 
 def test_without_reduction_and_reweighting_the_score_is_the_largest_distance(f: str) -> None:
-    X, test = noise(5, 3, 16, 16), noise(3, 3, 16, 16, seed=1)
+    X, test = uniform(5, 3, 16, 16), uniform(3, 3, 16, 16, seed=1)
     model = method(f, (3, 16, 16), coreset=1.0, neighbours=0).fit(X, None)
     scores, maps = model.detect(test)
     np.testing.assert_allclose(scores, maps.max((1, 2)), rtol=1e-5)
@@ -104,7 +93,7 @@ def test_without_reduction_and_reweighting_the_score_is_the_largest_distance(f: 
 
 
 def test_the_coreset_has_the_share_asked_for(f: str) -> None:
-    X = noise(10, 1, 16, 16)
+    X = uniform(10, 1, 16, 16)
     assert len(method(f, (1, 16, 16), coreset=0.05).fit(X, None).bank) == 128
     assert len(method(f, (1, 16, 16), largest=40).fit(X, None).bank) == 40
 
@@ -115,9 +104,9 @@ def test_the_coreset_has_the_share_asked_for(f: str) -> None:
 )
 @pytest.mark.parametrize("constant", [False, True])
 def test_every_shape_is_scored(f: str, modality: Modality, shape: tuple[int, ...], constant: bool) -> None:
-    X = np.full((1, *shape), 0.5, np.float32) if constant else noise(1, *shape)
+    X = np.full((1, *shape), 0.5, np.float32) if constant else uniform(1, *shape)
     model = method(f, shape, modality).fit(X, None)
-    scores, maps = model.detect(noise(3, *shape, seed=1))
+    scores, maps = model.detect(uniform(3, *shape, seed=1))
     assert scores.shape == (3,) and scores.dtype == maps.dtype == np.float32
     if modality == "image":
         assert all(a <= b for a, b in zip(maps.shape[1:], shape[1:], strict=True))
@@ -129,7 +118,7 @@ def test_every_shape_is_scored(f: str, modality: Modality, shape: tuple[int, ...
 def test_patches_are_local_averages_of_both_levels(f: str) -> None:
     """Against a loop over positions: mean of the 3 x 3 neighbours that exist."""
     features = PatchFeatures(Spec("image", (3, 64, 64), (-1.0, 1.0)), f)
-    x = torch.from_numpy(noise(2, 3, 64, 64))
+    x = torch.from_numpy(uniform(2, 3, 64, 64))
     got = features(x).reshape(2, *features.size, features.channels)
     level = features.f[0](x)[0]
     for y, column in [(0, 0), (3, 7), (15, 15), (0, 9)]:
@@ -139,7 +128,7 @@ def test_patches_are_local_averages_of_both_levels(f: str) -> None:
 
 def test_levels_weigh_alike(f: str) -> None:
     features = PatchFeatures(Spec("image", (3, 32, 32), (-1.0, 1.0)), f)
-    rows = features.fit(noise(20, 3, 32, 32)).flatten(0, 1)
+    rows = features.fit(uniform(20, 3, 32, 32)).flatten(0, 1)
     torch.testing.assert_close(rows.mean(0), torch.zeros(features.channels), rtol=0, atol=1e-4)
     for level in rows.split(features.f[0].channels, dim=1):
         assert float(level.var(0, correction=0).sum()) == pytest.approx(1, rel=1e-3)

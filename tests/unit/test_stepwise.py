@@ -12,6 +12,7 @@ from torch import nn
 from anomark.contracts import Diverged, Spec
 from anomark.detector import SCORE_BATCH
 from anomark.stepwise import StepwiseDetector
+from tests.samples import noise
 
 
 class Halving(StepwiseDetector):
@@ -27,10 +28,6 @@ class Halving(StepwiseDetector):
 
 def detector(X: np.ndarray, **params: Any) -> Halving:
     return Halving(Spec("series", X.shape[1:]), 0, "cpu", **params)
-
-
-def noise(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
 
 def test_scores_are_means_of_maps_and_maps_are_squared_errors() -> None:

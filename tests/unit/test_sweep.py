@@ -75,15 +75,6 @@ def stored_cell(root: Path, method: str, level: str, features: str | None = None
     return cell
 
 
-@pytest.fixture(scope="module")
-def f(tmp_path_factory: pytest.TempPathFactory) -> str:
-    from anomark.stages.features import write_features
-
-    path: Path = tmp_path_factory.mktemp("f") / "f.safetensors"
-    write_features({"kind": "random", "raw": None}, path)
-    return str(path)
-
-
 def swept(cell: dict[str, Any], path: Path, samples: int) -> dict[str, Any]:
     sweep.write_sweep({"path": str(path), "samples": samples}, cell)
     with np.load(path) as stored:

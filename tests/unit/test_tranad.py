@@ -1,32 +1,17 @@
 import importlib
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from anomark.contracts import Spec
 from anomark.training import seeded
+from tests import series_detectors
+from tests.samples import noise
 
 tranad = importlib.import_module("anomark_methods.tranad")
-SMALL = {"steps": 5, "batch_size": 4, "width": 4, "heads": 2}
-
-
-def fitted(X: np.ndarray, seed: int = 0, **params: Any) -> Any:
-    return tranad.Method(Spec("series", X.shape[1:]), seed, "cpu", **{**SMALL, **params}).fit(X, None)
-
-
-def noise(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 12), (3, 1, 512), (69, 1, 96), (4, 55, 100), (2, 3, 1)])
-@pytest.mark.parametrize("constant", [False, True])
-def test_every_shape_is_scored(shape: tuple[int, ...], constant: bool) -> None:
-    X = np.ones(shape, np.float32) if constant else noise(*shape)
-    scores, maps = fitted(X).detect(X)
-    assert scores.shape == (len(X),) and maps.shape == (len(X), shape[2])
-    assert np.isfinite(scores).all() and np.isfinite(maps).all()
+fitted = partial(series_detectors.fitted, "tranad")
 
 
 def test_losses_are_those_of_the_two_players() -> None:

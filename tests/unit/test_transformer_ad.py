@@ -1,33 +1,16 @@
 import importlib
-from typing import Any
+from functools import partial
 
 import numpy as np
-import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from anomark.contracts import Spec
 from anomark.training import seeded
+from tests import series_detectors
+from tests.samples import noise
 
 transformer_ad = importlib.import_module("anomark_methods.transformer_ad")
-SMALL = {"steps": 3, "batch_size": 4, "width": 4, "layers": 1, "heads": 2}
-
-
-def fitted(X: np.ndarray, seed: int = 0, **params: Any) -> Any:
-    return transformer_ad.Method(Spec("series", X.shape[1:]), seed, "cpu", **{**SMALL, **params}).fit(X, None)
-
-
-def noise(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 12), (3, 1, 512), (69, 1, 96), (4, 55, 100), (2, 3, 1)])
-@pytest.mark.parametrize("constant", [False, True])
-def test_every_shape_is_scored(shape: tuple[int, ...], constant: bool) -> None:
-    X = np.ones(shape, np.float32) if constant else noise(*shape)
-    scores, maps = fitted(X).detect(X)
-    assert scores.shape == (len(X),) and maps.shape == (len(X), shape[2])
-    assert np.isfinite(scores).all() and np.isfinite(maps).all()
+fitted = partial(series_detectors.fitted, "transformer_ad")
 
 
 def test_only_the_tokens_reach_the_reconstruction() -> None:

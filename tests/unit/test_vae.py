@@ -12,6 +12,7 @@ from torch.distributions import kl_divergence as torch_kl
 
 from anomark.contracts import Diverged, Modality, Spec
 from anomark.training import seeded
+from tests.samples import noise
 
 vae = importlib.import_module("anomark_methods.vae")
 SMALL = {"steps": 3, "batch_size": 4, "width": 8, "latent": 4}
@@ -24,10 +25,6 @@ def method(X: np.ndarray, seed: int = 0, **params) -> Any:
 
 def fitted(X: np.ndarray, seed: int = 0, **params) -> Any:
     return method(X, seed, **params).fit(X, None)
-
-
-def noise(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,4 @@
 import importlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from anomark.nn.unet import ResidualBlock
 from anomark.nn.wavelet import WaveletPyramid
 from anomark.reconstruction import ReconstructionScore, best_weight
 from anomark.signal.frontend import front_end
-from anomark.stages.features import write_features
+from tests.samples import waves
 
 wavediff = importlib.import_module("anomark_methods.wavediff")
 SMALL = {"steps": 2, "batch_size": 4, "width": 8, "multipliers": [1, 2], "calls": 2}
@@ -31,19 +30,6 @@ PARTS = {
     "wavediff-no-adapter": SharedInputAdapter,
     "wavediff-no-hybrid-emb": HybridTimeEmbedding,
 }
-
-
-@pytest.fixture(scope="module")
-def f(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path: Path = tmp_path_factory.mktemp("f") / "f.safetensors"
-    write_features({"kind": "random", "raw": None}, path)
-    return str(path)
-
-
-def samples(n: int, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    wave = np.sin(np.linspace(0, 9, shape[-1]) + rng.uniform(0, 6, (n, *[1] * len(shape))))
-    return (0.5 * wave + 0.2 * rng.normal(size=(n, *shape))).clip(-1, 1).astype(np.float32)
 
 
 def method(f: str, modality: Modality, shape: tuple[int, ...], seed: int = 0, **params: Any) -> Any:
@@ -65,7 +51,7 @@ def widths(model: Any) -> list[int]:
 
 @pytest.mark.parametrize(("modality", "shape"), SHAPES)
 def test_all_modalities_are_scored_alone_as_in_a_batch_and_after_loading(f: str, modality, shape) -> None:
-    X = samples(6, shape)
+    X = waves(6, shape)
     model = method(f, modality, shape).fit(X, None)
     scores, maps = model.detect(X)
     assert scores.shape == (6,) and maps.shape == (6, *shape[1:]) and scores.dtype == maps.dtype == np.float32
@@ -116,7 +102,7 @@ def test_f_is_asked_for_only_where_it_is_used() -> None:
 
 
 def test_gradients_reach_the_network_through_f_and_leave_f_alone(f: str) -> None:
-    X = torch.from_numpy(samples(8, (3, 16, 16)))
+    X = torch.from_numpy(waves(8, (3, 16, 16)))
     model = method(f, "image", (3, 16, 16))
     model.loss_features.fit(X)
     t = torch.tensor([900, 20, 800, 700, 40, 600, 500, 400])
@@ -130,7 +116,7 @@ def test_gradients_reach_the_network_through_f_and_leave_f_alone(f: str) -> None
 
 
 def test_lambda_weighs_the_two_terms(f: str) -> None:
-    X = samples(8, (1, 12, 12))
+    X = waves(8, (1, 12, 12))
     model = method(f, "image", (1, 12, 12)).fit(X, X[:4])
     errors, _ = model.score.errors(X, model.reconstruct)
     terms = (errors / model.score.scale[0]).numpy()
@@ -141,13 +127,13 @@ def test_lambda_weighs_the_two_terms(f: str) -> None:
 
 
 def test_lambda_is_chosen_on_held_out_normals_alone(f: str) -> None:
-    X, valid = samples(12, (3, 16, 16)), samples(9, (3, 16, 16), seed=1)
+    X, valid = waves(12, (3, 16, 16)), waves(9, (3, 16, 16), seed=1)
     model = method(f, "image", (3, 16, 16), lambda_="auto", steps=20).fit(X, valid)
     weight = model.info["lambda"]
     assert 0 <= weight <= 1 and np.isclose(weight * 10, round(weight * 10), atol=1e-5)
     before = model.score.state_dict()
     before = {key: value.clone() for key, value in before.items()}
-    model.detect(samples(5, (3, 16, 16), seed=2) * 0)
+    model.detect(waves(5, (3, 16, 16), seed=2) * 0)
     assert all(torch.equal(value, before[key]) for key, value in model.score.state_dict().items())
 
 
@@ -161,7 +147,7 @@ def test_best_weight_follows_the_term_that_separates() -> None:
 
 
 def test_noise_start_is_blind_to_the_input_and_ancestral_takes_a_call_each_step(f: str) -> None:
-    X = samples(4, (1, 8, 8))
+    X = waves(4, (1, 8, 8))
     model = method(f, "image", (1, 8, 8), **{**switches("wavediff-noise-start"), "start": 20, "T": 20})
     maps = torch.from_numpy(X)
     result = model.reconstruct(maps, 0)

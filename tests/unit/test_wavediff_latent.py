@@ -1,5 +1,4 @@
 import importlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from anomark.nn.attention import SelfAttention2d
 from anomark.nn.hybrid_embedding import HybridTimeEmbedding
 from anomark.nn.unet import ResidualBlock
 from anomark.nn.wavelet import WaveletPyramid
-from anomark.stages.features import write_features
+from tests.samples import waves
 
 latent = importlib.import_module("anomark_methods.wavediff_latent")
 SMALL = {"steps": 2, "batch_size": 4, "width": 4, "multipliers": [2, 4], "times": [50, 300]}
@@ -32,19 +31,6 @@ PARTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def f(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path: Path = tmp_path_factory.mktemp("f") / "f.safetensors"
-    write_features({"kind": "random", "raw": None}, path)
-    return str(path)
-
-
-def samples(n: int, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    wave = np.sin(np.linspace(0, 9, shape[-1]) + rng.uniform(0, 6, (n, *[1] * len(shape))))
-    return (0.5 * wave + 0.2 * rng.normal(size=(n, *shape))).clip(-1, 1).astype(np.float32)
-
-
 def method(f: str, modality: Modality, shape: tuple[int, ...], seed: int = 0, **params: Any) -> Any:
     spec = Spec(modality, shape, (-1.0, 1.0) if modality == "image" else None)
     return latent.Method(spec, seed, "cpu", features=f, **{**SMALL, **params})
@@ -60,9 +46,9 @@ def widths(model: Any) -> list[int]:
 
 @pytest.mark.parametrize(("modality", "shape"), SHAPES)
 def test_all_modalities_are_scored_alone_as_in_a_batch_and_after_loading(f: str, modality, shape) -> None:
-    X = samples(6, shape)
+    X = waves(6, shape)
     model = method(f, modality, shape).fit(X, None)
-    test = samples(5, shape, seed=1)
+    test = waves(5, shape, seed=1)
     scores, maps = model.detect(test)
     assert scores.shape == (5,) and maps.ndim == len(shape)
     assert all(a == b if modality != "image" else a <= b for a, b in zip(maps.shape, (5, *shape[1:]), strict=True))
@@ -100,7 +86,7 @@ def test_f_is_asked_for_and_not_stored(f: str) -> None:
 
 
 def test_errors_are_relative_to_their_channel_and_in_series_to_their_position(f: str) -> None:
-    X = samples(30, (2, 40))
+    X = waves(30, (2, 40))
     model = method(f, "series", (2, 40), steps=20).fit(X, None)
     squared = model._squared(model._standardised(model.front(torch.from_numpy(X))))
     assert squared.shape[:2] == (60, 2)  # rows and variables, times
