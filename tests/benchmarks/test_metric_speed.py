@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
@@ -59,6 +60,20 @@ def test_aupro_by_ordering_all_pixels(benchmark: BenchmarkFixture, pixels: tuple
         return float(np.trapezoid(pro[within], fpr[within]) / 0.3)
 
     np.testing.assert_allclose(benchmark(ordered, *pixels), aupro(*pixels), atol=1e-5)
+
+
+def test_aupro_anomalib(benchmark: BenchmarkFixture, pixels: tuple[np.ndarray, np.ndarray]) -> None:
+    anomalib = pytest.importorskip("anomalib.metrics.aupro", reason="anomalib is not installed", exc_type=ImportError)
+    benchmark.group = "aupro"
+    masks, maps = torch.from_numpy(pixels[0].astype(np.int32)), torch.from_numpy(pixels[1])
+
+    def measure() -> float:
+        metric = anomalib._AUPRO(fpr_limit=0.3)
+        metric.update(maps, masks)
+        return float(metric.compute())
+
+    # It adds up millions of float32 numbers.
+    np.testing.assert_allclose(benchmark(measure), aupro(*pixels), atol=1e-5)
 
 
 def test_pixel_auroc(benchmark: BenchmarkFixture, pixels: tuple[np.ndarray, np.ndarray]) -> None:
