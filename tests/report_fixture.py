@@ -58,6 +58,14 @@ DATASETS: dict[str, tuple[str, str, str]] = {
     "ucr-ECG200": ("ECG200", "series", "window"),
     "series": ("Synthetic series", "series", "point"),
 }
+#: Variants, which a test asks for: base, protocol, and the parameters that differ from the base's.
+VARIANTS: dict[str, tuple[str, str, dict[str, float]]] = {
+    "textures-contaminated-5": ("textures", "5% contaminated", {"contamination": 0.05}),
+    "textures-contaminated-10": ("textures", "10% contaminated", {"contamination": 0.1}),
+    "textures-train-50": ("textures", "50% of training", {"train_share": 0.5}),
+    "series-train-50": ("series", "50% of training", {"train_share": 0.5}),
+    "ucr-ECG200-swapped": ("ucr-ECG200", "normal class swapped", {"swapped": 1}),
+}
 #: (dataset, method, seed) -> status, reason; seed None stands for every seed.
 BAD = {
     ("mvtec-metal_nut", "vae", None): ("failed", "ValueError: expected 3 channels & got 1 <shape (1, 64, 64)>"),
@@ -93,7 +101,8 @@ def write_evaluation(root: Path, datasets: Sequence[str] = tuple(DATASETS)) -> t
 
 
 def write_dataset(folder: Path, dataset: str, rng: np.random.Generator) -> None:
-    label, modality, level = DATASETS[dataset]
+    base, protocol, params = VARIANTS.get(dataset, (dataset, "", {}))
+    label, modality, level = DATASETS[base]
     metrics, outcomes, roc = [], [], []
     for entry in METHODS:
         method = entry["id"]
@@ -174,7 +183,7 @@ def write_dataset(folder: Path, dataset: str, rng: np.random.Generator) -> None:
         write_windows(folder / "series.npz", rng)
     summary = {
         "dataset": dataset,
-        "label": label,
+        "label": f"{label}, {protocol}" if protocol else label,
         "modality": modality,
         "level": level,
         "normal_class": "good" if modality == "image" else "1",
@@ -190,8 +199,9 @@ def write_dataset(folder: Path, dataset: str, rng: np.random.Generator) -> None:
         "shape": [3, 64, 64] if modality == "image" else [1, 48],
         "window": 48 if level == "point" else None,
         "stride": 4 if level == "point" else None,
-        "base": dataset,
-        "protocol": "",
+        "base": base,
+        "protocol": protocol,
+        "params": {"contamination": 0.0, "train_share": 1.0} | params,
         "random_band": [0.42, 0.58],
         "seeds": SEEDS,
         "f": None,

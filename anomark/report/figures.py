@@ -19,6 +19,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
@@ -31,6 +32,7 @@ from anomark.report.critical_difference import diagram
 from anomark.report.formats import number
 from anomark.report.rank_tests import fields
 from anomark.report.results import ORACLE, PAPER_COLUMNS, Results, average
+from anomark.report.sensitivity import AXES, protocol_curve
 from anomark.report.tables import ablation_changes, protocol
 
 INK = "#1f2328"
@@ -144,6 +146,9 @@ def _figures(results: Results) -> Iterator[tuple[str, str, str, Figure, str, str
             yield f"ranks-{field.name.replace(', ', '-').replace(' ', '-')}", "", "ranks", *diagram(results, field)
     for method in results.sweep.dropna(subset=["auroc"])["method"].unique():
         yield f"sweep-{method}", "", "sweep", *setting_curves(results, method)
+    for base in results.variants:
+        if base in results.datasets and any(len(protocol_curve(results, base, axis)) for axis in AXES):
+            yield f"{base}-protocol", base, "protocol", *protocol_curves(results, base)
 
 
 def _load(path: Path) -> dict[str, Array]:
@@ -454,6 +459,50 @@ def setting_curves(results: Results, method: str) -> tuple[Figure, str, str]:
     alt = f"Curves of the AUROC of {results.methods[method].label} over network calls, T′, λ and start; at its own "
     alt += "setting " + ", ".join(f"{results.label(str(d))} {number(value)}" for d, value in at_own.items()) + "."
     return figure, caption, alt
+
+
+def protocol_curves(results: Results, dataset: str) -> tuple[Figure, str, str]:
+    """AUROC over the contamination of the training set and over its size, a panel each, a line a method."""
+    curves = {axis: points for axis in AXES if len(points := protocol_curve(results, dataset, axis))}
+    available = [m for m in results.methods if any((points["method"] == m).any() for points in curves.values())]
+    methods = shown(results, dataset, available, MAX_CURVES)
+    palette = colours(results, methods)
+    labels = {m: f"{results.methods[m].label} {number(results.score(dataset, m).mean)}" for m in methods}
+    figure, panels = plt.subplots(1, len(curves), figsize=(1.6 + 3.6 * len(curves), 3.0), sharey=True, squeeze=False)
+    for (axis, points), axes in zip(curves.items(), panels[0], strict=True):
+        axes.axhspan(*results.datasets[dataset]["random_band"], color=GREY, alpha=0.18, linewidth=0)
+        axes.axhline(0.5, color=INK, linewidth=0.6)
+        for method in methods:
+            dashed = (0, (4, 2)) if results.methods[method].is_control else "-"
+            sns.lineplot(
+                points[points["method"] == method], x="x", y="auroc", errorbar=("pi", 100), err_kws={"linewidth": 0},
+                color=palette[method], linestyle=dashed, marker="o", markersize=4, linewidth=1.4, label=labels[method],
+                legend=False, ax=axes,
+            )  # fmt: skip
+        ticks = sorted(points["x"].unique())
+        if axis == "train_share":
+            axes.set_xscale("log")
+        axes.set_xticks(ticks, [f"{x:g}" for x in ticks])
+        axes.minorticks_off()
+        axes.yaxis.set_major_formatter(lambda value, _: number(value, 1))
+        axes.set(xlabel=AXES[axis], ylabel="AUROC")
+    handles, names = panels[0, -1].get_legend_handles_labels()
+    panels[0, -1].legend(handles, names, title="AUROC at 0, 100%", bbox_to_anchor=(1.02, 1.03), loc="upper left")
+    caption = (
+        f"{results.label(dataset)}: the methods trained again on a training set of which a part is anomalous, and on a "
+        "part of it; the test rows stay. Means over seeds, bands: their range; dashed: the best control; grey: 95% of "
+        f"random scores. At 0 and 100%: {protocol(results, [dataset])}"
+    )
+    alt = f"Curves of AUROC on {results.label(dataset)}. "
+    for axis, points in curves.items():
+        ends = points[points["x"].isin([points["x"].min(), points["x"].max()])].groupby(["method", "x"])["auroc"].mean()
+        at = {m: ends[m] for m in methods if ends.index.get_level_values("method").isin([m]).sum() == 2}
+        alt += f"{AXES[axis]} from {points['x'].min():g} to {points['x'].max():g}: "
+        alt += ", ".join(
+            f"{results.methods[m].label} {number(v.iloc[0])} to {number(v.iloc[-1])}" for m, v in at.items()
+        )
+        alt += ". "
+    return figure, caption, alt.strip()
 
 
 def _setting_points(table: pd.DataFrame) -> Iterator[pd.DataFrame]:

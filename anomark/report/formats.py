@@ -181,6 +181,7 @@ _LATEX = {
     "†": r"\dag{}",
     "≈": r"$\approx$",
     "≥": r"$\ge$",
+    "τ": r"$\tau$",
     "·": r"\textperiodcentered{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",

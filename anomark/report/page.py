@@ -85,7 +85,7 @@ def write_page(results: Results, tables: list[Table], pictures: list[Picture], p
             to_html=lambda table: Markup(to_html(table)),
             pictures={
                 kind: [p for p in pictures if p.kind == kind]
-                for kind in ("bars", "wide", "ablation", "ranks", "cost", "sweep")
+                for kind in ("bars", "wide", "ablation", "ranks", "cost", "sweep", "protocol")
             },
             embed=embed,
             facts=facts,

@@ -22,6 +22,7 @@ from anomark.report.page import write_page
 from anomark.report.published import published_table
 from anomark.report.rank_tests import rank_table
 from anomark.report.results import Results, load_results
+from anomark.report.sensitivity import sensitivity_table
 from anomark.report.tables import ablation_table, alarm_table, leaderboard, modality_table, protocol, reading_table
 
 PUBLISHED = ROOT / "reports" / "published"
@@ -53,7 +54,10 @@ def build_tables(results: Results) -> list[Table]:
         tables.append(modality_table(results, "audio"))
     tables += [published_table(results), audit_table(results)]
     tables += [comparison_table(results, protocol(results, [*results.datasets])), rank_table(results)]
-    return [*tables, reading_table(results), alarm_table(results), leaderboard(results)]
+    tables.append(reading_table(results))
+    if results.variants:
+        tables.append(sensitivity_table(results))
+    return [*tables, alarm_table(results), leaderboard(results)]
 
 
 def write_tidy(results: Results, folder: Path) -> None:

@@ -141,6 +141,21 @@ def test_a_seed_trains_that_seed_alone(copy: Checkout) -> None:
     assert planned_cells(copy, suite) == ["random_score", "random_score", "vae", "vae"]
 
 
+def test_a_variant_of_a_dataset_runs_beside_it_and_stays_in_its_section(copy: Checkout) -> None:
+    keep = {"constant", "nearest_train"}
+    suite = tiny(copy, keep, datasets="[beats, beats-train-50]")
+    assert planned_cells(copy, suite) == sorted(keep), "the cells of beats are there"
+    done = copy.snakemake("--configfile", suite)
+    assert done.returncode == 0, done.stdout
+    metrics = pd.read_csv(copy.path / "results/tiny/metrics.csv")
+    auroc = metrics[(metrics.metric == "auroc") & (metrics.method == "nearest_train")].set_index("dataset").value
+    assert set(auroc.index) == {"beats", "beats-train-50"} and auroc["beats-train-50"] > 0.8
+    tables = copy.path / "reports/tiny/tables"
+    assert pd.read_csv(tables / "sensitivity.csv").variant.tolist() == ["beats", "beats-train-50"]
+    assert all("train-50" not in (tables / f"{name}.csv").read_text() for name in ("table2", "leaderboard", "ranks"))
+    assert "Protocol sensitivity" in (copy.path / "reports/tiny/index.html").read_text()
+
+
 def test_a_deleted_cell_comes_back(copy: Checkout) -> None:
     (folder,) = (copy.path / "results/cells/beats/nearest_train").iterdir()
     before = copy.cells()

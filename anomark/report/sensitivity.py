@@ -1,0 +1,141 @@
+"""How far the protocol, and not the method, moves the order: variants of a dataset, other readings of its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import kendalltau
+
+from anomark.report.formats import Cell, Column, Row, Table, number
+from anomark.report.results import ORACLE, PAPER_COLUMNS, RANDOM, Results
+from anomark.report.tables import READINGS, protocol
+
+#: Parameters of a dataset over which AUROC is drawn, and what their axis says.
+AXES = {"contamination": "anomalies in training, %", "train_share": "training data, %"}
+
+
+def agreement(first: Mapping[str, float], second: Mapping[str, float]) -> float | None:
+    """Kendall's tau-b of the orders of the methods that both have: 1 the same order, -1 the reverse.
+
+    Scores that are equal to three digits are tied, as they are in every ranking here. None where an order is undefined:
+    fewer than two methods, or all of them tied.
+    """
+    common = [method for method in first if method in second]
+    if len(common) < 2:
+        return None
+    tau = kendalltau(*([round(scores[method], 3) for method in common] for scores in (first, second))).statistic
+    return None if np.isnan(tau) else float(tau)
+
+
+def protocols(results: Results, base: str) -> list[tuple[str, str, str]]:
+    """Name, dataset and metric of each protocol of one dataset: the headline's, its variants, readings of a series."""
+    found = [("headline", base, "auroc")]
+    found += [(results.summaries[variant]["protocol"], variant, "auroc") for variant in results.variants[base]]
+    if results.datasets[base]["level"] == "point":
+        found += [(name, base, metric) for metric, name in READINGS.items()]
+    return found
+
+
+def sensitivity_table(results: Results) -> Table:
+    """The paper's methods on each dataset that has variants, a row a protocol, and how much of their order is left."""
+    bases = [base for base in results.variants if base in results.datasets]
+    paper = {m: label for modality in results.modalities for m, label in PAPER_COLUMNS[modality].items()}
+    columns = [Column("Dataset", numeric=False), Column("Protocol", numeric=False)]
+    columns += [Column(label) for label in paper.values()]
+    columns += [Column("Best control"), Column("Random"), Column("τ")]
+    rows, data = [], []
+    for base in bases:
+        modality = results.datasets[base]["modality"]
+        headline: dict[str, float] = {}
+        for name, dataset, metric in protocols(results, base):
+            means = {
+                m: mean
+                for m in results.methods
+                if m != ORACLE and (mean := results.score(dataset, m, metric).mean) is not None
+            }
+            if metric != "auroc" and not means:
+                continue
+            of_paper = {m: means[m] for m in PAPER_COLUMNS[modality] if m in means}
+            headline = headline or of_paper
+            tau = agreement(headline, of_paper)
+            cells = [Cell(results.label(base)), Cell(name)]
+            for method in paper:
+                rank = None
+                if method in of_paper:
+                    rank = 1 + sum(round(value, 3) > round(of_paper[method], 3) for value in of_paper.values())
+                cells.append(_cell(results, dataset, method, metric, rank))
+            cells += [_control(results, means, metric), _random(means, metric)]
+            cells.append(Cell("–", tone="quiet") if tau is None else Cell(number(tau, 2), sort=round(tau, 6)))
+            rows.append(Row(cells, base, modality))
+            data.append(_record(results, base, name, dataset, metric) | {"tau": tau, "methods": len(of_paper)})
+    caption = (
+        "The paper's methods under other protocols: variants of the data, trained anew, by AUROC; of a series also "
+        "other readings of the headline's scores. All have the same test rows. Higher is better; small print: rank. "
+        "τ: Kendall's rank correlation (τ-b) of the methods' order with the headline's, 1 the same, −1 the reverse; of "
+        f"five methods one exchange of neighbours takes .2. Headline: {protocol(results, bases)}"
+    )
+    notes = [
+        f"{', '.join(results.label(v) for v in variants)}: without a number for {base} nothing to compare with."
+        for base, variants in results.variants.items()
+        if base not in results.datasets
+    ]
+    frame = pd.DataFrame(data) if data else pd.DataFrame(columns=["dataset", "protocol"])
+    return Table("sensitivity", "Protocol sensitivity", caption, columns, rows, frame, notes)
+
+
+def _text(value: float, metric: str) -> str:
+    return number(value, 0 if metric.startswith("nab_") else 3)
+
+
+def _cell(results: Results, dataset: str, method: str, metric: str, rank: int | None) -> Cell:
+    score = results.score(dataset, method, metric)
+    if score.mean is None:
+        expected = metric != "auroc" or score.status in ("n/a", "not in suite")
+        return Cell("–" if expected else score.status, title=score.reason, tone="quiet" if expected else "status")
+    return Cell(_text(score.mean, metric), note=f"rank {rank}" * bool(rank), sort=round(score.mean, 6), best=rank == 1)
+
+
+def _control(results: Results, means: Mapping[str, float], metric: str) -> Cell:
+    controls = [m for m in means if results.methods[m].is_control]
+    if not controls:
+        return Cell("–", tone="quiet")
+    best = max(controls, key=lambda m: means[m])
+    return Cell(_text(means[best], metric), note=results.methods[best].label, sort=round(means[best], 6))
+
+
+def _random(means: Mapping[str, float], metric: str) -> Cell:
+    value = next((means[m] for m in RANDOM if m in means), None)
+    return Cell("–", tone="quiet") if value is None else Cell(_text(value, metric), sort=round(value, 6), tone="quiet")
+
+
+def _record(results: Results, base: str, name: str, dataset: str, metric: str) -> dict[str, Any]:
+    """For machines: every method and control of the suite, its mean and its range over seeds."""
+    record: dict[str, Any] = {"dataset": base, "protocol": name, "variant": dataset, "metric": metric}
+    for method in results.methods:
+        score = results.score(dataset, method, metric)
+        record |= {method: score.mean, f"{method} low": score.low, f"{method} high": score.high}
+    return record
+
+
+def protocol_curve(results: Results, base: str, axis: str) -> pd.DataFrame:
+    """AUROC over one parameter, the dataset among its variants that differ in nothing else: method, x in %, auroc.
+
+    One row a seed; empty where no variant moves the parameter.
+    """
+    own = results.summaries[base]["params"]
+    points = {base: own.get(axis)}
+    for variant in results.variants.get(base, ()):
+        params = results.summaries[variant].get("params", own)
+        if {name for name, value in params.items() if value != own.get(name)} == {axis}:
+            points[variant] = params[axis]
+    rows = [
+        {"method": method, "x": 100 * x, "auroc": value}
+        for dataset, x in points.items()
+        for method in results.methods
+        for value in results.score(dataset, method).values
+        if len(points) > 1 and x is not None
+    ]
+    return pd.DataFrame(rows, columns=["method", "x", "auroc"]).sort_values(["method", "x"], ignore_index=True)

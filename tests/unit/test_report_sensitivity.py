@@ -1,0 +1,130 @@
+"""Variants of datasets stand in one table and its pictures, in the tables, means, ranks and verdict of none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from anomark.dropins import ROOT
+from anomark.report.figures import STYLE, protocol_curves
+from anomark.report.formats import FORMATS, Table, number, render
+from anomark.report.results import Results, load_results
+from anomark.report.sensitivity import agreement, protocol_curve, sensitivity_table
+from anomark.report.verdict import verdict
+from anomark.stages.report import build_tables
+from tests.report_fixture import DATASETS, VARIANTS, write_evaluation
+
+PUBLISHED = ROOT / "reports" / "published"
+
+
+def load(root: Path, *datasets: str) -> Results:
+    return load_results(*write_evaluation(root, datasets), PUBLISHED)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return load(tmp_path_factory.mktemp("suite"), *DATASETS, *VARIANTS)
+
+
+@pytest.fixture(scope="module")
+def table(results: Results) -> Table:
+    return sensitivity_table(results)
+
+
+@pytest.mark.parametrize(
+    ("second", "tau"),
+    [
+        ((1, 2, 3, 4, 5), 1.0),
+        ((2, 1, 3, 4, 5), 0.8),  # 1 of 10 pairs is discordant
+        ((5, 4, 3, 2, 1), -1.0),
+        ((1.0001, 2, 3, 4, 5), 1.0),
+        ((1, 1.0004, 3, 4, 5), 9 / np.sqrt(10 * 9)),  # equal to three digits: tied, tau-b
+        ((7, 7, 7, 7, 7), None),
+    ],
+)
+def test_agreement_is_kendalls_tau(second: tuple[float, ...], tau: float | None) -> None:
+    names = "abcde"
+    found = agreement(dict(zip(names, (1, 2, 3, 4, 5), strict=True)), dict(zip(names, second, strict=True)))
+    assert found == (None if tau is None else pytest.approx(tau))
+
+
+def test_agreement_is_over_the_methods_that_both_have() -> None:
+    assert agreement({"a": 1, "b": 2, "c": 3}, {"c": 1, "a": 2, "d": 9}) == -1
+    assert agreement({"a": 1, "b": 2}, {"b": 2}) is None
+
+
+def test_a_variant_changes_nothing_but_its_own_section(results: Results, tmp_path: Path) -> None:
+    plain = load(tmp_path, *DATASETS)
+    tables = {t.name: t for t in build_tables(plain)}
+    varied = {t.name: t for t in build_tables(results)}
+    assert "sensitivity" not in tables and set(varied) == {*tables, "sensitivity"}
+    for name, unchanged in tables.items():
+        assert all(render(varied[name], form) == render(unchanged, form) for form in FORMATS), name
+    assert verdict(results)[1:] == verdict(plain)[1:], "after the count of cells"
+
+
+def test_a_row_a_protocol_and_its_tau(results: Results, table: Table) -> None:
+    rows = table.data.set_index(["dataset", "protocol"])
+    assert list(rows.loc["textures"].index) == ["headline", "5% contaminated", "10% contaminated", "50% of training"]
+    assert {"headline", "50% of training", "VUS-PR", "Point-adjusted F1"} <= set(rows.loc["series"].index)
+    assert list(rows.loc["ucr-ECG200"].index) == ["headline", "normal class swapped"]
+    paper = ("vae", "autoformer", "ddpm", "wavediff")
+    means = [{m: results.score(d, m).mean for m in paper} for d in ("series", "series-train-50")]
+    assert rows.loc[("series", "50% of training"), "tau"] == pytest.approx(agreement(*means))
+    assert rows.loc[("series", "headline"), "tau"] == 1
+    # In the example VUS-ROC is AUROC, point-adjusted F1 falls with it (two of them to the same three digits), and
+    # all methods have one NAB score.
+    assert rows.loc[("series", "VUS-ROC"), "tau"] == 1 and rows.loc[("series", "Point-adjusted F1"), "tau"] < -0.9
+    assert np.isnan(rows.loc[("series", "NAB, low FN"), "tau"])
+    assert rows.loc[("series", "50% of training"), "wavediff"] == pytest.approx(means[1]["wavediff"])
+    assert np.isnan(rows.loc[("textures", "headline"), "ddpm"]), "its cells ran out of memory"
+
+
+def test_readers_see_ranks_the_bar_and_the_random_control(results: Results, table: Table) -> None:
+    headers = [column.header for column in table.columns]
+    row = next(r for r in table.rows if r.cells[1].text == "Point-adjusted F1")
+    cells = dict(zip(headers, row.cells, strict=True))
+    assert cells["Random"].text == number(results.score("series", "random_score", "point_adjusted_f1").mean)
+    assert cells["τ"].text == "−.91" and cells["Ours"].note == "rank 4"
+    assert cells["PatchSVDD"].text == "–", "it takes no series"
+    assert next(r for r in table.rows if r.dataset == "textures").cells[headers.index("DDPM")].text == "oom"
+    assert "same test rows" in table.caption and "3 seeds (Student t)" in table.caption
+    assert r"$\tau$" in render(table, "tex") and "τ" in render(table, "md")
+
+
+def test_a_variant_without_its_base_is_named(results: Results) -> None:
+    alone = replace(results, suite=results.suite | {"datasets": ["series", "textures-train-50"]})
+    table = sensitivity_table(alone)
+    assert not table.rows and table.notes == [
+        "Textures, 50% of training: without a number for textures nothing to compare with."
+    ]
+
+
+def test_curves_move_one_parameter_at_a_time(results: Results) -> None:
+    points = protocol_curve(results, "textures", "contamination").query("method == 'wavediff'")
+    assert points["x"].tolist() == [0] * 3 + [5] * 3 + [10] * 3
+    assert sorted(points.query("x == 10")["auroc"]) == sorted(
+        results.score("textures-contaminated-10", "wavediff").values
+    )
+    assert set(protocol_curve(results, "textures", "train_share")["x"]) == {50, 100}
+    assert protocol_curve(results, "series", "contamination").empty
+    assert protocol_curve(results, "ucr-ECG200", "train_share").empty
+
+
+def test_the_picture_has_a_panel_an_axis_and_a_line_a_method(results: Results) -> None:
+    with plt.rc_context(STYLE):
+        figure, caption, alt = protocol_curves(results, "textures")
+        contamination, share = figure.axes
+        assert [t.get_text() for t in contamination.get_xticklabels()] == ["0", "5", "10"]
+        assert [t.get_text() for t in share.get_xticklabels()] == ["50", "100"]
+        names = {text.get_text().rsplit(" ", 1)[0] for text in share.get_legend().get_texts()}
+        assert {"VAE", "Ours", "PatchCore", "1-NN"} <= names
+        line = next(line for line in contamination.lines if line.get_label().startswith("Ours"))
+        expected = [results.score(d, "wavediff").mean for d in ("textures", *list(VARIANTS)[:2])]
+        np.testing.assert_allclose(line.get_ydata(), expected)
+        assert "Level: image" in caption and "VAE" in alt and "0 to 10" in alt
+        plt.close(figure)
