@@ -47,6 +47,11 @@ def test_sensitivity_holds_the_rows_of_the_papers_tables_and_variants_with_their
     assert {base for base in bases.values() if base} == {dataset for dataset, base in bases.items() if not base}
 
 
+def test_sensitivity_fits_half_an_hour_on_two_cores(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANOMARK_DATA", str(data_root))
+    assert Plan(config.load("sensitivity")).core_seconds < 3600
+
+
 def test_no_pattern_of_a_suite_reaches_a_variant() -> None:
     for name in set(config.suites()) - {"sensitivity"}:
         assert not any(registry.find_dataset(d.id).protocol for d in plan._select_datasets(config.load(name)))
