@@ -23,6 +23,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.transforms import Bbox
 
 from anomark.contracts import Array
@@ -30,6 +31,7 @@ from anomark.metrics.ranking import precision_recall
 from anomark.metrics.settings import OWN
 from anomark.report.critical_difference import diagram
 from anomark.report.formats import number
+from anomark.report.injections import event_examples, hatch, kinds, severity_curves
 from anomark.report.rank_tests import fields
 from anomark.report.results import ORACLE, PAPER_COLUMNS, Results, average
 from anomark.report.sensitivity import AXES, protocol_curve
@@ -136,7 +138,12 @@ def _figures(results: Results) -> Iterator[tuple[str, str, str, Figure, str, str
             yield f"{dataset}-gallery", dataset, "wide", *gallery(results, dataset, _load(stored / "gallery.npz"))
         if (stored / "series.npz").exists():
             draw = series_tracks if summary["level"] == "point" else window_examples
-            yield f"{dataset}-series", dataset, "wide", *draw(results, dataset, _load(stored / "series.npz"))
+            examples = _load(stored / "series.npz")
+            yield f"{dataset}-series", dataset, "wide", *draw(results, dataset, examples)
+            if kinds(examples):
+                name = results.label(dataset)
+                yield f"{dataset}-injections", dataset, "wide", *event_examples(examples, name)
+                yield f"{dataset}-severity", dataset, "wide", *severity(results, dataset)
     if any(ablation_changes(results, modality) for modality in ("image", "series")):
         yield "ablation", "", "ablation", *ablation_bars(results)
     if any(len(cost_points(results, modality)) for modality in results.modalities):
@@ -599,10 +606,19 @@ def series_tracks(results: Results, dataset: str, stored: dict[str, Array]) -> t
         height_ratios=[1.6, *[1.0] * len(methods)],
         squeeze=False,
     )
-    bands = _runs(labels)
+    bands = [(start, stop, ORANGE) for start, stop in _runs(labels)]
+    if kind_colours := kinds(stored):
+        bands = [
+            (int(first), int(last) + 1, kind_colours[kind])
+            for first, last, kind in zip(stored["first"], stored["last"], stored["kind"].tolist(), strict=True)
+        ]
+        hatch(panels[0, 0], stored["left_out"], np.arange(len(labels)))
+        patches = [Patch(color=colour, alpha=0.28) for colour in kind_colours.values()]
+        names = [kind.replace("_", " ") for kind in kind_colours]
+        figure.legend(patches, names, loc="outside upper right", ncols=len(names), fontsize=8)
     for axes, method in zip(panels[:, 0], [None, *methods], strict=True):
-        for start, stop in bands:
-            axes.axvspan(start, max(stop, start + len(labels) / MAX_COLUMNS), color=ORANGE, alpha=0.28, linewidth=0)
+        for start, stop, colour in bands:
+            axes.axvspan(start, max(stop, start + len(labels) / MAX_COLUMNS), color=colour, alpha=0.28, linewidth=0)
         values = series[:, 0] if method is None else stored[f"score:{method}"]
         time, envelope = decimate(values, MAX_COLUMNS)
         axes.plot(time, envelope, color=INK if method is None else palette[method], linewidth=0.7)
@@ -615,9 +631,22 @@ def series_tracks(results: Results, dataset: str, stored: dict[str, Array]) -> t
         axes.margins(x=0.005)
     panels[-1, 0].set_xlabel("test step")
     channels = f" (channel 1 of {series.shape[1]})" if series.shape[1] > 1 else ""
-    caption = f"The test series{channels} and the point scores of the first seed; orange bands: labelled anomalies."
+    caption = f"The test series{channels} and the point scores of the first seed; "
+    caption += (
+        "bands: injected anomalies by kind; hatched: steps left out of scoring."
+        if kind_colours
+        else ("orange bands: labelled anomalies.")
+    )
     alt = f"{results.label(dataset)}: {len(bands)} labelled anomalies over {len(labels)} steps, with the scores of "
     return figure, caption, alt + (", ".join(results.methods[m].label for m in methods) or "no method") + "."
+
+
+def severity(results: Results, dataset: str) -> tuple[Figure, str, str]:
+    """The severity curves of a dataset with injected anomalies."""
+    table = pd.read_csv(results.evaluation / dataset / "severity.csv")
+    methods = shown(results, dataset, list(table["method"].unique()), MAX_CURVES)
+    labels = {method: results.methods[method].label for method in methods}
+    return severity_curves(table, labels, colours(results, methods), results.label(dataset))
 
 
 def window_examples(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[Figure, str, str]:

@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from anomark.metrics.range_based import range_based
 from anomark.metrics.ranking import auroc, average_precision, best_threshold, random_band, roc_points
 from anomark.metrics.region import aupro
 from anomark.metrics.settings import rank_settings
+from anomark.metrics.severity import by_severity
 from anomark.metrics.vus import vus
 from anomark.seeds import seed_of
 
@@ -59,7 +60,8 @@ def evaluate(plan: dict[str, Any], dataset: str, out: Path) -> None:
     metrics.csv (dataset, method, seed, metric, value, level), outcomes.csv (one row a cell, and one for each method
     that doesn't apply), roc.csv, sweep.csv (settings of stored diffusion models), summary.json, bootstrap.npz (a
     method's AUROC, mean over seeds, on each replicate of the test set: the same replicates for all methods), and
-    gallery.npz (images) or series.npz. Of a refused dataset only outcomes.csv and summary.json say anything.
+    gallery.npz (images) or series.npz; of injected anomalies severity.csv too. Of a refused dataset only outcomes.csv
+    and summary.json say anything.
     """
     job = plan["data"][dataset]
     meta = json.loads((Path(job["folder"]) / "meta.json").read_text())
@@ -117,11 +119,13 @@ def _measure(
     dataset, folder = meta["dataset"], Path(job["folder"])
     truth = np.load(job["labels"])
     masks = truth.get("masks")
-    measured = _Measured(meta, truth["labels"], masks, truth.get("groups"), truth.get("left_out"))
+    events = json.loads(str(truth["recipe"]))["events"] if "recipe" in truth else []
+    measured = _Measured(meta, truth["labels"], masks, truth.get("groups"), truth.get("left_out"), events)
     labels = measured.labels
 
     metrics: list[dict[str, Any]] = []
     curves: list[dict[str, Any]] = []
+    severity: list[dict[str, Any]] = []
     first: dict[str, tuple[Array, Array | None]] = {}
     scores: dict[str, list[Array]] = {}
     for cell, record in cells:
@@ -140,6 +144,7 @@ def _measure(
         merged = measured.merge(score)
         held_out = None if valid is None else measured.merge_held_out(valid)
         metrics += [known | row for row in measured.metrics(merged, map_, held_out)]
+        severity += [known | row for row in by_severity(events, merged, measured.scored)]
         fpr, tpr = roc_points(labels, merged)
         curves += [known | {"fpr": x, "tpr": y} for x, y in zip(fpr, tpr, strict=True)]
         first.setdefault(cell["method"], (merged, map_))
@@ -151,6 +156,8 @@ def _measure(
         for row in measured.metrics(labels.astype(np.float64), oracle, None)
     ]
     _write_tables(work, metrics, curves, list(_swept(plan, dataset, measured)), measured.replicates(scores))
+    if severity:
+        pd.DataFrame(severity).to_csv(work / "severity.csv", index=False)
     measured.write_examples(folder, first, work)
     params = {cell["method"]: record["params"] for cell, record in cells}
     return _summary(plan, job, meta, measured) | {"method_params": params}
@@ -181,9 +188,11 @@ class _Measured:
         masks: Array | None,
         groups: Array | None,
         left_out: Array | None = None,
+        events: Sequence[dict[str, Any]] = (),
     ) -> None:
-        self.meta, self.masks, self.groups = meta, masks, groups
+        self.meta, self.masks, self.groups, self.events = meta, masks, groups, events
         self.steps, self.scored = len(labels), np.ones(len(labels), dtype=bool) if left_out is None else ~left_out
+        self.all_labels = labels
         self.labels = labels[self.scored]  # steps where the owner's data is in doubt count for nobody
         self.level = meta["level"]
         self.starts = None if meta["test_starts"] is None else np.asarray(meta["test_starts"])
@@ -274,8 +283,14 @@ class _Measured:
         """What the figures draw: chosen by label and row, never by score, so that no method is flattered."""
         test = np.load(folder / "test.npy", mmap_mode="r")
         if self.level == "point":
-            scores = {f"score:{method}": merged.astype(np.float32) for method, (merged, _) in first.items()}
-            arrays = {"series": np.asarray(test)[self.scored], "labels": self.labels, **scores}
+            arrays = {"series": np.asarray(test), "labels": self.all_labels}
+            for method, (merged, _) in first.items():
+                arrays[f"score:{method}"] = np.full(self.steps, np.nan, dtype=np.float32)
+                arrays[f"score:{method}"][self.scored] = merged
+            if self.events:
+                names = ("kind", "first", "last", "amplitude")
+                arrays |= {name: np.array([event[name] for event in self.events]) for name in names}
+                arrays |= {"channel": np.array([e["channels"][0] for e in self.events]), "left_out": ~self.scored}
             np.savez(out / "series.npz", **arrays)  # type: ignore[arg-type]
             return
         anomalous, normal = np.flatnonzero(self.labels), np.flatnonzero(self.labels == 0)

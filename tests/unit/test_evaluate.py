@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from anomark.metrics.bootstrap import compare
+from anomark.metrics.severity import by_severity
 from anomark.signal.windows import window_starts
 from anomark.stages.evaluate import evaluate
 from anomark.stages.score import save_scores
@@ -142,3 +143,53 @@ def test_series_get_vus_and_blocks(tmp_path: Path) -> None:
     assert (oracle.drop([*oracle.filter(like="nab_").index, "false_alarm_rate_oracle"]) == 1).all()
     # Means of four windows vary half as much as one: a threshold for windows would never be reached by a normal point.
     assert 0 < found["false_alarm_rate_held_out"] < 0.15 and found["recall_held_out"] > 0.9
+
+
+def test_injected_anomalies_are_measured_by_kind_and_amplitude_and_kept_for_the_figures(tmp_path: Path) -> None:
+    length, steps = 20, 2000
+    recipe = (("outage", 200, 9), ("flatline", 600, 3.5), ("outage", 1000, 12), ("dip", 1500, 4))
+    events = [
+        {"kind": kind, "first": first, "last": first + 39, "channels": [0], "amplitude": amplitude}
+        for kind, first, amplitude in recipe
+    ]
+    labels, left_out = np.zeros(steps, dtype=np.uint8), np.arange(steps) % 100 < 30
+    for event in events:
+        labels[event["first"] : event["last"] + 1] = 1
+    starts = window_starts(steps, length, 5)
+    outage = np.zeros(steps, dtype=bool)
+    outage[200:240] = outage[1000:1040] = True
+    score = np.array([outage[start : start + length].mean() for start in starts])
+    meta = {"level": "point", "modality": "series", "shape": [1, length], "n_test": len(starts)}
+    meta |= {"window": length, "stride": 5, "test_starts": starts.tolist()}
+    meta |= {"train_starts": [0, 5, 10], "valid": [2]}
+    truth = {"labels": labels, "left_out": left_out, "recipe": np.array(json.dumps({"seed": 0, "events": events}))}
+    out = stored(tmp_path / "a", meta, truth, {"good": 9 * score, "poor": 0 * score, "once": 0 * score})
+    table = pd.read_csv(out / "severity.csv")
+    assert set(table["method"]) == set(SEEDS) and len(table) == 7 * (3 + 4), "seven cells, three kinds, four ranges"
+    good = table.query("method == 'good' and seed == 0").set_index("group")
+    assert good.loc["outage", "events"] == 2 and good.loc["outage", "amplitude"] == 10.5
+    assert good.loc["outage", "auroc"] > 0.95 and good.loc["flatline", "auroc"] < 0.7
+    ranges = good[good["by"] == "amplitude"]
+    assert ranges["amplitude"].tolist() == [3.5, 4, 9, 12]
+    assert (ranges["auroc"] > 0.95).tolist() == [False, False, True, True]
+    with np.load(out / "series.npz") as drawn:
+        assert len(drawn["series"]) == steps and np.array_equal(drawn["left_out"], left_out)
+        assert np.array_equal(np.isnan(drawn["score:good"]), left_out), "what is not scored has no score to draw"
+        assert drawn["kind"].tolist() == ["outage", "flatline", "outage", "dip"]
+
+
+def test_severity_counts_the_steps_of_its_events_and_every_normal_step() -> None:
+    rng = np.random.default_rng(0)
+    scored, scores = rng.random(300) < 0.8, rng.random(300)
+    events = [
+        {"kind": "a", "first": 10, "last": 29, "amplitude": 5.0},
+        {"kind": "b", "first": 100, "last": 139, "amplitude": 3.0},
+    ]
+    rows = {row["group"]: row for row in by_severity(events, scores[scored], scored)}
+    assert [*rows] == ["a", "b", "3–3", "5–5"]
+    steps = np.arange(300)
+    normal = scored & ~((steps >= 10) & (steps < 30)) & ~((steps >= 100) & (steps < 140))
+    inside = scored & (steps >= 10) & (steps < 30)
+    wins = (scores[inside][:, None] > scores[normal]).mean()
+    assert rows["a"]["auroc"] == rows["5–5"]["auroc"] == pytest.approx(wins)
+    assert not list(by_severity([], scores[scored], scored))

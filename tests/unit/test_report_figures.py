@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,7 +13,18 @@ import pytest
 from matplotlib.text import Annotation
 
 from anomark.dropins import ROOT
-from anomark.report.figures import CHEAPEST, COST_AXES, STYLE, cost_curves, cost_points, frontier, shown
+from anomark.report.figures import (
+    CHEAPEST,
+    COST_AXES,
+    STYLE,
+    cost_curves,
+    cost_points,
+    frontier,
+    series_tracks,
+    severity,
+    shown,
+)
+from anomark.report.injections import event_examples
 from anomark.report.results import ORACLE, Results, load_results
 from tests.report_fixture import METHODS, write_evaluation
 
@@ -81,3 +94,39 @@ def test_a_picture_keeps_the_flagship_one_other_method_and_one_control(results: 
         assert set(methods) == set(everything) - {ORACLE}
     else:
         assert "wavediff-no-wavelet" not in methods, "variants come last"
+
+
+def test_injected_anomalies_are_drawn_by_kind_and_severity(results: Results, tmp_path: Path) -> None:
+    with np.load(results.evaluation / "series/series.npz") as plain:
+        stored = dict(plain)
+    first = np.flatnonzero(np.diff(stored["labels"], prepend=0) == 1)
+    stored |= {"first": first, "last": first + 119, "kind": np.array(["outage", "flatline", "phase_shift", "outage"])}
+    stored |= {"channel": np.zeros(4, int), "amplitude": np.array([9, 3, 4, 12])}
+    stored["left_out"] = np.arange(5000) % 900 < 90
+    rows = [
+        {"method": method, "seed": seed, "by": by, "group": group, "amplitude": 3 + i, "auroc": 0.9 - i / 10}
+        for method in ("wavediff", "ddpm", "knn", "random_score")
+        for seed in (0, 1)
+        for by, groups in (("kind", ("outage", "phase_shift")), ("amplitude", ("3–4", "5–9", "10–12")))
+        for i, group in enumerate(groups)
+    ]
+    folder = tmp_path / "series"
+    folder.mkdir()
+    pd.DataFrame(rows).assign(dataset="series", events=2).to_csv(folder / "severity.csv", index=False)
+    with plt.rc_context(STYLE):
+        tracks, caption, _ = series_tracks(results, "series", stored)
+        (legend,) = tracks.legends
+        assert [text.get_text() for text in legend.get_texts()] == ["outage", "flatline", "phase shift"]
+        assert "hatched: steps left out" in caption
+        shaded = {patch.get_facecolor()[:3] for axes in tracks.axes for patch in axes.patches}
+        assert len(shaded) == 3, "a colour a kind"
+        examples, caption, alt = event_examples(stored, "Series")
+        titles = [axes.get_title(loc="left") for axes in examples.axes]
+        assert titles == ["outage, 12 MAD", "flatline, 3 MAD", "phase shift, 4 MAD"]
+        curves, caption, alt = severity(replace(results, evaluation=tmp_path), "series")
+        by_amplitude, by_kind = curves.axes
+        lines = {line.get_label(): [*line.get_ydata()] for line in by_amplitude.lines}
+        assert lines["Ours"] == pytest.approx([0.9, 0.8, 0.7])
+        assert [text.get_text() for text in by_kind.get_xticklabels()] == ["outage\n2 events", "phase shift\n2 events"]
+        assert "3–4, 5–9, 10–12 MAD" in caption and "DDPM" in alt
+        plt.close("all")
