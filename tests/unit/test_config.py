@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
 
-from anomark import config, plan, registry
+from anomark import config, plan, progress, registry
 from anomark.contracts import AnomarkError
 from anomark.dropins import ROOT
 from anomark.plan import Plan
@@ -26,7 +27,7 @@ def test_shipped_suites_are_valid(name: str) -> None:
 
 def test_the_paper_suite_has_every_row_of_the_papers_tables() -> None:
     rows = {row for n in (1, 2) for row in pd.read_csv(ROOT / f"reports/published/table{n}.csv")["dataset"]}
-    assert rows <= set(config.load("paper").datasets)
+    assert rows <= set(config.load("paper").datasets) & set(config.load("paper-cpu").datasets)
 
 
 def test_documentation_is_the_schema() -> None:
@@ -73,9 +74,27 @@ def test_only_limits_a_suite_to_its_methods() -> None:
     ]
 
 
-def test_paper_cpu_fits_two_hours_on_two_cores(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paper_cpu_names_what_is_absent_and_fits_three_hours_on_two_cores(
+    data_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("ANOMARK_DATA", str(data_root))
-    assert Plan(config.load("paper-cpu")).core_seconds < 2 * 3600 * 2
+    planned = Plan(config.load("paper-cpu"))
+    assert planned.core_seconds < 3 * 3600 * 2
+    assert planned.data.keys() | planned.absent.keys() == set(config.load("paper-cpu").datasets)
+    absent = {f"mvtec-{category}" for category in ("cable", "hazelnut", "pill", "tile")} & planned.absent.keys()
+    monkeypatch.setattr(progress.threading, "Thread", lambda **_: SimpleNamespace(start=lambda: None))
+    progress.watch(planned, 2)
+    said = capsys.readouterr().err
+    for dataset in absent:
+        category = dataset.removeprefix("mvtec-")
+        assert f"not available: {dataset} (mvtec/{category}/" in said and "from https://www.mvtec.com" in said
+    assert "pems-bay" in planned.data or "not available: pems-bay" in said
+
+
+def test_the_two_paper_suites_for_a_cpu_differ_in_their_datasets_alone() -> None:
+    tables, text = (config.load(name).model_dump() for name in ("paper-cpu", "paper-cpu-text"))
+    assert {key for key in tables if tables[key] != text[key]} == {"suite", "datasets", "limits"}
+    assert {*tables["datasets"], *text["datasets"]} >= set(config.load("paper").datasets) - {"urbansound8k-*"}
 
 
 @pytest.mark.parametrize(
