@@ -505,9 +505,9 @@ def alarm_table(results: Results) -> Table:
             note = rate.reason if rate.status == "n/a" else held_out
             cells[2] = replace(cells[2], note=note)
             found.append((rate.status == "n/a", -(results.score(dataset, method).mean or 0.0), cells, record))
-        for _, _, cells, record in sorted(found, key=lambda entry: entry[:2]):
+        for missing, _, cells, record in sorted(found, key=lambda entry: entry[:2]):
             rows.append(Row(cells, dataset, summary["modality"], record["method"]))
-            data.append(record | {"held out": summary["n_valid"], "nominal": ALPHA})
+            data.append(record | {"held out": "" if missing else summary["n_valid"], "nominal": ALPHA})
     caption = (
         f"At the threshold that {ALPHA:.0%} of new normals should reach, a conformal quantile of held-out normal "
         "scores: the share of normal labels called, false alarms, lower is better, and of anomalous ones, recall, "
