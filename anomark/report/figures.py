@@ -504,7 +504,7 @@ def protocol_curves(results: Results, dataset: str) -> tuple[Figure, str, str]:
     for axis, points in curves.items():
         ends = points[points["x"].isin([points["x"].min(), points["x"].max()])].groupby(["method", "x"])["auroc"].mean()
         at = {m: ends[m] for m in methods if ends.index.get_level_values("method").isin([m]).sum() == 2}
-        alt += f"{AXES[axis]} from {points['x'].min():g} to {points['x'].max():g}: "
+        alt += f"{AXES[axis].capitalize()} from {points['x'].min():g} to {points['x'].max():g}: "
         alt += ", ".join(
             f"{results.methods[m].label} {number(v.iloc[0])} to {number(v.iloc[-1])}" for m, v in at.items()
         )

@@ -73,7 +73,8 @@ def sensitivity_table(results: Results) -> Table:
             data.append(_record(results, base, name, dataset, metric) | {"tau": tau, "methods": len(of_paper)})
     caption = (
         "The paper's methods under other protocols: variants of the data, trained anew, by AUROC; of a series also "
-        "other readings of the headline's scores. All have the same test rows. Higher is better; small print: rank. "
+        "other readings of the headline's scores. All have the same test rows. Higher is better; small print: rank, "
+        "whatever the track, as the paper's tables compare them. "
         "τ: Kendall's rank correlation (τ-b) of the methods' order with the headline's, 1 the same, −1 the reverse; of "
         f"five methods one exchange of neighbours takes .2. Headline: {protocol(results, bases)}"
     )
