@@ -58,7 +58,7 @@ def severity_curves(
         for index, (method, label) in enumerate(labels.items()):
             rows = means[(means["by"] == by) & (means["method"] == method)]
             x = rows["group"].map(place) + (0.12 * (index - (len(labels) - 1) / 2) if by == "kind" else 0)
-            style = "" if by == "kind" else "-"
+            style = "" if by == "kind" else "--" if palette[method] == GREY else "-"  # controls are grey
             axes.plot(x, rows["auroc"], marker="o", markersize=4, linestyle=style, color=palette[method], label=label)
         axes.axhline(0.5, color=GREY, linewidth=0.8, linestyle=(0, (2, 3)))
         if by == "kind":
