@@ -18,7 +18,7 @@ def headline_table(results: Results) -> Table:
     columns = [Column("Dataset", numeric=False), Column("Published")]
     columns += [Column(header) for header in SHOWN.values()]
     columns += [Column("Strongest control"), Column("Strongest classical"), Column("Strongest of all")]
-    rivals = [m.id for m in results.methods.values() if not m.is_control and not m.is_variant]
+    rivals = [m.id for m in results.methods.values() if m.is_rival]
     rows, data = [], []
     for dataset, summary in results.datasets.items():
         published = results.published.get((dataset, "wavediff"))

@@ -54,7 +54,7 @@ class Field:
 
 def fields(results: Results) -> Iterator[Field]:
     """One a modality and track. Variants and controls take no part: near copies of a method would crowd the ranks."""
-    entrants = [method for method in results.methods.values() if not (method.is_control or method.is_variant)]
+    entrants = [method for method in results.methods.values() if method.is_rival]
     for modality in results.modalities:
         datasets = results.of_modality(modality)
         for track in dict.fromkeys(method.track for method in entrants):

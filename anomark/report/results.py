@@ -39,7 +39,7 @@ PAPER_COLUMNS: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """One method or control of the suite. Methods are ranked within their track only; controls never are."""
+    """One method or control of the suite. Methods are ranked within their track; controls and variants never are."""
 
     id: str
     label: str
@@ -54,6 +54,11 @@ class MethodInfo:
     @property
     def is_variant(self) -> bool:
         return self.base not in ("", self.id)
+
+    @property
+    def is_rival(self) -> bool:
+        """Whether it competes for a rank: a variant is its method with one switch turned, not another method."""
+        return not self.is_control and not self.is_variant
 
 
 @dataclass(frozen=True)

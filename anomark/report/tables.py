@@ -85,12 +85,15 @@ FOOTNOTE = "† below the strongest control of its dataset (the oracle aside)."
 
 
 def ranks(results: Results, dataset: str) -> dict[str, int]:
-    """Rank of each method that has a score, from 1, within its track; equal to three digits, equal in rank."""
+    """Rank of each method that has a score, from 1, within its track; equal to three digits, equal in rank.
+
+    Variants have none.
+    """
     ranked: dict[str, int] = {}
     means = {
         method.id: round(mean, 3)
         for method in results.methods.values()
-        if not method.is_control and (mean := results.score(dataset, method.id).mean) is not None
+        if method.is_rival and (mean := results.score(dataset, method.id).mean) is not None
     }
     for method, mean in means.items():
         track = results.methods[method].track
@@ -193,7 +196,8 @@ def modality_table(results: Results, modality: str) -> Table:
     paper = PAPER_COLUMNS[modality]
     others = [method for method in results.methods.values() if not method.is_control and method.id not in paper]
     controls = [method for method in results.methods.values() if method.is_control]
-    tracks = list(dict.fromkeys(method.track for method in others))
+    rivals = [method for method in others if method.is_rival]
+    tracks = list(dict.fromkeys(method.track for method in rivals))
 
     columns = [Column("Dataset", numeric=False), Column("Level", numeric=False)]
     columns += [Column(label, note=_track_note(results, method)) for method, label in paper.items()]
@@ -209,7 +213,7 @@ def modality_table(results: Results, modality: str) -> Table:
             below, best = below_control(results, dataset, method), rank.get(method) == 1
             tied = tied_with_best(results, dataset, method, rank)
             cells.append(score_cell(results.score(dataset, method), published, best, below, tied))
-        cells += [_best_other(results, dataset, [m for m in others if m.track == track], rank) for track in tracks]
+        cells += [_best_other(results, dataset, [m for m in rivals if m.track == track], rank) for track in tracks]
         control = results.best_control(dataset)
         cells.append(
             Cell(number(control[1]), note=results.methods[control[0]].label, sort=control[1])
@@ -239,7 +243,7 @@ def modality_table(results: Results, modality: str) -> Table:
         notes.append(f"Rows of the paper that this suite does not have: {', '.join(absent)}.")
     if not datasets:
         notes.insert(0, f"This suite has no {modality} dataset.")
-    caption = f"{what}, higher is better. {protocol(results, datasets)} Bold: best method of its track"
+    caption = f"{what}, higher is better. {protocol(results, datasets)} Bold: best method of its track, variants aside"
     caption += "; small print: published number and measured − published." if modality != "audio" else "."
     frame = pd.DataFrame(data) if data else pd.DataFrame(columns=["dataset", "level", *paper.values()])
     return Table(name, title, caption, columns, rows, frame, notes)
@@ -445,7 +449,7 @@ def reading_table(results: Results) -> Table:
             record: dict[str, Any] = {"dataset": dataset, "method": method}
             for metric, scores in means.items():
                 others = [results.methods[name] for name in scores]
-                rivals = [other.id for other in others if not other.is_control and other.track == info.track]
+                rivals = [other.id for other in others if other.is_rival and other.track == info.track]
                 rank = 1 + sum(scores[rival] > scores[method] for rival in rivals) if method in rivals else None
                 cells.append(_reading_cell(metric, scores.get(method), rank, scores.get(control or "")))
                 record |= {metric: _digits(scores.get(method)), f"{metric} rank": rank or ""}
@@ -586,7 +590,7 @@ def leaderboard(results: Results) -> Table:
             data.append(record | {key: _digits(value) for key, value in cost.items()})
     caption = (
         f"Every method and control on every dataset, higher is better. {protocol(results, list(results.datasets))} "
-        f"Ranks run within one dataset and track; controls and the oracle are not ranked. "
+        f"Ranks run within one dataset and track; controls, variants and the oracle are not ranked. "
         f"Best F1: at a threshold chosen on the labels; AUPRO: to 30% false positives. "
         f"Small print: published number and measured − published."
     )

@@ -40,9 +40,12 @@ def coverage_sentence(results: Results) -> str:
 
 
 def best_sentence(results: Results, modality: str) -> str:
-    """The best mean AUROC over all datasets of a modality, per track, among methods that have every one of them."""
+    """The best mean AUROC over all datasets of a modality, per track, among methods that have every one of them.
+
+    Variants don't compete.
+    """
     datasets = results.of_modality(modality)
-    methods = [method for method in results.methods.values() if not method.is_control]
+    methods = [method for method in results.methods.values() if method.is_rival]
     tracks = list(dict.fromkeys(method.track for method in methods))
     parts = []
     for track in tracks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,20 @@ def test_ranks_stay_within_a_track_and_leave_controls_out(results: Results) -> N
     assert not {"oracle", "nearest_train", "random_score", "constant"} & set(rank)
 
 
+def test_a_variant_is_nobodys_rival(results: Results) -> None:
+    metrics = results.metrics.copy()
+    metrics.loc[metrics["method"] == "wavediff-no-wavelet", "value"] = 0.999
+    best = replace(results, metrics=metrics)
+    assert best.score("textures", "wavediff-no-wavelet").mean == 0.999
+    assert ranks(best, "textures") == ranks(results, "textures")
+    variant, found = best.methods["wavediff-no-wavelet"].label, {table.name: table for table in build_tables(best)}
+    for name in ("table1", "table2"):
+        assert any(cell.best for row in found[name].rows for cell in row.cells), "the best of the rivals stays bold"
+        assert not any(cell.note == variant for row in found[name].rows for cell in row.cells)
+    sentences = [sentence for sentence in verdict(best) if "belongs to" in sentence]
+    assert len(sentences) == 2 and not any(variant in sentence for sentence in sentences)
+
+
 def test_methods_below_the_strongest_control_are_marked(results: Results, tables: dict[str, Table]) -> None:
     for row in records(tables["leaderboard"]):
         score, bar = results.score(row["dataset"], row["method"]).mean, results.best_control(row["dataset"])
@@ -196,7 +211,8 @@ def test_methods_that_cannot_be_told_from_the_best_are_marked(results: Results, 
 def test_readings_rank_the_same_scores_again(results: Results, tables: dict[str, Table]) -> None:
     rows = {row["method"]: row for row in records(tables["readings"]) if row["dataset"] == "series"}
     assert "oracle" not in rows and rows["random_score"]["auroc rank"] == ""
-    methods = [m["id"] for m in METHODS if m["kind"] == "method" and results.score("series", m["id"])]
+    methods = [m.id for m in results.methods.values() if m.is_rival and results.score("series", m.id)]
+    assert rows["wavediff-no-wavelet"]["auroc rank"] == "", "a variant is nobody's rival"
     for metric in ("auroc", "vus_pr", "point_adjusted_f1"):
         order = sorted(methods, key=lambda m: -(results.score("series", m, metric).mean or 0))
         assert [rows[method][f"{metric} rank"] for method in order] == [str(k + 1) for k in range(len(order))]
