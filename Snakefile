@@ -179,6 +179,7 @@ rule build_report:
             number=[1, 2, 3],
             format=["csv", "md", "tex"],
         ),
+        f"{PLAN.report}/results.json",
         f"{PLAN.folder}/metrics.csv",
         f"{PLAN.folder}/coverage.csv",
         f"{PLAN.folder}/sweep.csv",

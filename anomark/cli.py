@@ -308,15 +308,22 @@ def evaluate(suite: SuiteOption = DEFAULT_SUITE) -> None:
 @_plain_errors
 def report(
     suite: SuiteOption = DEFAULT_SUITE,
-    format: Annotated[str | None, typer.Option(help="Print the tables as md, tex, csv or html.")] = None,
+    format: Annotated[str | None, typer.Option(help="Print the tables as md, tex, csv, html or json.")] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of results.json.")] = False,
 ) -> None:
     """Build a suite's report from its evaluations, or print its tables in one format."""
     from anomark import registry
+    from anomark.report import machine
+    from anomark.report.formats import FORMATS
     from anomark.stages import report as stage
 
+    if schema:
+        print(machine.schema(), end="")
+        return
     plan = _plan(suite)
-    if format is not None and format not in ("md", "tex", "csv", "html"):
-        raise AnomarkError(f"unknown format {format!r}; {registry.nearest(format, ('md', 'tex', 'csv', 'html'))}")
+    forms = (*FORMATS, "json")
+    if format is not None and format not in forms:
+        raise AnomarkError(f"unknown format {format!r}; {registry.nearest(format, forms)}")
     evaluation = Path(plan.folder) / "evaluation"
     for dataset in plan.data:
         if not (evaluation / dataset / "metrics.csv").exists():
@@ -326,6 +333,8 @@ def report(
     stage.main([*inputs, "--out", plan.report, "--results", plan.folder])
     if format is None:
         print(f"{plan.report}/index.html")
+    elif format == "json":
+        print((Path(plan.report) / "results.json").read_text(), end="")
     else:
         for path in sorted((Path(plan.report) / "tables").glob(f"*.{format}")):
             print(path.read_text())

@@ -18,6 +18,7 @@ from anomark.report.comparisons import comparison_table
 from anomark.report.figures import draw_figures
 from anomark.report.formats import FORMATS, Table, render
 from anomark.report.headline import headline_table
+from anomark.report.machine import to_json
 from anomark.report.page import write_page
 from anomark.report.published import published_table
 from anomark.report.rank_tests import rank_table
@@ -29,7 +30,9 @@ PUBLISHED = ROOT / "reports" / "published"
 
 
 def report(suite_json: Path, evaluation: Path, out: Path, results_folder: Path, published: Path = PUBLISHED) -> Path:
-    """Write metrics.csv, coverage.csv and sweep.csv into `results_folder`, tables, figures and index.html into `out`.
+    """Write metrics.csv, coverage.csv and sweep.csv into `results_folder`, all else into `out`.
+
+    That is tables, figures, results.json and index.html.
 
     Returns:
         The path of the page.
@@ -41,6 +44,7 @@ def report(suite_json: Path, evaluation: Path, out: Path, results_folder: Path, 
     for table in tables:
         for form in FORMATS:
             (out / "tables" / f"{table.name}.{form}").write_text(render(table, form))
+    (out / "results.json").write_text(to_json(results))
     pictures = draw_figures(results, out / "figures")
     write_page(results, tables, pictures, out / "index.html")
     return out / "index.html"

@@ -1,0 +1,164 @@
+"""results.json: what the tables hold, for machines. The models below are its schema (`anomark report --schema`)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from anomark.report.results import Results
+from anomark.report.tables import interval_phrase, protocol
+from anomark.report.verdict import verdict
+
+Modality = Literal["image", "series", "audio"]
+Level = Literal["image", "point", "window", "clip", "pixel"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class DatasetEntry(_Model):
+    """A dataset as the suite saw it; of a refused one only what comes before `protocol` is known."""
+
+    id: str
+    label: str
+    modality: Modality
+    level: Level = Field(description="what one label stands for")
+    refused: str | None = Field(None, description="why it could not be evaluated")
+    protocol: str | None = Field(None, description="level, seeds, split and f in one line; no number stands without it")
+    f: str | None = Field(None, description="the frozen network of the pretrained track; null: the suite has none")
+    n_train: int | None = Field(None, description="normal samples (windows of a series)")
+    n_labels: int | None = Field(None, description="labelled test images, windows, clips or points")
+    n_anomalous: int | None = None
+    shape: list[int] | None = Field(None, description="of a sample as prepared: C, H, W or C, L")
+    window: int | None = Field(None, description="steps of a window; null where samples are not cut from a series")
+    random_band: tuple[float, float] | None = Field(None, description="95% of the AUROC of a random score")
+    choices: list[str] = Field([], description="made where the sources are silent")
+
+
+class MethodEntry(_Model):
+    """A method or control. Methods are ranked within their track; controls and variants never are."""
+
+    id: str
+    label: str
+    kind: Literal["method", "control"]
+    track: str
+    base: str = Field(description="the method that a variant is of; empty for others")
+
+
+class Number(_Model):
+    """One metric of one method on one dataset, over seeds."""
+
+    dataset: str
+    method: str
+    metric: str = Field(description="as in metrics.csv; higher is better")
+    level: Level
+    status: str = Field(description="done; else how the worst seed ended, or undefined")
+    mean: float | None = Field(description="over seeds; null: there is no number, status says why")
+    ci95: float | None = Field(description="half width of the mean's 95% Student t interval; null below three seeds")
+    by_seed: dict[int, float] = Field(description="seed -> value; a deterministic method has one")
+    deterministic: bool
+    published: float | None = Field(description="the paper's number for this cell")
+
+
+class CellEntry(_Model):
+    """How one cell ended and what it cost."""
+
+    dataset: str
+    method: str
+    seed: int | None = Field(description="null: the method does not apply to the dataset")
+    status: str
+    reason: str
+    key: str | None = Field(description="hash of all that the cell's result depends on")
+    fit_seconds: float | None
+    seconds_per_sample: float | None
+    network_calls: float | None = Field(description="for one score")
+    flops_per_sample: float | None
+    parameters: float | None
+    peak_memory_mb: float | None
+
+
+class ResultsFile(_Model):
+    """Every number of one suite with the protocol that it was measured under."""
+
+    format: Literal[1] = Field(1, description="raised when a field changes its meaning or goes")
+    suite: str
+    date: str | None
+    commit: str | None
+    modified: bool = Field(description="whether the working tree differed from the commit")
+    seeds: list[int]
+    statistics: str = Field(description="what stands for the spread over seeds")
+    environment: dict[str, str]
+    verdict: list[str] = Field(description="sentences; **bold** marks what matters")
+    datasets: list[DatasetEntry]
+    methods: list[MethodEntry]
+    numbers: list[Number]
+    cells: list[CellEntry]
+
+
+def schema() -> str:
+    """JSON Schema of results.json."""
+    return json.dumps(ResultsFile.model_json_schema(), indent=1) + "\n"
+
+
+def to_json(results: Results) -> str:
+    """The content of results.json; equal results give equal bytes."""
+    suite = results.suite
+    content = ResultsFile(
+        suite=results.name,
+        date=suite.get("date"),
+        commit=suite.get("commit"),
+        modified=bool(suite.get("modified")),
+        seeds=suite["seeds"],
+        statistics=interval_phrase(results),
+        environment={key: str(value) for key, value in suite.get("environment", {}).items()},
+        verdict=verdict(results),
+        datasets=[_dataset(results, dataset) for dataset in results.summaries],
+        methods=[
+            MethodEntry(id=m.id, label=m.label, kind=m.kind, track=m.track, base=m.base)  # type: ignore[arg-type]
+            for m in results.methods.values()
+        ],
+        numbers=_numbers(results),
+        cells=[CellEntry(**_known(row)) for row in results.outcomes.to_dict("records")],
+    )
+    return content.model_dump_json(indent=1) + "\n"
+
+
+def _dataset(results: Results, dataset: str) -> DatasetEntry:
+    summary = results.summaries[dataset]
+    known = {name: summary[name] for name in DatasetEntry.model_fields if name in summary}
+    if dataset in results.datasets:
+        known["protocol"] = protocol(results, [dataset])
+    return DatasetEntry(**known | {"id": dataset, "label": results.label(dataset)})
+
+
+def _numbers(results: Results) -> list[Number]:
+    rows = results.metrics[["dataset", "method", "metric", "level"]].drop_duplicates()
+    numbers = []
+    for dataset, method, metric, level in rows.itertuples(index=False):
+        score = results.score(dataset, method, metric)
+        numbers.append(
+            Number(
+                dataset=dataset,
+                method=method,
+                metric=metric,
+                level=level,
+                status=score.status,
+                mean=score.mean,
+                ci95=score.ci95,
+                by_seed=score.by_seed,
+                deterministic=score.deterministic,
+                published=results.published.get((dataset, method)) if metric == "auroc" else None,
+            )
+        )
+    return numbers
+
+
+def _known(row: dict[Any, Any]) -> dict[str, Any]:
+    """A row of outcomes.csv as a CellEntry has it: what the file leaves empty is null, a reason empty."""
+    values = {name: row.get(name) for name in CellEntry.model_fields}
+    missing = {name for name, value in values.items() if pd.isna(value)}
+    return values | dict.fromkeys(missing) | ({"reason": ""} if "reason" in missing else {})
