@@ -35,6 +35,7 @@ METHODS: list[dict[str, Any]] = [
     {"id": "constant", "label": "Constant", "paper": "", "base": "", "kind": "control", "track": ""},
     {"id": "oracle", "label": "Oracle", "paper": "", "base": "", "kind": "control", "track": ""},
 ]
+TRAINED = {"ddpm", "vae", "wavediff", "wavediff-no-wavelet", "autoformer"}
 DETERMINISTIC = {"knn", "nearest_train", "constant", "oracle"}
 QUALITY = {
     "ddpm": 0.86,
@@ -74,6 +75,8 @@ BAD = {
     ("ucr-ECG200", "knn", None): ("skipped", "needs at least 100 windows"),
     ("textures", "ddpm", None): ("oom", "exceeded the limit of 2000 MB"),
 }
+#: Which example of its class each of the six drawn ones is, and by whose score.
+CASES = {"case": np.array(["best", "median", "worst"] * 2), "chooser": np.array("wavediff")}
 SETTINGS = settings({"start": 250, "calls": 10, "T": 1000})
 ONLY = {"autoformer": "series", "patchcore": "image"}
 
@@ -175,6 +178,7 @@ def write_dataset(folder: Path, dataset: str, rng: np.random.Generator) -> None:
     np.savez(folder / "bootstrap.npz", **replicates)
     pd.concat(roc).to_csv(folder / "roc.csv", index=False)
     write_sweep(folder / "sweep.csv", dataset, level, rng)
+    write_training(folder / "training.csv", dataset, outcomes)
     if modality == "image":
         write_gallery(folder / "gallery.npz", rng, with_masks=dataset != "mvtec-metal_nut")
     elif level == "point":
@@ -231,6 +235,19 @@ def write_sweep(path: Path, dataset: str, level: str, rng: np.random.Generator) 
     pd.DataFrame(rows).to_csv(path, index=False)
 
 
+def write_training(path: Path, dataset: str, outcomes: list[dict[str, Any]]) -> None:
+    """Two losses of one loop for every cell that a gradient step made and that is done."""
+    rows = [
+        {"dataset": dataset, "method": row["method"], "seed": row["seed"], "loop": "train"}
+        | {"step": step, "part": part, "loss": (1 + row["seed"]) * 100 / step * 10**-part}
+        for row in outcomes
+        if row["status"] == "done" and row["model"] == "safetensors" and row["method"] in TRAINED
+        for step in range(8, 401, 8)
+        for part in range(2 if row["method"] == "vae" else 1)
+    ]
+    pd.DataFrame(rows).to_csv(path, index=False)
+
+
 def hash_of(dataset: str, method: str, seed: int) -> int:
     return sum(ord(char) * 31**place for place, char in enumerate(f"{dataset}/{method}/{seed}")) % 2**48
 
@@ -243,15 +260,15 @@ def write_gallery(path: Path, rng: np.random.Generator, with_masks: bool) -> Non
         ring = np.sin(22 * np.hypot(x - 0.5, y - 0.5) + index)
         image = np.stack([0.5 * ring, 0.4 * ring + 0.1, 0.3 * ring - 0.2]) + rng.normal(0, 0.05, (3, size, size))
         mask = np.zeros((size, size), bool)
-        if index >= 2:
+        if index < 3:
             cx, cy = rng.uniform(0.25, 0.75, 2)
             mask = np.hypot(x - cx, y - cy) < rng.uniform(0.06, 0.16)
             image[:, mask] += np.array([[0.6], [-0.5], [0.4]])
         images.append(np.clip(image, -1, 1))
         masks.append(mask)
-        labels.append(index >= 2)
+        labels.append(index < 3)
     stack = np.array(masks)
-    arrays: dict[str, Any] = {"input": np.array(images, np.float32), "label": np.array(labels, np.uint8)}
+    arrays: dict[str, Any] = {"input": np.array(images, np.float32), "label": np.array(labels, np.uint8)} | CASES
     if with_masks:
         arrays["mask"] = stack
     for method in ("vae", "ddpm", "wavediff", "patchcore", "nearest_train"):
@@ -278,14 +295,14 @@ def write_series(path: Path, rng: np.random.Generator) -> None:
 
 
 def write_windows(path: Path, rng: np.random.Generator) -> None:
-    count, length = 8, 96
-    label = (np.arange(count) >= count // 2).astype(np.uint8)
+    count, length = 6, 96
+    label = (np.arange(count) < count // 2).astype(np.uint8)
     time = np.linspace(0, 1, length)
     peaks = np.exp(-((time - 0.3) ** 2) / 0.002) - 0.4 * np.exp(-((time - 0.6 - 0.1 * label[:, None]) ** 2) / 0.01)
     arrays: dict[str, Any] = {
         "examples": (peaks + rng.normal(0, 0.03, peaks.shape))[:, None].astype(np.float32),
         "label": label,
-    }
+    } | CASES
     for method in ("vae", "wavediff", "iforest"):
         arrays[f"score:{method}"] = label * QUALITY[method] + rng.random(count)
     np.savez_compressed(path, **arrays)

@@ -19,6 +19,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import pywt
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -56,7 +57,9 @@ LINES = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 BEGINNINGS = ("T′", "T", "noise")
 #: How many bars, curves, maps and score tracks one picture holds before it stops being readable.
 MAX_BARS, MAX_CURVES, MAX_MAPS, MAX_TRACKS = 14, 7, 6, 5
-MAX_SAMPLES = 6
+TRAINING_COLUMNS = 5
+#: Of a scalogram: wavelet, scales, columns, and windows of a long series that it shows.
+WAVELET, SCALES, MAX_TIMES, WINDOWS = "cmor1.5-1.0", 48, 600, 4
 #: Columns of outcomes.csv over which AUROC is drawn: what an axis says, and its unit in seconds.
 COST_AXES = {"seconds_per_sample": ("scoring, ms a sample", 1000.0), "fit_seconds": ("training, s", 1.0)}
 #: Cheaper ones stand here, in the axis' unit: a constant score would take half of the panel.
@@ -133,17 +136,19 @@ def _figures(results: Results) -> Iterator[tuple[str, str, str, Figure, str, str
         yield f"{dataset}-auroc", dataset, "bars", *auroc_bars(results, dataset)
         if (results.roc["dataset"] == dataset).any():
             yield f"{dataset}-curves", dataset, "wide", *ranking_curves(results, dataset)
-        stored = results.evaluation / dataset
-        if (stored / "gallery.npz").exists():
-            yield f"{dataset}-gallery", dataset, "wide", *gallery(results, dataset, _load(stored / "gallery.npz"))
-        if (stored / "series.npz").exists():
+        examples = load_examples(results, dataset)
+        if "input" in examples:
+            yield f"{dataset}-gallery", dataset, "wide", *gallery(results, dataset, examples)
+        elif examples:
             draw = series_tracks if summary["level"] == "point" else window_examples
-            examples = _load(stored / "series.npz")
             yield f"{dataset}-series", dataset, "wide", *draw(results, dataset, examples)
             if kinds(examples):
                 name = results.label(dataset)
                 yield f"{dataset}-injections", dataset, "wide", *event_examples(examples, name)
                 yield f"{dataset}-severity", dataset, "wide", *severity(results, dataset)
+            yield f"{dataset}-scalogram", dataset, "wide", *scalograms(results, dataset, examples)
+        if trained(results, dataset):
+            yield f"{dataset}-training", dataset, "wide", *training_curves(results, dataset)
     if any(ablation_changes(results, modality) for modality in ("image", "series")):
         yield "ablation", "", "ablation", *ablation_bars(results)
     if any(len(cost_points(results, modality)) for modality in results.modalities):
@@ -158,9 +163,14 @@ def _figures(results: Results) -> Iterator[tuple[str, str, str, Figure, str, str
             yield f"{base}-protocol", base, "protocol", *protocol_curves(results, base)
 
 
-def _load(path: Path) -> dict[str, Array]:
-    with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
+def load_examples(results: Results, dataset: str) -> dict[str, Array]:
+    """What `evaluate` stored of a dataset to be drawn: arrays by name, none where it stored nothing."""
+    for name in ("gallery.npz", "series.npz"):
+        path = results.evaluation / dataset / name
+        if path.exists():
+            with np.load(path, allow_pickle=False) as stored:
+                return {name: stored[name] for name in stored.files}
+    return {}
 
 
 def _freeze(figure: Figure) -> None:
@@ -278,7 +288,7 @@ def ranking_curves(results: Results, dataset: str) -> tuple[Figure, str, str]:
     palette = colours(results, methods)
     summary = results.datasets[dataset]
     anomalous = summary["n_anomalous"] / summary["n_labels"]
-    figure, (roc, pr) = plt.subplots(1, 2, figsize=(9.0, 3.6))
+    figure, (roc, pr) = plt.subplots(1, 2, figsize=(9.0, 3.2))
     dotted: Any = {"color": GREY, "linewidth": 0.8, "linestyle": (0, (2, 3))}
     roc.plot([0, 1], [0, 1], **dotted)
     pr.axhline(anomalous, **dotted)
@@ -528,10 +538,10 @@ def _setting_points(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 def gallery(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[Figure, str, str]:
     """Input, mask and anomaly maps: a column a sample, a row a method; one colour scale a method."""
-    samples = _both_classes(stored["label"], MAX_SAMPLES)
+    samples = range(len(stored["label"]))
     available = [name.removeprefix("map:") for name in stored if name.startswith("map:")]
     methods = shown(results, dataset, available, MAX_MAPS)
-    masks = stored["mask"][samples].astype(bool) if "mask" in stored else None
+    masks = stored["mask"].astype(bool) if "mask" in stored else None
     lines = ["input", *(["mask"] if masks is not None else []), *methods]
     figure, panels = plt.subplots(
         len(lines),
@@ -548,28 +558,33 @@ def gallery(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[F
             va="center",
             labelpad=6,
         )
-        maps = stored[f"map:{line}"][samples] if line in methods else None
+        maps = stored[f"map:{line}"] if line in methods else None
         limits = np.percentile(maps, [2, 99.5]) if maps is not None else (0.0, 1.0)
-        for position, (index, axes) in enumerate(zip(samples, row, strict=True)):
+        for index, axes in zip(samples, row, strict=True):
             axes.set(xticks=[], yticks=[])
             for spine in axes.spines.values():
                 spine.set_visible(False)
             if line == "input":
-                axes.set_title("anomalous" if stored["label"][index] else "normal", fontsize=8, loc="center")
+                axes.set_title(_case(stored, index), fontsize=8, loc="center")
                 _show(axes, _as_image(stored["input"][index]))
             elif line == "mask":
                 assert masks is not None
-                _show(axes, np.repeat(masks[position][..., None] * 0.92 + 0.04, 3, axis=-1))
+                _show(axes, np.repeat(masks[index][..., None] * 0.92 + 0.04, 3, axis=-1))
             else:
                 assert maps is not None
-                scaled = np.clip((maps[position] - limits[0]) / max(float(limits[1] - limits[0]), 1e-12), 0, 1)
+                scaled = np.clip((maps[index] - limits[0]) / max(float(limits[1] - limits[0]), 1e-12), 0, 1)
                 _show(axes, plt.get_cmap("inferno")(scaled)[..., :3])
-                if masks is not None and masks[position].any():
-                    axes.contour(masks[position], levels=[0.5], colors="white", linewidths=0.7)
+                if masks is not None and masks[index].any():
+                    axes.contour(masks[index], levels=[0.5], colors="white", linewidths=0.7)
                 if f"score:{line}" in stored:
                     axes.set_xlabel(f"{stored[f'score:{line}'][index]:.3g}", fontsize=7, labelpad=2)
-    caption = "Anomaly maps of the first seed, one colour scale a method; the image's score below each map"
-    caption += "; white line: outline of the mask." if masks is not None else "; this dataset has no masks."
+    caption = (
+        f"{_chosen(results, stored)} Anomaly maps of the first seed, one colour scale a method; the image's score "
+    )
+    caption += (
+        "below each map; white line: outline of the mask. " if masks is not None else "below each map; no masks. "
+    )
+    caption += f"Reconstructions are not stored. {protocol(results, [dataset])}"
     alt = f"{len(samples)} test images of {results.label(dataset)} with the anomaly maps of "
     return figure, caption, alt + (", ".join(results.methods[m].label for m in methods) or "no method") + "."
 
@@ -584,12 +599,16 @@ def _as_image(array: Array) -> Array:
     return np.clip((np.moveaxis(channels, 0, -1) + 1) / 2, 0, 1)
 
 
-def _both_classes(labels: Array, limit: int) -> list[int]:
-    """Up to `limit` rows, one third of them normal where there are enough of both."""
-    normal, anomalous = np.flatnonzero(labels == 0), np.flatnonzero(labels != 0)
-    keep = max(limit // 3, limit - len(anomalous))
-    normal = normal[:keep]
-    return [*map(int, normal), *map(int, anomalous[: limit - len(normal)])]
+def _case(stored: dict[str, Array], index: int) -> str:
+    """anomalous, worst"""
+    return f"{'anomalous' if stored['label'][index] else 'normal'}, {stored['case'][index]}"
+
+
+def _chosen(results: Results, stored: dict[str, Array]) -> str:
+    return (
+        f"Test samples chosen by the scores of {results.methods[str(stored['chooser'])].label}, first seed: the best, "
+        "the median and the worst of each class; highest is best for an anomalous one, lowest for a normal one."
+    )
 
 
 def series_tracks(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[Figure, str, str]:
@@ -606,7 +625,7 @@ def series_tracks(results: Results, dataset: str, stored: dict[str, Array]) -> t
         height_ratios=[1.6, *[1.0] * len(methods)],
         squeeze=False,
     )
-    bands = [(start, stop, ORANGE) for start, stop in _runs(labels)]
+    bands = [(start, stop, ORANGE) for start, stop in runs(labels)]
     if kind_colours := kinds(stored):
         bands = [
             (int(first), int(last) + 1, kind_colours[kind])
@@ -622,21 +641,16 @@ def series_tracks(results: Results, dataset: str, stored: dict[str, Array]) -> t
         values = series[:, 0] if method is None else stored[f"score:{method}"]
         time, envelope = decimate(values, MAX_COLUMNS)
         axes.plot(time, envelope, color=INK if method is None else palette[method], linewidth=0.7)
-        label = "series" if method is None else results.methods[method].label
-        if method is not None and (mean := results.score(dataset, method).mean) is not None:
-            label += f"  AUROC {number(mean)}"
-        axes.set_title(label, fontsize=8, pad=2)
+        axes.set_title("series" if method is None else score_label(results, dataset, method), fontsize=8, pad=2)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         axes.margins(x=0.005)
     panels[-1, 0].set_xlabel("test step")
     channels = f" (channel 1 of {series.shape[1]})" if series.shape[1] > 1 else ""
     caption = f"The test series{channels} and the point scores of the first seed; "
-    caption += (
-        "bands: injected anomalies by kind; hatched: steps left out of scoring."
-        if kind_colours
-        else ("orange bands: labelled anomalies.")
-    )
+    caption += "bands: injected anomalies by kind; hatched: steps left out of scoring." if kind_colours else ""
+    caption += "" if kind_colours else "orange bands: labelled anomalies."
+    caption += f" {protocol(results, [dataset])}"
     alt = f"{results.label(dataset)}: {len(bands)} labelled anomalies over {len(labels)} steps, with the scores of "
     return figure, caption, alt + (", ".join(results.methods[m].label for m in methods) or "no method") + "."
 
@@ -649,28 +663,140 @@ def severity(results: Results, dataset: str) -> tuple[Figure, str, str]:
     return severity_curves(table, labels, colours(results, methods), results.label(dataset))
 
 
+def score_label(results: Results, dataset: str, method: str) -> str:
+    """The method and its mean AUROC, where it has one."""
+    mean = results.score(dataset, method).mean
+    return results.methods[method].label + (f"  AUROC {number(mean)}" if mean is not None else "")
+
+
 def window_examples(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[Figure, str, str]:
-    """Some test windows or clips, normal ones before anomalous ones, with the scores they received."""
-    samples = _both_classes(stored["label"], 8)
+    """The best, the median and the worst test window or clip of each class, with the scores they received."""
     available = [name.removeprefix("score:") for name in stored if name.startswith("score:")]
     methods = shown(results, dataset, available, MAX_TRACKS)
-    columns = min(4, len(samples))
-    rows = -(-len(samples) // columns)
+    columns = min(3, len(stored["label"]))
+    rows = -(-len(stored["label"]) // columns)
     figure, panels = plt.subplots(rows, columns, figsize=(9.0, 1.9 * rows), sharex=True, sharey=True, squeeze=False)
-    for axes, index in zip(panels.flat, samples, strict=False):
-        anomalous = bool(stored["label"][index])
+    for index, axes in enumerate(panels.flat):
+        if index >= len(stored["label"]):
+            axes.set_visible(False)
+            continue
         time, envelope = decimate(stored["examples"][index, 0], MAX_COLUMNS // columns)
-        axes.plot(time, envelope, color=VERMILLION if anomalous else BLUE, linewidth=0.9)
-        axes.set_title("anomalous" if anomalous else "normal", fontsize=8, pad=2)
+        axes.plot(time, envelope, color=VERMILLION if stored["label"][index] else BLUE, linewidth=0.9)
+        axes.set_title(_case(stored, index), fontsize=8, pad=2)
         lines = [f"{results.methods[m].label}  {stored[f'score:{m}'][index]:.3g}" for m in methods]
         axes.set_xlabel("\n".join(lines), fontsize=7, loc="left", labelpad=2)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
-    for axes in list(panels.flat)[len(samples) :]:
+    caption = f"{_chosen(results, stored)} Below each its scores, whose scales differ between methods. "
+    alt = f"{len(stored['label'])} examples of {results.label(dataset)}, normal and anomalous."
+    return figure, caption + protocol(results, [dataset]), alt
+
+
+def scalograms(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[Figure, str, str]:
+    """A normal and an anomalous stretch of signal above the magnitude of their continuous wavelet transforms."""
+    if "series" in stored:
+        length = WINDOWS * results.datasets[dataset]["window"]
+        signals = {name: stored["series"][part, 0] for name, part in stretches(stored["labels"], length).items()}
+        what = (
+            f"{WINDOWS} windows of the test series: the first without a label, and round its longest labelled anomaly."
+        )
+    else:
+        places: dict[str, int] = {}
+        for index in range(len(stored["label"])):  # the median of a class where it has one
+            name = "anomalous" if stored["label"][index] else "normal"
+            if name not in places or stored["case"][index] == "median":
+                places[name] = index
+        signals = {
+            _case(stored, index): stored["examples"][index, 0] for _, index in sorted(places.items(), reverse=True)
+        }
+        what = _chosen(results, stored)
+    maps = {name: scalogram(signal) for name, signal in signals.items()}
+    top = max(float(np.percentile(magnitude, 99.5)) for _, magnitude in maps.values()) or 1.0
+    figure, panels = plt.subplots(
+        2, len(signals), figsize=(9.0, 3.4), sharex="col", sharey="row", height_ratios=[1.0, 2.2], squeeze=False
+    )
+    for (name, signal), (line, image) in zip(signals.items(), panels.T, strict=True):
+        periods, magnitude = maps[name]
+        time, envelope = decimate(signal, MAX_COLUMNS // 2)
+        line.plot(time, envelope, color=BLUE if name.startswith("normal") else VERMILLION, linewidth=0.8)
+        line.set_title(name, fontsize=8, pad=2)
+        line.set_yticks([])
+        line.spines["left"].set_visible(False)
+        inferno = plt.get_cmap("inferno")(np.clip(magnitude / top, 0, 1))[..., :3]
+        image.imshow((inferno * 255).round().astype(np.uint8), aspect="auto", extent=(0, len(signal), SCALES, 0))
+        ticks = [2.0**power for power in range(1, 16) if periods[0] <= 2.0**power <= periods[-1]]
+        ticks = ticks[:: max(1, len(ticks) // 5)]
+        image.set_yticks(np.interp(np.log(ticks), np.log(periods), np.arange(SCALES) + 0.5), [f"{t:g}" for t in ticks])
+        image.set_xlabel("step")
+    panels[1, 0].set_ylabel("period, steps")
+    caption = f"Scalograms: magnitude of the continuous wavelet transform ({WAVELET}), one colour scale. {what}"
+    return figure, caption, f"Signal and scalogram of parts of {results.label(dataset)}: {'; '.join(signals)}."
+
+
+def scalogram(signal: Array) -> tuple[Array, Array]:
+    """Periods in steps (SCALES,), shortest first, and |CWT| (SCALES, at most MAX_TIMES), the largest of every column.
+
+    The signal is continued by reflection: an end is no jump.
+    """
+    length = len(signal)
+    periods = np.geomspace(2.0, max(4.0, length / 2), SCALES)
+    padded = np.concatenate([signal[::-1], signal, signal[::-1]]).astype(np.float64)
+    padded -= padded.mean()
+    transform, _ = pywt.cwt(padded, periods * pywt.central_frequency(WAVELET), WAVELET, method="fft")
+    magnitude = np.abs(transform[:, length : 2 * length])
+    edges = np.linspace(0, length, min(length, MAX_TIMES), endpoint=False).astype(int)
+    return periods, np.maximum.reduceat(magnitude, edges, axis=1)
+
+
+def stretches(labels: Array, length: int) -> dict[str, slice]:
+    """A stretch without labels and one round the longest labelled run, of the same length where the series allows."""
+    length = min(length, len(labels))
+    quiet = runs(labels == 0)
+    start, stop = next((run for run in quiet if run[1] - run[0] >= length), max(quiet, key=lambda r: r[1] - r[0]))
+    found = {"normal": slice(start, min(stop, start + length))}
+    if anomalies := runs(labels):
+        first, last = max(anomalies, key=lambda run: run[1] - run[0])
+        begin = int(np.clip((first + last - length) // 2, 0, len(labels) - length))
+        found["anomalous"] = slice(begin, begin + length)
+    return found
+
+
+def trained(results: Results, dataset: str) -> list[str]:
+    """The methods of a dataset that have training curves, variants aside."""
+    found = set(results.training.loc[results.training["dataset"] == dataset, "method"])
+    return [method.id for method in results.methods.values() if method.id in found and not method.is_variant]
+
+
+def training_curves(results: Results, dataset: str) -> tuple[Figure, str, str]:
+    """Loss over gradient steps, a panel a method, a line a loss: methods minimise different things."""
+    methods = trained(results, dataset)
+    table = results.training[results.training["dataset"] == dataset]
+    rows = -(-len(methods) // TRAINING_COLUMNS)
+    figure, panels = plt.subplots(rows, TRAINING_COLUMNS, figsize=(9.0, 0.2 + 1.45 * rows), squeeze=False)
+    for axes in panels.flat[len(methods) :]:
         axes.set_visible(False)
-    caption = "Test examples with the scores of the first seed (higher: more anomalous); scales differ between methods."
-    alt = f"{len(samples)} examples of {results.label(dataset)}, normal and anomalous."
-    return figure, caption, alt
+    for method, axes in zip(methods, panels.flat, strict=False):
+        curves = table[table["method"] == method].groupby(["loop", "part", "step"], sort=True)["loss"].mean()
+        lines = list(curves.groupby(level=["loop", "part"], sort=False))
+        for ((loop, part), line), colour in zip(lines, cycle(LINES), strict=False):
+            steps = line.index.get_level_values("step")
+            axes.plot(steps, line.to_numpy(), color=colour, linewidth=1.0, label=f"{loop} {int(part) + 1}")
+        if 0 < 10 * curves.min() < curves.max():
+            axes.set_yscale("log")
+            axes.minorticks_off()
+        axes.set_title(results.methods[method].label, fontsize=8, pad=2)
+        axes.tick_params(labelsize=6.5)
+        if len(lines) > 1:
+            axes.legend(fontsize=6, handlelength=1.0, borderpad=0.0, labelspacing=0.2)
+    for axes in panels.flat[max(0, len(methods) - TRAINING_COLUMNS) : len(methods)]:
+        axes.set_xlabel("gradient step", fontsize=7)
+    caption = (
+        "Training loss, mean over seeds; each point is the mean of a fiftieth of the steps. Losses differ between "
+        "methods; where a method minimises several, a line each; logarithmic where they fall far. Variants are left "
+        f"out. {protocol(results, [dataset])}"
+    )
+    names = ", ".join(results.methods[method].label for method in methods)
+    return figure, caption, f"Training loss over gradient steps on {results.label(dataset)}: {names}."
 
 
 def decimate(values: Array, columns: int) -> tuple[Array, Array]:
@@ -692,7 +818,7 @@ def decimate(values: Array, columns: int) -> tuple[Array, Array]:
     return np.array(steps), values[steps]
 
 
-def _runs(labels: Array) -> list[tuple[int, int]]:
+def runs(labels: Array) -> list[tuple[int, int]]:
     """First step and end of every stretch of ones."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(labels, dtype=np.int8), [0]])))
     return [(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]

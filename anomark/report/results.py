@@ -125,7 +125,7 @@ def average(scores: Iterable[Score]) -> Score:
 class Results:
     """Everything the report is made from.
 
-    metrics, outcomes, roc, sweep
+    metrics, outcomes, roc, training, sweep
         The datasets' tables of the same names, one below the other.
     replicates
         (dataset, method) -> (B,) mean AUROC over seeds on replicates of the test set, shared by a dataset's methods.
@@ -143,6 +143,7 @@ class Results:
     metrics: pd.DataFrame
     outcomes: pd.DataFrame
     roc: pd.DataFrame
+    training: pd.DataFrame
     sweep: pd.DataFrame
     replicates: dict[tuple[str, str], Array]
     summaries: dict[str, dict[str, Any]]
@@ -279,6 +280,7 @@ def load_results(suite_json: Path, evaluation: Path, published: Path) -> Results
         metrics=_read_tables(folders, "metrics.csv", ["dataset", "method", "seed", "metric", "value", "level"]),
         outcomes=_read_tables(folders, "outcomes.csv", ["dataset", "method", "seed", "status", "reason"]),
         roc=_read_tables(folders, "roc.csv", ["dataset", "method", "seed", "fpr", "tpr"]),
+        training=_read_tables(folders, "training.csv", ["dataset", "method", "seed", "loop", "step", "part", "loss"]),
         sweep=_read_tables(folders, "sweep.csv", ["dataset", "method", "seed", "differs", "auroc", "failed"]),
         replicates={
             (folder.name, method): values

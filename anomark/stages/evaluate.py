@@ -36,7 +36,8 @@ from anomark.seeds import seed_of
 
 #: The oracle reads the labels, so it lives here and not in methods/: it must reach 1.000, or the harness is wrong.
 ORACLE = "oracle"
-GALLERY = 12  # examples drawn per dataset
+#: Whose scores choose the examples that are drawn: the first of these that has some, else any method.
+CHOOSERS = ("wavediff", "ddpm")
 _COST = (
     "fit_seconds",
     "score_seconds",
@@ -58,10 +59,10 @@ def evaluate(plan: dict[str, Any], dataset: str, out: Path) -> None:
     """Evaluate every cell of one dataset and write the folder `out`.
 
     metrics.csv (dataset, method, seed, metric, value, level), outcomes.csv (one row a cell, and one for each method
-    that doesn't apply), roc.csv, sweep.csv (settings of stored diffusion models), summary.json, bootstrap.npz (a
-    method's AUROC, mean over seeds, on each replicate of the test set: the same replicates for all methods), and
-    gallery.npz (images) or series.npz; of injected anomalies severity.csv too. Of a refused dataset only outcomes.csv
-    and summary.json say anything.
+    that doesn't apply), roc.csv, training.csv (losses), sweep.csv (settings of stored diffusion models), summary.json,
+    bootstrap.npz (a method's AUROC, mean over seeds, on each replicate of the test set: the same replicates for all
+    methods), and gallery.npz (images) or series.npz; of injected anomalies severity.csv too. Of a refused dataset only
+    outcomes.csv and summary.json say anything.
     """
     job = plan["data"][dataset]
     meta = json.loads((Path(job["folder"]) / "meta.json").read_text())
@@ -78,7 +79,7 @@ def evaluate(plan: dict[str, Any], dataset: str, out: Path) -> None:
     work.mkdir(parents=True)
     try:
         if "refused" in meta:
-            _write_tables(work, [], [], [], {})
+            _write_tables(work, [], [], [], [], {})
             summary = {name: meta[name] for name in ("dataset", "label", "modality", "level", "refused")}
             summary |= {name: job[name] for name in ("base", "protocol")}
         else:
@@ -155,7 +156,8 @@ def _measure(
         {"dataset": dataset, "method": ORACLE, "seed": 0} | row
         for row in measured.metrics(labels.astype(np.float64), oracle, None)
     ]
-    _write_tables(work, metrics, curves, list(_swept(plan, dataset, measured)), measured.replicates(scores))
+    swept = list(_swept(plan, dataset, measured))
+    _write_tables(work, metrics, curves, list(_losses(cells)), swept, measured.replicates(scores))
     if severity:
         pd.DataFrame(severity).to_csv(work / "severity.csv", index=False)
     measured.write_examples(folder, first, work)
@@ -167,6 +169,7 @@ def _write_tables(
     work: Path,
     metrics: list[dict[str, Any]],
     curves: list[dict[str, Any]],
+    losses: list[dict[str, Any]],
     swept: list[dict[str, Any]],
     replicates: dict[str, Array],
 ) -> None:
@@ -174,6 +177,8 @@ def _write_tables(
     pd.DataFrame(metrics, columns=[*known, "metric", "value", "level"]).to_csv(work / "metrics.csv", index=False)
     roc = pd.DataFrame(curves, columns=[*known, "fpr", "tpr"])
     roc.to_csv(work / "roc.csv", index=False, float_format="%.5f")
+    training = pd.DataFrame(losses, columns=[*known, "loop", "step", "part", "loss"])
+    training.to_csv(work / "training.csv", index=False, float_format="%.6g")
     pd.DataFrame(swept, columns=_SWEEP).to_csv(work / "sweep.csv", index=False)
     np.savez(work / "bootstrap.npz", **replicates)  # type: ignore[arg-type]
 
@@ -280,7 +285,10 @@ class _Measured:
         return random_band(labels, self.meta["window"] if self.level == "point" else 1)
 
     def write_examples(self, folder: Path, first: dict[str, tuple[Array, Array | None]], out: Path) -> None:
-        """What the figures draw: chosen by label and row, never by score, so that no method is flattered."""
+        """What the figures draw: a series whole, else the best, the median and the worst sample of each class.
+
+        One method's scores choose (`CHOOSERS`), and the file names it, so that a reader knows whom that flatters.
+        """
         test = np.load(folder / "test.npy", mmap_mode="r")
         if self.level == "point":
             arrays = {"series": np.asarray(test), "labels": self.all_labels}
@@ -293,10 +301,13 @@ class _Measured:
                 arrays |= {"channel": np.array([e["channels"][0] for e in self.events]), "left_out": ~self.scored}
             np.savez(out / "series.npz", **arrays)  # type: ignore[arg-type]
             return
-        anomalous, normal = np.flatnonzero(self.labels), np.flatnonzero(self.labels == 0)
-        rows = np.concatenate([anomalous[: GALLERY - GALLERY // 3], normal[: GALLERY // 3]])
-        shown: dict[str, Array] = {"label": self.labels[rows]}
-        shown |= {f"score:{method}": merged[rows].astype(np.float32) for method, (merged, _) in first.items()}
+        if not first:
+            return
+        chooser = next(method for method in (*CHOOSERS, *first) if method in first)
+        cases = _cases(self.labels, first[chooser][0])
+        rows = np.array(list(cases))
+        shown: dict[str, Array] = {f"score:{m}": merged[rows].astype(np.float32) for m, (merged, _) in first.items()}
+        shown |= {"label": self.labels[rows], "case": np.array(list(cases.values())), "chooser": np.array(chooser)}
         if self.meta["modality"] == "image":
             shown["input"] = np.asarray(test[rows])
             if self.masks is not None:
@@ -306,6 +317,27 @@ class _Measured:
         else:
             shown["examples"] = np.asarray(test[rows])
             np.savez(out / "series.npz", **shown)  # type: ignore[arg-type]
+
+
+def _cases(labels: Array, scores: Array) -> dict[int, str]:
+    """Row -> best, median or worst by its score: anomalous rows from the highest down, then normal ones from below."""
+    cases: dict[int, str] = {}
+    for wanted, sign in ((1, -1), (0, 1)):
+        rows = np.flatnonzero(labels == wanted)
+        order = rows[np.argsort(sign * scores[rows], kind="stable")]
+        for case, place in {"best": 0, "median": len(order) // 2, "worst": -1}.items():
+            cases.setdefault(int(order[place]), case)
+    return cases
+
+
+def _losses(cells: list[tuple[dict[str, Any], dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+    """Rows of training.csv: the curves of every loop of every cell, one row a point and a loss of the loop."""
+    for cell, record in cells:
+        for loop, curve in (record.get("info") or {}).get("loss", {}).items():
+            for step, *losses in curve:
+                for part, loss in enumerate(losses):
+                    known = {name: cell[name] for name in ("dataset", "method", "seed")}
+                    yield known | {"loop": loop, "step": step, "part": part, "loss": loss}
 
 
 def _swept(plan: dict[str, Any], dataset: str, measured: _Measured) -> Iterator[dict[str, Any]]:

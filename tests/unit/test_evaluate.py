@@ -49,6 +49,7 @@ def stored(root: Path, meta: dict[str, Any], truth: dict[str, Any], scores: dict
                 "device": {"kind": "cpu"},
                 "model": None,
                 "params": {},
+                "info": {} if method == "once" else {"loss": {"train": [[5, 2.0, 0.5], [10, 1.0 + seed, 0.25]]}},
             }
             (folder / "fit.json").write_text(json.dumps(record))
             cells[folder.name] = {"dataset": "d", "method": method, "seed": seed, "folder": str(folder), "key": "k"}
@@ -86,6 +87,25 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scores = {"good": 3.0 * labels, "poor": 0.2 * labels, "once": 0.2 * labels}
     meta = {"level": "image", "modality": "image", "shape": [1, 8, 8], "n_test": 60, "valid": [*range(100)]}
     return stored(tmp_path_factory.mktemp("images"), meta, truth, scores, masks.astype(np.float32))
+
+
+def test_examples_are_the_best_the_median_and_the_worst_of_each_class(images: Path) -> None:
+    scores = 3.0 * (np.arange(60) % 3 == 0) + np.random.default_rng(0).normal(0, 0.3, 60)
+    anomalous, normal = np.sort(scores[::3])[::-1], np.sort(np.delete(scores, slice(None, None, 3)))
+    with np.load(images / "gallery.npz") as stored:
+        assert str(stored["chooser"]) == "good", "the first method: neither WaveDiff nor DDPM is here"
+        assert stored["label"].tolist() == [1, 1, 1, 0, 0, 0]
+        assert stored["case"].tolist() == 2 * ["best", "median", "worst"]
+        expected = [anomalous[0], anomalous[10], anomalous[-1], normal[0], normal[20], normal[-1]]
+        np.testing.assert_allclose(stored["score:good"], expected, rtol=1e-6)
+        assert stored["map:good"].shape == (6, 8, 8) and stored["mask"][:3].any() and not stored["mask"][3:].any()
+
+
+def test_losses_come_from_the_records(images: Path) -> None:
+    frame = pd.read_csv(images / "training.csv")
+    assert set(frame["method"]) == {"good", "poor"} and len(frame) == 2 * 3 * 2 * 2
+    last = frame.query("method == 'poor' and seed == 2 and step == 10").set_index("part")["loss"]
+    assert last.to_dict() == {0: 3.0, 1: 0.25}
 
 
 def test_images_get_their_metrics(images: Path) -> None:
