@@ -1,6 +1,7 @@
 # make          set up .venv and run the default suite
 # make setup    the set-up alone
-# make test     set up and run the tests (with CI=true also installs Debian's chromium for the browser tests)
+# make test     set up and run the tests (with CI=true also `make browser`)
+# make browser  install Debian's chromium and fetch axe-core, for the browser tests
 # make check    formatting, types, lint
 # make bench    time the blocks against their peers
 PYTHON ?= python3
@@ -30,6 +31,9 @@ test: setup $(if $(CI),browser)
 browser:
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } \
 	  || echo "chromium could not be installed: the browser tests will be skipped"
+	@test -e .venv/axe-core/package/axe.min.js || { mkdir -p .venv/axe-core && cd .venv/axe-core \
+	  && npm pack --silent axe-core@4.14.1 >/dev/null && tar -xzf axe-core-4.14.1.tgz; } \
+	  || { rm -rf .venv/axe-core; echo "axe-core could not be fetched: the accessibility test will be skipped"; }
 
 check: setup
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -10,8 +10,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from anomark.report.figures import INK, Picture
+from anomark.report.figures import INK, Picture, load_examples
 from anomark.report.formats import Table, number, templates, to_html
+from anomark.report.interactive import bokeh_js, series_plot
 from anomark.report.results import Results, worst
 from anomark.report.verdict import NOUNS, verdict
 
@@ -76,6 +77,12 @@ class Problem:
 def write_page(results: Results, tables: list[Table], pictures: list[Picture], path: Path) -> None:
     """Write index.html; equal input gives equal bytes (the date is the run's, not the clock's)."""
     page = templates().get_template("page.html.j2")
+    drawn = {dataset: load_examples(results, dataset) for dataset in results.datasets}
+    plots = {
+        f"{dataset}-series": Markup(series_plot(results, dataset, stored))
+        for dataset, stored in drawn.items()
+        if "series" in stored
+    }
     path.write_text(
         page.render(
             results=results,
@@ -87,6 +94,8 @@ def write_page(results: Results, tables: list[Table], pictures: list[Picture], p
                 kind: [p for p in pictures if p.kind == kind]
                 for kind in ("bars", "wide", "ablation", "ranks", "cost", "sweep", "protocol")
             },
+            plots=plots,
+            bokeh=Markup(bokeh_js()) if plots else "",
             embed=embed,
             facts=facts,
             coverage=coverage,

@@ -5,18 +5,22 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from anomark.dropins import ROOT
 from anomark.stages.report import main
 from tests.report_fixture import write_evaluation
 
 pytestmark = pytest.mark.browser
 CHROMIUM = shutil.which("chromium")
+#: Fetched by `make browser`; the project doesn't carry it.
+AXE = ROOT / ".venv/axe-core/package/axe.min.js"
 if CHROMIUM is None:
     pytest.skip("needs the program chromium, which is not on the PATH", allow_module_level=True)
 pytest.importorskip("playwright", reason="needs the package playwright")
-from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +73,8 @@ def test_tables_and_pictures_are_there(page: Page) -> None:
         assert page.locator(f"#{name}").is_visible()
     assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
     figures = page.locator("figure")
-    assert figures.count() == 4 * 3 + 3
+    # AUROC, curves and training of each dataset; a gallery, or a series and its scalogram; what belongs to none.
+    assert figures.count() == 4 * 3 + 2 + 2 * 2 + 3
     assert page.locator("#settings figure").count() == 1 and page.locator("#parameters").is_visible()
     sizes = page.evaluate(
         "[...document.querySelectorAll('figure svg, figure img')].map(e => e.getBoundingClientRect())"
@@ -121,7 +126,49 @@ def test_filter_shows_one_modality_one_dataset_one_method(page: Page) -> None:
 @pytest.mark.parametrize("width", [360, 390, 1440])
 def test_page_never_scrolls_sideways(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
+    live_series(page)
     assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+    page.select_option("select[name=modality]", "image")
+    expect(page.locator("article:visible")).to_have_count(2)
+
+
+def live_series(page: Page) -> Locator:
+    """Scroll to the series and wait for its plot."""
+    figure = page.locator("article[data-dataset=series] figure:has(.plot)")
+    figure.scroll_into_view_if_needed()
+    expect(figure.locator("canvas").first).to_be_visible()
+    return figure
+
+
+def shown_steps(page: Page) -> float:
+    """Width of the x axis that the tracks share."""
+    return page.evaluate(
+        """() => {
+            const range = [...Bokeh.documents[0].roots()[0].references()].find(model => model.type === "Range1d");
+            return range.end - range.start;
+        }"""
+    )
+
+
+def test_series_is_hovered_and_zoomed_and_stays_a_picture_on_paper(page: Page) -> None:
+    figure = live_series(page)
+    expect(figure.locator("> .scroll")).to_be_hidden()
+    plots = figure.locator(".bk-Figure")
+    assert plots.count() == 6  # the series and five scores
+    box = plots.nth(1).bounding_box()
+    assert box is not None
+    y = box["y"] + 0.6 * box["height"]
+    page.mouse.move(box["x"] + 0.5 * box["width"], y)
+    expect(figure.locator(".bk-Tooltip").first).to_contain_text("step")
+    before = shown_steps(page)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.7 * box["width"], y, steps=4)
+    page.mouse.up()
+    assert 0 < shown_steps(page) < 0.5 * before
+    page.emulate_media(media="print")
+    expect(figure.locator(".plot")).to_be_hidden()
+    expect(figure.locator("> .scroll svg, > .scroll img").first).to_be_visible()
 
 
 def test_ink_follows_the_colour_scheme(page: Page) -> None:
@@ -145,3 +192,17 @@ def test_prints(page: Page, tmp_path: Path) -> None:
     assert not page.locator("#filter").is_visible()
     page.pdf(path=tmp_path / "report.pdf")
     assert (tmp_path / "report.pdf").stat().st_size > 50_000
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core, which `make browser` fetches")
+@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessible(page: Page, scheme: Literal["light", "dark"], width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme)
+    live_series(page)
+    page.add_script_tag(content=AXE.read_text())
+    found = page.evaluate(
+        "async () => (await axe.run()).violations.map(v => [v.id, v.nodes.map(n => n.target + n.failureSummary)])"
+    )
+    assert found == []

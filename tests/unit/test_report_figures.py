@@ -16,15 +16,22 @@ from anomark.dropins import ROOT
 from anomark.report.figures import (
     CHEAPEST,
     COST_AXES,
+    MAX_TIMES,
     STYLE,
     cost_curves,
     cost_points,
     frontier,
+    load_examples,
+    scalogram,
     series_tracks,
     severity,
     shown,
+    stretches,
+    trained,
+    training_curves,
 )
 from anomark.report.injections import event_examples
+from anomark.report.interactive import MAX_POINTS, series_plot
 from anomark.report.results import ORACLE, Results, load_results
 from tests.report_fixture import METHODS, write_evaluation
 
@@ -130,3 +137,37 @@ def test_injected_anomalies_are_drawn_by_kind_and_severity(results: Results, tmp
         assert [text.get_text() for text in by_kind.get_xticklabels()] == ["outage\n2 events", "phase shift\n2 events"]
         assert "3–4, 5–9, 10–12 MAD" in caption and "DDPM" in alt
         plt.close("all")
+
+
+@pytest.mark.parametrize("period", [8, 40, 200])
+def test_scalogram_is_brightest_at_a_tones_period_and_even_to_the_ends(period: int) -> None:
+    periods, magnitude = scalogram(np.cos(2 * np.pi * (np.arange(2000) + 0.5) / period))
+    assert magnitude.shape == (len(periods), MAX_TIMES)
+    brightest = periods[magnitude.argmax(axis=0)]
+    assert np.abs(np.log(brightest / period)).max() < 0.2
+
+
+def test_stretches_have_and_lack_the_longest_label() -> None:
+    labels = np.zeros(1000, np.uint8)
+    labels[50:60] = labels[400:440] = 1
+    found = stretches(labels, 100)
+    assert found["normal"] == slice(60, 160) and found["anomalous"] == slice(370, 470)
+    assert stretches(labels[:120], 500) == {"normal": slice(60, 120), "anomalous": slice(0, 120)}
+
+
+def test_training_curves_are_means_over_seeds_without_variants(results: Results) -> None:
+    assert trained(results, "nab-nyc_taxi") == ["vae", "wavediff", "autoformer"], "DDPM diverged there"
+    with plt.rc_context(STYLE):
+        figure, caption, _ = training_curves(results, "nab-nyc_taxi")
+        lines = figure.axes[0].lines
+        plt.close(figure)
+    assert len(lines) == 2, "the VAE has two losses here"
+    np.testing.assert_allclose(lines[0].get_ydata()[:2], [2 * 100 / 8, 2 * 100 / 16])
+    assert "Level: point" in caption
+
+
+def test_a_series_to_look_into_is_the_same_text_every_time(results: Results) -> None:
+    stored = load_examples(results, "nab-nyc_taxi")
+    first = series_plot(results, "nab-nyc_taxi", stored)
+    assert first == series_plot(results, "nab-nyc_taxi", stored)
+    assert "</" not in first and 10_000 < len(first) < 16 * 6 * MAX_POINTS

@@ -1,0 +1,77 @@
+"""Series with hover and zoom: Bokeh's models as JSON and BokehJS, for a page that asks nobody for either.
+
+The page shows them where scripts run; the static figure stays for paper and for readers without scripts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files
+
+import numpy as np
+from bokeh.embed import json_item
+from bokeh.layouts import gridplot
+from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Range1d, ResetTool, WheelZoomTool
+from bokeh.plotting import figure
+
+from anomark.contracts import Array
+from anomark.report.figures import INK, MAX_TRACKS, ORANGE, colours, decimate, runs, score_label, shown
+from anomark.report.results import Results
+
+#: A track holds at most this many points, each second one the lowest or the highest of its stretch.
+MAX_POINTS = 4000
+
+
+def bokeh_js() -> str:
+    """The library without its widgets, tables and WebGL."""
+    return (files("bokeh") / "server/static/js/bokeh.min.js").read_text(encoding="utf-8")
+
+
+def series_plot(results: Results, dataset: str, stored: dict[str, Array]) -> str:
+    """The test series above the scores of some methods, one x axis for all, as JSON for `Bokeh.embed.embed_item`.
+
+    Equal input gives equal bytes; no text in it ends a <script>.
+    """
+    series, labels = stored["series"][:, 0], stored["labels"]
+    methods = shown(results, dataset, [n.removeprefix("score:") for n in stored if n.startswith("score:")], MAX_TRACKS)
+    palette = colours(results, methods)
+    tracks = {"series": (series, INK)}
+    tracks |= {score_label(results, dataset, m): (stored[f"score:{m}"], palette[m]) for m in methods}
+    bands = ColumnDataSource(
+        dict(zip(("start", "stop"), np.array(runs(labels), np.int32).reshape(-1, 2).T, strict=True))
+    )
+    edge = 0.01 * len(labels)
+    span = Range1d(-edge, len(labels) + edge, bounds="auto")
+    zoom = BoxZoomTool(dimensions="width")
+    tools = [zoom, PanTool(dimensions="width"), WheelZoomTool(dimensions="width"), ResetTool()]
+    plots = []
+    for place, (title, (values, colour)) in enumerate(tracks.items()):
+        plot = figure(height=150 if place == 0 else 95, x_range=span, tools=tools, active_drag=zoom, title=title)
+        plot.vstrip(x0="start", x1="stop", source=bands, fill_color=ORANGE, fill_alpha=0.28, line_color=None)
+        steps, drawn = decimate(values, MAX_POINTS // 2)
+        line = plot.line("step", "value", source=_source(steps, drawn), color=colour, line_width=1.2)
+        line.glyph.tags = ["ink"] if colour == INK else []  # the page sets its own
+        plot.add_tools(
+            HoverTool(renderers=[line], mode="vline", tooltips=[("step", "@step"), (title, "@value{0.000}")])
+        )
+        plot.yaxis.visible = plot.ygrid.visible = False
+        plot.xaxis.visible = place == len(tracks) - 1
+        plot.background_fill_color = plot.border_fill_color = plot.outline_line_color = None
+        plot.xgrid.grid_line_alpha = 0.2
+        plots.append(plot)
+    plots[-1].height += 30
+    plots[-1].xaxis.axis_label = "test step"
+    grid = gridplot([[plot] for plot in plots], sizing_mode="stretch_width", toolbar_options={"logo": None})
+    return _numbered(json.dumps(json_item(grid), separators=(",", ":")))  # type: ignore[arg-type]
+
+
+def _source(steps: Array, values: Array) -> ColumnDataSource:
+    return ColumnDataSource({"step": steps.astype(np.int32), "value": values.astype(np.float32)})
+
+
+def _numbered(text: str) -> str:
+    """Models numbered in order of appearance: Bokeh counts on from one plot of a process to the next."""
+    numbers: dict[str, str] = {}
+    text = re.sub(r'"p\d+"', lambda match: numbers.setdefault(match[0], f'"p{len(numbers)}"'), text)
+    return text.replace("</", "<\\/")
