@@ -776,12 +776,12 @@ def training_curves(results: Results, dataset: str) -> tuple[Figure, str, str]:
     for axes in panels.flat[len(methods) :]:
         axes.set_visible(False)
     for method, axes in zip(methods, panels.flat, strict=False):
-        curves = table[table["method"] == method].groupby(["loop", "part", "step"], sort=True)["loss"].mean()
-        lines = list(curves.groupby(level=["loop", "part"], sort=False))
-        for ((loop, part), line), colour in zip(lines, cycle(LINES), strict=False):
-            steps = line.index.get_level_values("step")
-            axes.plot(steps, line.to_numpy(), color=colour, linewidth=1.0, label=f"{loop} {int(part) + 1}")
-        if 0 < 10 * curves.min() < curves.max():
+        means = table[table["method"] == method].groupby(["loop", "part", "step"], as_index=False)["loss"].mean()
+        lines = [line for _, line in means.groupby(["loop", "part"], sort=False)]
+        for line, colour in zip(lines, cycle(LINES), strict=False):
+            label = f"{line['loop'].iloc[0]} {line['part'].iloc[0] + 1}"
+            axes.plot(line["step"], line["loss"], color=colour, linewidth=1.0, label=label)
+        if 0 < 10 * means["loss"].min() < means["loss"].max():
             axes.set_yscale("log")
             axes.minorticks_off()
         axes.set_title(results.methods[method].label, fontsize=8, pad=2)

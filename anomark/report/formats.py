@@ -128,7 +128,7 @@ PAGE, TURNED, LINES = 345.0, 550.0, 40
 #: The sizes of type that a table is set in, largest first, and their widths in those of 10pt.
 SIZES = {"small": 0.93, "footnotesize": 0.86, "scriptsize": 0.8}
 #: Points between two columns; points at 10pt from which text is broken into lines.
-GAP, WRAPPED = 7.0, 170.0
+GAP, WRAPPED = 7.0, 130.0
 #: Characters of Computer Modern that take about 3.2 and 8 points at 10pt; a capital takes 7.2, any other 5.1.
 NARROW, WIDE = "ijlIrtf.,:;'|!()[]- ", "mMwW±≈−+→×"
 

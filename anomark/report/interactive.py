@@ -42,12 +42,15 @@ def series_plot(results: Results, dataset: str, stored: dict[str, Array]) -> str
         dict(zip(("start", "stop"), np.array(runs(labels), np.int32).reshape(-1, 2).T, strict=True))
     )
     edge = 0.01 * len(labels)
-    span = Range1d(-edge, len(labels) + edge, bounds="auto")
+    span = Range1d(start=-edge, end=len(labels) + edge, bounds="auto")
     zoom = BoxZoomTool(dimensions="width")
     tools = [zoom, PanTool(dimensions="width"), WheelZoomTool(dimensions="width"), ResetTool()]
     plots = []
     for place, (title, (values, colour)) in enumerate(tracks.items()):
-        plot = figure(height=150 if place == 0 else 95, x_range=span, tools=tools, active_drag=zoom, title=title)
+        last = place == len(tracks) - 1
+        plot = figure(
+            height=150 if place == 0 else 125 if last else 95, x_range=span, tools=tools, active_drag=zoom, title=title
+        )
         plot.vstrip(x0="start", x1="stop", source=bands, fill_color=ORANGE, fill_alpha=0.28, line_color=None)
         steps, drawn = decimate(values, MAX_POINTS // 2)
         line = plot.line("step", "value", source=_source(steps, drawn), color=colour, line_width=1.2)
@@ -56,14 +59,13 @@ def series_plot(results: Results, dataset: str, stored: dict[str, Array]) -> str
             HoverTool(renderers=[line], mode="vline", tooltips=[("step", "@step"), (title, "@value{0.000}")])
         )
         plot.yaxis.visible = plot.ygrid.visible = False
-        plot.xaxis.visible = place == len(tracks) - 1
+        plot.xaxis.visible = last
         plot.background_fill_color = plot.border_fill_color = plot.outline_line_color = None
         plot.xgrid.grid_line_alpha = 0.2
         plots.append(plot)
-    plots[-1].height += 30
     plots[-1].xaxis.axis_label = "test step"
     grid = gridplot([[plot] for plot in plots], sizing_mode="stretch_width", toolbar_options={"logo": None})
-    return _numbered(json.dumps(json_item(grid), separators=(",", ":")))  # type: ignore[arg-type]
+    return _numbered(json.dumps(json_item(grid), separators=(",", ":")))
 
 
 def _source(steps: Array, values: Array) -> ColumnDataSource:

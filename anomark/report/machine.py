@@ -54,7 +54,7 @@ class Number(_Model):
 
     dataset: str
     method: str
-    metric: str = Field(description="as in metrics.csv; higher is better")
+    metric: str = Field(description="as in metrics.csv; higher is better, but for false_alarm_rate_*")
     level: Level
     status: str = Field(description="done; else how the worst seed ended, or undefined")
     mean: float | None = Field(description="over seeds; null: there is no number, status says why")
@@ -118,7 +118,7 @@ def to_json(results: Results) -> str:
         verdict=verdict(results),
         datasets=[_dataset(results, dataset) for dataset in results.summaries],
         methods=[
-            MethodEntry(id=m.id, label=m.label, kind=m.kind, track=m.track, base=m.base)  # type: ignore[arg-type]
+            MethodEntry(id=m.id, label=m.label, kind=m.kind, track=m.track, base=m.base)
             for m in results.methods.values()
         ],
         numbers=_numbers(results),

@@ -160,7 +160,7 @@ def test_series_is_hovered_and_zoomed_and_stays_a_picture_on_paper(page: Page) -
     assert box is not None
     y = box["y"] + 0.6 * box["height"]
     page.mouse.move(box["x"] + 0.5 * box["width"], y)
-    expect(figure.locator(".bk-Tooltip").first).to_contain_text("step")
+    expect(page.locator(".bk-Tooltip", has_text="step").first).to_be_visible()
     before = shown_steps(page)
     page.mouse.down()
     page.mouse.move(box["x"] + 0.7 * box["width"], y, steps=4)
@@ -185,6 +185,10 @@ def test_ink_follows_the_colour_scheme(page: Page) -> None:
     assert light[0] == light[2]
     assert dark[0] == dark[2]
     assert all(a != b for a, b in zip(light, dark, strict=True))
+    live_series(page)
+    page.wait_for_function("ink => models().find(m => m.type === 'Title').text_color === ink", arg=dark[0])
+    page.emulate_media(color_scheme="light")
+    page.wait_for_function("ink => models().find(m => m.type === 'Title').text_color === ink", arg=light[0])
 
 
 def test_prints(page: Page, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_same_input_gives_the_same_bytes(report: Path, tmp_path: Path) -> None:
 
 def test_page_is_one_file_that_asks_for_nothing(report: Path) -> None:
     page = (report / "index.html").read_text()
-    # BokehJS names addresses that it needs for maps, formulas and its logo; the browser test sees that it asks for none.
+    # BokehJS names addresses that it could ask for maps and formulas; the browser test sees that it asks for none.
     markup = re.sub(r'<script id="bokeh">.*?</script>|xmlns(:\w+)?="[^"]*"', "", page, flags=re.DOTALL)
     assert not re.search(r"https?://|<link rel=.stylesheet|<script src", markup)
     assert "default-src 'none'" in page
