@@ -137,7 +137,7 @@ def live_series(page: Page) -> Locator:
     """Scroll to the series and wait for its plot."""
     figure = page.locator("article[data-dataset=series] figure:has(.plot)")
     figure.scroll_into_view_if_needed()
-    expect(figure.locator("canvas").first).to_be_visible()
+    expect(figure.locator("canvas").first).to_be_visible(timeout=60_000)
     return figure
 
 
