@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,20 +19,10 @@ import pandas as pd
 
 from anomark.contracts import Array, DataError
 from anomark.images import enlarge_maps
-from anomark.metrics.affiliation import affiliation
-from anomark.metrics.bootstrap import bootstrap_auroc, mean_over_seeds
-from anomark.metrics.events import best_f1
-from anomark.metrics.false_alarms import alarms, conformal_threshold
-from anomark.metrics.merge import merge_windows
-from anomark.metrics.nab import PROFILES, nab_score
-from anomark.metrics.point_adjust import point_adjusted_f1
-from anomark.metrics.range_based import range_based
-from anomark.metrics.ranking import auroc, average_precision, best_threshold, random_band, roc_points
-from anomark.metrics.region import aupro
+from anomark.metrics.ranking import roc_points
 from anomark.metrics.settings import rank_settings
 from anomark.metrics.severity import by_severity
-from anomark.metrics.vus import vus
-from anomark.seeds import seed_of
+from anomark.stages.measure import Measured
 
 #: The oracle reads the labels, so it lives here and not in methods/: it must reach 1.000, or the harness is wrong.
 ORACLE = "oracle"
@@ -121,7 +111,7 @@ def _measure(
     truth = np.load(job["labels"])
     masks = truth.get("masks")
     events = json.loads(str(truth["recipe"]))["events"] if "recipe" in truth else []
-    measured = _Measured(meta, truth["labels"], masks, truth.get("groups"), truth.get("left_out"), events)
+    measured = Measured(meta, truth["labels"], masks, truth.get("groups"), truth.get("left_out"), events)
     labels = measured.labels
 
     metrics: list[dict[str, Any]] = []
@@ -133,18 +123,9 @@ def _measure(
         if record["status"] != "done":
             continue
         known = {name: cell[name] for name in ("dataset", "method", "seed")}
-        with np.load(Path(cell["folder"]) / "scores.npz") as stored:
-            score, map_, valid = stored["score"], stored.get("map"), stored.get("valid")
-        if map_ is not None and meta["modality"] == "image":
-            map_ = enlarge_maps(map_, tuple(meta["shape"][1:]))
-        if len(score) != meta["n_test"]:
-            raise DataError(
-                f"{cell['folder']}/scores.npz: {len(score)} scores, but {dataset} has {meta['n_test']} test rows; "
-                "delete the folder and run again"
-            )
+        score, map_, valid = _read_scores(cell, meta)
         merged = measured.merge(score)
-        held_out = None if valid is None else measured.merge_held_out(valid)
-        metrics += [known | row for row in measured.metrics(merged, map_, held_out)]
+        metrics += [known | row for row in measured.metrics(merged, map_, valid)]
         severity += [known | row for row in by_severity(events, merged, measured.scored)]
         fpr, tpr = roc_points(labels, merged)
         curves += [known | {"fpr": x, "tpr": y} for x, y in zip(fpr, tpr, strict=True)]
@@ -160,9 +141,23 @@ def _measure(
     _write_tables(work, metrics, curves, list(_losses(cells)), swept, measured.replicates(scores))
     if severity:
         pd.DataFrame(severity).to_csv(work / "severity.csv", index=False)
-    measured.write_examples(folder, first, work)
+    _write_examples(measured, folder, first, work)
     params = {cell["method"]: record["params"] for cell, record in cells}
     return _summary(plan, job, meta, measured) | {"method_params": params}
+
+
+def _read_scores(cell: dict[str, Any], meta: dict[str, Any]) -> tuple[Array, Array | None, Array | None]:
+    """Scores and maps of the test samples, maps as large as the images, and scores of held-out normals."""
+    with np.load(Path(cell["folder"]) / "scores.npz") as stored:
+        score, map_, valid = stored["score"], stored.get("map"), stored.get("valid")
+    if map_ is not None and meta["modality"] == "image":
+        map_ = enlarge_maps(map_, tuple(meta["shape"][1:]))
+    if len(score) != meta["n_test"]:
+        raise DataError(
+            f"{cell['folder']}/scores.npz: {len(score)} scores, but {meta['dataset']} has {meta['n_test']} test rows; "
+            "delete the folder and run again"
+        )
+    return score, map_, valid
 
 
 def _write_tables(
@@ -183,140 +178,39 @@ def _write_tables(
     np.savez(work / "bootstrap.npz", **replicates)  # type: ignore[arg-type]
 
 
-class _Measured:
-    """The labels of one dataset, and what scores are worth against them."""
+def _write_examples(measured: Measured, folder: Path, first: dict[str, tuple[Array, Array | None]], out: Path) -> None:
+    """What the figures draw: a series whole, else the best, the median and the worst sample of each class.
 
-    def __init__(
-        self,
-        meta: dict[str, Any],
-        labels: Array,
-        masks: Array | None,
-        groups: Array | None,
-        left_out: Array | None = None,
-        events: Sequence[dict[str, Any]] = (),
-    ) -> None:
-        self.meta, self.masks, self.groups, self.events = meta, masks, groups, events
-        self.steps, self.scored = len(labels), np.ones(len(labels), dtype=bool) if left_out is None else ~left_out
-        self.all_labels = labels
-        self.labels = labels[self.scored]  # steps where the owner's data is in doubt count for nobody
-        self.level = meta["level"]
-        self.starts = None if meta["test_starts"] is None else np.asarray(meta["test_starts"])
-
-    def merge(self, values: Array) -> Array:
-        """Scores of what carries a label: a point's is the mean of the windows that cover it (SPEC section 6)."""
-        if self.starts is None:
-            return values.astype(np.float64)
-        return merge_windows(values, self.starts, self.meta["window"], self.steps)[self.scored]
-
-    def merge_held_out(self, values: Array) -> Array:
-        """Scores (M,) of held-out normals, as `merge` makes them: a threshold for points needs points."""
-        if self.starts is None:
-            return values
-        starts, length = np.asarray(self.meta["train_starts"])[self.meta["valid"]], self.meta["window"]
-        merged = merge_windows(values, starts, length, starts.max() + length)
-        return merged[np.isfinite(merged)]
-
-    def of_rows(self, rows: Array, values: Array) -> tuple[Array, Array]:
-        """Labels and scores of what some test rows cover: `values` (N,) are theirs."""
-        if self.starts is None:
-            return self.labels[rows], values
-        merged = merge_windows(values, self.starts[rows], self.meta["window"], self.steps)[self.scored]
-        covered = np.isfinite(merged)
-        return self.labels[covered], merged[covered]
-
-    def metrics(self, scores: Array, maps: Array | None, held_out: Array | None) -> Iterator[dict[str, Any]]:
-        """Rows of metric, value, level. `scores` and those of held-out normals are merged; `maps` are as stored."""
-        f1, threshold = best_threshold(self.labels, scores)
-        yield {"metric": "auroc", "value": auroc(self.labels, scores), "level": self.level}
-        yield {"metric": "ap", "value": average_precision(self.labels, scores), "level": self.level}
-        yield {"metric": "f1_max", "value": f1, "level": self.level}
-        thresholds = {"oracle": threshold}
-        if held_out is not None:
-            thresholds["held_out"] = conformal_threshold(held_out)
-        for chosen, threshold in thresholds.items():
-            rate, recall = alarms(self.labels, scores, threshold)
-            yield {"metric": f"false_alarm_rate_{chosen}", "value": rate, "level": self.level}
-            yield {"metric": f"recall_{chosen}", "value": recall, "level": self.level}
-        if self.starts is not None:
-            for metric, value in self._readings(scores).items():
-                yield {"metric": metric, "value": value, "level": "point"}
-        if maps is None:
-            return
-        if self.masks is not None:
-            yield {"metric": "pixel_auroc", "value": auroc(self.masks.ravel(), maps.ravel()), "level": "pixel"}
-            yield {"metric": "aupro", "value": aupro(self.masks, maps), "level": "pixel"}
-        if self.starts is not None:
-            # The other reading of a series: each step's own error, merged by overlap (sensitivity, not headline).
-            yield {"metric": "point_auroc_pointwise", "value": auroc(self.labels, self.merge(maps)), "level": "point"}
-
-    def _readings(self, scores: Array) -> dict[str, float]:
-        """The same scores of a series under the other protocols in use."""
-        vus_roc, vus_pr = vus(self.labels, scores, self.meta["window"])
-        return {
-            "vus_roc": vus_roc,
-            "vus_pr": vus_pr,
-            "range_f1": best_f1(range_based, self.labels, scores),
-            "affiliation_f1": best_f1(affiliation, self.labels, scores),
-            "point_adjusted_f1": point_adjusted_f1(self.labels, scores),
-            **{f"nab_{profile}": nab_score(self.labels, scores, profile) for profile in PROFILES},
-        }
-
-    def replicates(self, scores: dict[str, list[Array]]) -> dict[str, Array]:
-        """AUROC of each method, mean over its seeds, on replicates of the test set: float32 (B,) by method.
-
-        Units are rows, recordings where the dataset names them, or blocks of two windows of a series: points share
-        windows, and with them noise, up to one window apart on either side.
-        """
-        if not scores:
-            return {}
-        dataset = self.meta["dataset"]
-        block = 2 * self.meta["window"] if self.starts is not None else None
-        rows = np.array([row for by_seed in scores.values() for row in by_seed])
-        seed = seed_of(bootstrap="units", dataset=dataset)
-        values = bootstrap_auroc(self.labels, rows, seed, groups=self.groups, block=block)
-        by_method = np.split(values, np.cumsum([len(by_seed) for by_seed in scores.values()])[:-1])
-        return {
-            method: mean_over_seeds(v, seed_of(bootstrap="seeds", dataset=dataset, method=method)).astype(np.float32)
-            for method, v in zip(scores, by_method, strict=True)
-        }
-
-    def random_band(self, labels: Array) -> tuple[float, float]:
-        """95% band of a random score on some of the labels."""
-        return random_band(labels, self.meta["window"] if self.level == "point" else 1)
-
-    def write_examples(self, folder: Path, first: dict[str, tuple[Array, Array | None]], out: Path) -> None:
-        """What the figures draw: a series whole, else the best, the median and the worst sample of each class.
-
-        One method's scores choose (`CHOOSERS`), and the file names it, so that a reader knows whom that flatters.
-        """
-        test = np.load(folder / "test.npy", mmap_mode="r")
-        if self.level == "point":
-            arrays = {"series": np.asarray(test), "labels": self.all_labels}
-            for method, (merged, _) in first.items():
-                arrays[f"score:{method}"] = np.full(self.steps, np.nan, dtype=np.float32)
-                arrays[f"score:{method}"][self.scored] = merged
-            if self.events:
-                names = ("kind", "first", "last", "amplitude")
-                arrays |= {name: np.array([event[name] for event in self.events]) for name in names}
-                arrays |= {"channel": np.array([e["channels"][0] for e in self.events]), "left_out": ~self.scored}
-            np.savez(out / "series.npz", **arrays)  # type: ignore[arg-type]
-            return
-        if not first:
-            return
-        chooser = next(method for method in (*CHOOSERS, *first) if method in first)
-        cases = _cases(self.labels, first[chooser][0])
-        rows = np.array(list(cases))
-        shown: dict[str, Array] = {f"score:{m}": merged[rows].astype(np.float32) for m, (merged, _) in first.items()}
-        shown |= {"label": self.labels[rows], "case": np.array(list(cases.values())), "chooser": np.array(chooser)}
-        if self.meta["modality"] == "image":
-            shown["input"] = np.asarray(test[rows])
-            if self.masks is not None:
-                shown["mask"] = self.masks[rows]
-            shown |= {f"map:{method}": map_[rows] for method, (_, map_) in first.items() if map_ is not None}
-            np.savez(out / "gallery.npz", **shown)  # type: ignore[arg-type]
-        else:
-            shown["examples"] = np.asarray(test[rows])
-            np.savez(out / "series.npz", **shown)  # type: ignore[arg-type]
+    One method's scores choose (`CHOOSERS`), and the file names it, so that a reader knows whom that flatters.
+    """
+    test = np.load(folder / "test.npy", mmap_mode="r")
+    if measured.level == "point":
+        arrays = {"series": np.asarray(test), "labels": measured.all_labels}
+        for method, (merged, _) in first.items():
+            arrays[f"score:{method}"] = np.full(measured.steps, np.nan, dtype=np.float32)
+            arrays[f"score:{method}"][measured.scored] = merged
+        if measured.events:
+            names = ("kind", "first", "last", "amplitude")
+            arrays |= {name: np.array([event[name] for event in measured.events]) for name in names}
+            arrays |= {"channel": np.array([e["channels"][0] for e in measured.events]), "left_out": ~measured.scored}
+        np.savez(out / "series.npz", **arrays)  # type: ignore[arg-type]
+        return
+    if not first:
+        return
+    chooser = next(method for method in (*CHOOSERS, *first) if method in first)
+    cases = _cases(measured.labels, first[chooser][0])
+    rows = np.array(list(cases))
+    shown: dict[str, Array] = {f"score:{m}": merged[rows].astype(np.float32) for m, (merged, _) in first.items()}
+    shown |= {"label": measured.labels[rows], "case": np.array(list(cases.values())), "chooser": np.array(chooser)}
+    if measured.meta["modality"] == "image":
+        shown["input"] = np.asarray(test[rows])
+        if measured.masks is not None:
+            shown["mask"] = measured.masks[rows]
+        shown |= {f"map:{method}": map_[rows] for method, (_, map_) in first.items() if map_ is not None}
+        np.savez(out / "gallery.npz", **shown)  # type: ignore[arg-type]
+    else:
+        shown["examples"] = np.asarray(test[rows])
+        np.savez(out / "series.npz", **shown)  # type: ignore[arg-type]
 
 
 def _cases(labels: Array, scores: Array) -> dict[int, str]:
@@ -340,7 +234,7 @@ def _losses(cells: list[tuple[dict[str, Any], dict[str, Any]]]) -> Iterator[dict
                     yield known | {"loop": loop, "step": step, "part": part, "loss": loss}
 
 
-def _swept(plan: dict[str, Any], dataset: str, measured: _Measured) -> Iterator[dict[str, Any]]:
+def _swept(plan: dict[str, Any], dataset: str, measured: Measured) -> Iterator[dict[str, Any]]:
     """Rows of sweep.csv: what every setting of a swept model is worth on the test rows that it scored."""
     for job in plan["sweeps"].values():
         if job["dataset"] != dataset:
@@ -361,7 +255,7 @@ def _swept(plan: dict[str, Any], dataset: str, measured: _Measured) -> Iterator[
             yield known | setting
 
 
-def _summary(plan: dict[str, Any], job: dict[str, Any], meta: dict[str, Any], measured: _Measured) -> dict[str, Any]:
+def _summary(plan: dict[str, Any], job: dict[str, Any], meta: dict[str, Any], measured: Measured) -> dict[str, Any]:
     copied = ("dataset", "label", "modality", "level", "normal_class", "licence", "source", "choices", "notes")
     return {name: meta[name] for name in (*copied, "n_train", "n_test", "shape", "window", "stride", "params")} | {
         "n_valid": len(meta["valid"]),

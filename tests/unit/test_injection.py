@@ -15,7 +15,7 @@ from anomark.contracts import Array, DataError
 from anomark.metrics.ranking import auroc
 from anomark.signal.injection import KINDS, LARGEST_UNSCORED, SMALLEST, inject
 from anomark.signal.series import InjectedSeries
-from anomark.stages import evaluate
+from anomark.stages.measure import Measured
 
 pems_bay = importlib.import_module("anomark_datasets.pems_bay")
 
@@ -137,7 +137,7 @@ def test_steps_that_are_left_out_count_for_nobody() -> None:
     labels = (rng.random(100) < 0.2).astype(np.uint8)
     left_out = rng.random(100) < 0.4
     meta = {"level": "point", "test_starts": list(range(100)), "window": 1, "modality": "series"}
-    measured = evaluate._Measured(meta, labels, None, None, left_out)
+    measured = Measured(meta, labels, None, None, left_out)
     scores = rng.random(100)
     found = {row["metric"]: row["value"] for row in measured.metrics(measured.merge(scores), None, None)}
     assert found["auroc"] == auroc(labels[~left_out], scores[~left_out])
