@@ -7,7 +7,7 @@ import pandas as pd
 from anomark.report.comparisons import strongest, strongest_classical, strongest_control
 from anomark.report.formats import Cell, Column, Row, Table, number
 from anomark.report.results import Results
-from anomark.report.tables import below_control, footnotes, protocol, score_cell
+from anomark.report.tables import below_control, footnotes, partial_notes, protocol, score_cell
 
 #: Methods that have a column of their own, under the header.
 SHOWN = {"wavediff": "WaveDiff", "ddpm": "DDPM", "wavediff_latent": "WaveDiff latent"}
@@ -40,13 +40,14 @@ def headline_table(results: Results) -> Table:
         for name, method in chosen.items():
             record |= {name: results.score(dataset, method).mean if method else None, f"{name} is": method}
         data.append(record)
-    made = ", ".join(str(results.suite[key]) for key in ("date", "commit") if results.suite.get(key))
+    made = ", ".join(str(results.suite[key])[:10] for key in ("date", "commit") if results.suite.get(key))
     caption = (
         f"AUROC, suite {results.name}{f' ({made})' if made else ''}. {protocol(results, [*results.datasets])} The "
         "strongest are those of each dataset as measured here, which favours them; variants are no rivals."
     )
+    notes = footnotes(rows) + partial_notes(results, results.datasets)
     frame = pd.DataFrame(data) if data else pd.DataFrame(columns=["dataset", "published", *SHOWN])
-    return Table("headline", "Headline", caption, columns, rows, frame, footnotes(rows))
+    return Table("headline", "Headline", caption, columns, rows, frame, notes)
 
 
 def _named(results: Results, dataset: str, method: str | None) -> Cell:
