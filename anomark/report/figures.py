@@ -124,6 +124,8 @@ def draw_figures(results: Results, folder: Path) -> list[Picture]:
     pictures = []
     with plt.rc_context(STYLE):
         for name, dataset, kind, figure, caption, alt in _figures(results):
+            if "Level: " not in caption:  # no picture without the protocol of its numbers
+                caption += f" {protocol(results, [dataset] if dataset else [*results.datasets])}"
             picture = Picture(name, dataset, kind, caption, alt, folder)
             _save(figure, picture)
             plt.close(figure)

@@ -126,6 +126,13 @@ def test_every_parameter_that_the_paper_leaves_open_is_listed(report: Path) -> N
     assert "<code>gamma</code>" not in page, "what no record holds is not made up"
 
 
+def test_every_caption_says_its_protocol(report: Path) -> None:
+    page = (report / "index.html").read_text()
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", page, flags=re.DOTALL)
+    assert len(captions) == page.count("<figure ")
+    assert all("Level: " in caption and "seeds" in caption and "f: " in caption for caption in captions)
+
+
 def test_page_escapes_reasons(report: Path) -> None:
     page = (report / "index.html").read_text()
     assert "&lt;shape (1, 64, 64)&gt;" in page
