@@ -68,7 +68,10 @@ def sensitivity_table(results: Results) -> Table:
                     rank = 1 + sum(round(value, 3) > round(of_paper[method], 3) for value in of_paper.values())
                 cells.append(_cell(results, dataset, method, metric, rank))
             cells += [_control(results, means, metric), _random(means, metric)]
-            cells.append(Cell("–", tone="quiet") if tau is None else Cell(number(tau, 2), sort=round(tau, 6)))
+            few = f"of {len(of_paper)} methods" if len(of_paper) < len(headline) else ""
+            cells.append(
+                Cell("–", note=few, tone="quiet") if tau is None else Cell(number(tau, 2), note=few, sort=round(tau, 6))
+            )
             rows.append(Row(cells, base, modality))
             data.append(_record(results, base, name, dataset, metric) | {"tau": tau, "methods": len(of_paper)})
     caption = (
