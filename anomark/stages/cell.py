@@ -101,7 +101,9 @@ def _supervise(
     pinned = {f"{name}_NUM_THREADS": str(threads) for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA")}
     # glibc gives large blocks back when they are freed, and each new one is paid for in page faults: a sixth of a step.
     allocator = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**63 - 1)}
-    env = os.environ | pinned | allocator | environment | {"PYTHONHASHSEED": "0", "ANOMARK_PARENT": str(os.getpid())}
+    # Unbuffered, so that the log of a child that is killed tells how far it came.
+    own = {"PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", "ANOMARK_PARENT": str(os.getpid())}
+    env = os.environ | pinned | allocator | environment | own
     peak, started, verdict = 0, time.monotonic(), None
     with (work / "log.txt").open("wb") as log:
         child = psutil.Popen(
