@@ -23,7 +23,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     bad = cells[~cells["status"].isin(GOOD)]
     refused = bad[bad["status"] == "refused"].drop_duplicates("dataset")
     failed = [*bad[bad["status"] != "refused"].to_dict("records")]
-    failed += sweeps.dropna(subset=["failed"]).assign(status="sweep failed", reason=sweeps["failed"]).to_dict("records")
+    lost = sweeps.dropna(subset=["failed"])
+    failed += lost.assign(status="sweep failed", reason=lost["failed"]).to_dict("records")
     counts = ", ".join(f"{n} {status}" for status, n in cells["status"].value_counts().items())
     for row in refused.to_dict("records"):
         print(f"refused: {row['dataset']}: {row['reason']}")
