@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -330,4 +331,8 @@ def test_snakemake_lint_is_clean(finished: Checkout) -> None:
 def test_snakemake_report_builds(finished: Checkout) -> None:
     done = finished.snakemake("--configfile", "suite.yaml", "--report", "report.zip")
     assert done.returncode == 0, done.stdout
-    assert (finished.path / "report.zip").stat().st_size > 10_000
+    with zipfile.ZipFile(finished.path / "report.zip") as archive:
+        names = {Path(name).name for name in archive.namelist()}
+    assert names >= {"index.html", "headline.html", "table1.html", "leaderboard.html"}
+    figures = {path.name for path in (finished.path / "reports" / "tiny" / "figures").glob("*.svg")}
+    assert figures and names >= figures
