@@ -46,6 +46,15 @@ DATASET_LITERALS = {
     "DEFAULTS": dict,
     "FILES": tuple,
 }
+#: Variants of every dataset whose DEFAULTS have both parameters.
+TRAINING_SETS: dict[str, dict[str, Any]] = {
+    "contaminated-1": {"LABEL": "1% contaminated", "contamination": 0.01},
+    "contaminated-5": {"LABEL": "5% contaminated", "contamination": 0.05},
+    "contaminated-10": {"LABEL": "10% contaminated", "contamination": 0.1},
+    "train-10": {"LABEL": "10% of training", "train_share": 0.1},
+    "train-25": {"LABEL": "25% of training", "train_share": 0.25},
+    "train-50": {"LABEL": "50% of training", "train_share": 0.5},
+}
 
 
 @dataclass(frozen=True)
@@ -285,6 +294,8 @@ def read_family(path: Path) -> Family:
         if meta[key] not in allowed:
             raise AnomarkError(f"{path}: {key} is {meta[key]!r}; {nearest(meta[key], allowed)}")
     items, variants, defaults = (meta.get(key, {}) for key in ("ITEMS", "VARIANTS", "DEFAULTS"))
+    if {"contamination", "train_share"} <= defaults.keys():
+        variants = TRAINING_SETS | variants
     for variant, changes in variants.items():
         if not isinstance(changes, dict) or not changes.keys() <= {"LABEL", *defaults}:
             raise AnomarkError(f"{path}: VARIANTS[{variant!r}] is {changes!r}, expected a dict of keys of DEFAULTS")

@@ -20,15 +20,6 @@ LEVEL = "point"
 LICENCE = "MIT"
 SOURCE = ""
 CITATION = ""
-#: Other protocols for the same test rows.
-VARIANTS = {
-    "contaminated-1": {"LABEL": "1% contaminated", "contamination": 0.01},
-    "contaminated-5": {"LABEL": "5% contaminated", "contamination": 0.05},
-    "contaminated-10": {"LABEL": "10% contaminated", "contamination": 0.1},
-    "train-10": {"LABEL": "10% of training", "train_share": 0.1},
-    "train-25": {"LABEL": "25% of training", "train_share": 0.25},
-    "train-50": {"LABEL": "50% of training", "train_share": 0.5},
-}
 DEFAULTS = {"seed": 0, "stride_divisor": 8, "train_share": 1.0, "contamination": 0.0}
 
 DAY = 48  # steps

@@ -23,15 +23,6 @@ LICENCE = "CC0"
 SOURCE = ""
 CITATION = "van der Walt et al.: scikit-image, PeerJ 2:e453, 2014"
 ITEMS: dict[str, dict] = {"brick": {}, "grass": {}, "gravel": {}}
-#: Other protocols for the same test rows.
-VARIANTS = {
-    "contaminated-1": {"LABEL": "1% contaminated", "contamination": 0.01},
-    "contaminated-5": {"LABEL": "5% contaminated", "contamination": 0.05},
-    "contaminated-10": {"LABEL": "10% contaminated", "contamination": 0.1},
-    "train-10": {"LABEL": "10% of training", "train_share": 0.1},
-    "train-25": {"LABEL": "25% of training", "train_share": 0.25},
-    "train-50": {"LABEL": "50% of training", "train_share": 0.5},
-}
 DEFAULTS = {"size": 32, "seed": 0, "train_share": 1.0, "contamination": 0.0}
 
 CROP = 64  # pixels of the photograph, before resizing

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from anomark.contracts import Array, DataError, Prepared
+from anomark.registry import TRAINING_SETS
 from anomark.signal.series import autocorrelation_period, prepare_series
 
 textures, digits, series, beats, machines = (
@@ -136,7 +137,7 @@ def raw_train(p: Prepared, base: Prepared) -> Array:
 @pytest.mark.parametrize(("module", "item"), VARIED)
 def test_variants_keep_the_test_rows(module: Any, item: str | None) -> None:
     base = prepared(module, item)
-    for name, changes in module.VARIANTS.items():
+    for name, changes in TRAINING_SETS.items():
         p = prepared(module, item, **{key: value for key, value in changes.items() if key != "LABEL"})
         assert np.array_equal(p.labels, base.labels), name
         if base.level == "point":
