@@ -11,11 +11,11 @@ sys.path.insert(0, workflow.basedir)
 
 from snakemake.exceptions import WorkflowError
 
-from anomark import progress
-from anomark.config import validate
+from anomark.runtime import progress
+from anomark.suite.config import validate
 from anomark.contracts import AnomarkError
-from anomark.dropins import export
-from anomark.plan import Plan
+from anomark.suite.dropins import export
+from anomark.suite.plan import Plan
 
 
 configfile: f"{workflow.basedir}/config/default.yaml"

@@ -1,5 +1,5 @@
-"""Importing anomark makes the drop-in files importable; see `anomark.dropins`."""
+"""Importing anomark makes the drop-in files importable; see `anomark.suite.dropins`."""
 
-from anomark import dropins as _dropins
+from anomark.suite import dropins as _dropins
 
 _dropins.install()

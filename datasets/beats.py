@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from anomark.contracts import Array, Prepared
+from anomark.data.training_set import describe, first_share
 from anomark.seeds import seed_of
-from anomark.training_set import describe, first_share
 
 NAME = "Seeded heart beats"
 LABEL = "Beats"

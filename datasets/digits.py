@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from anomark.contracts import Array, Prepared
-from anomark.training_set import describe, first_share
+from anomark.data.training_set import describe, first_share
 
 NAME = "Optical recognition of handwritten digits"
 LABEL = "Digits"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from anomark.signal.audio import prepare_esc
+from anomark.data.audio import prepare_esc
 
 NAME = "ESC-50: Dataset for Environmental Sound Classification"
 LABEL = "ESC-50"

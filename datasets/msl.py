@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from anomark.signal.telemanom import prepare_channel
+from anomark.data.telemanom import prepare_channel
 
 NAME = "Mars Science Laboratory telemetry"
 LABEL = "MSL"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from anomark.contracts import Prepared
-from anomark.image_folder import prepare_images
-from anomark.rawfiles import locate
+from anomark.data.image_folder import prepare_images
+from anomark.data.rawfiles import locate
 
 NAME = "MVTec Anomaly Detection"
 LABEL = "MVTec AD"

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from anomark.contracts import Array, DataError, Prepared
-from anomark.rawfiles import RawFiles
-from anomark.signal.series import prepare_series
-from anomark.signal.streamed import blocks, read_csv, stored
-from anomark.training_set import count_of
+from anomark.data.rawfiles import RawFiles
+from anomark.data.series import prepare_series
+from anomark.data.streamed import blocks, read_csv, stored
+from anomark.data.training_set import count_of
 
 NAME = "Numenta Anomaly Benchmark"
 LABEL = "NAB"

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from anomark.contracts import DataError, Prepared
-from anomark.rawfiles import RawFiles
-from anomark.signal.series import prepare_series
-from anomark.signal.telemanom import channels_of, read_channel
+from anomark.data.rawfiles import RawFiles
+from anomark.data.series import prepare_series
+from anomark.data.telemanom import channels_of, read_channel
 
 NAME = "NASA telemetry, channels concatenated"
 LABEL = "NASA"

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from anomark.contracts import Array, DataError, Prepared
-from anomark.rawfiles import RawFiles
-from anomark.signal.injection import inject
-from anomark.signal.series import InjectedSeries, prepare_series
-from anomark.signal.streamed import BLOCK, blocks, stored
+from anomark.data.injection import inject
+from anomark.data.rawfiles import RawFiles
+from anomark.data.series import InjectedSeries, prepare_series
+from anomark.data.streamed import BLOCK, blocks, stored
 
 NAME = "PEMS-BAY traffic speeds, injected anomalies"
 LABEL = "PEMS-BAY"

@@ -9,9 +9,9 @@ import numpy as np
 from scipy.signal import lfilter
 
 from anomark.contracts import Array, DataError, Prepared
+from anomark.data.series import prepare_series
+from anomark.data.training_set import count_of, describe
 from anomark.seeds import seed_of
-from anomark.signal.series import prepare_series
-from anomark.training_set import count_of, describe
 
 NAME = "Seeded series with daily and weekly periods"
 LABEL = "Series"

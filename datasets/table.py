@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from anomark.contracts import Array, DataError, Prepared
-from anomark.rawfiles import RawFiles
-from anomark.signal.series import autocorrelation_period, prepare_series
-from anomark.signal.streamed import read_csv, stored
+from anomark.data.rawfiles import RawFiles
+from anomark.data.series import autocorrelation_period, prepare_series
+from anomark.data.streamed import read_csv, stored
 
 NAME = "Own series"
 LABEL = "Own series"

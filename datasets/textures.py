@@ -11,9 +11,9 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from anomark.contracts import Array, Prepared
-from anomark.images import resize_image, resize_mask
+from anomark.data.images import resize_image, resize_mask
+from anomark.data.training_set import describe, first_share
 from anomark.seeds import seed_of
-from anomark.training_set import describe, first_share
 
 NAME = "Textures with drawn defects"
 LABEL = "Textures"

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from anomark.contracts import Array, DataError, Prepared
-from anomark.rawfiles import RawFiles
+from anomark.data.rawfiles import RawFiles
 
 NAME = "UCR Time Series Classification Archive (2018)"
 LABEL = "UCR"

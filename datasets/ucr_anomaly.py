@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from anomark.contracts import DataError, Prepared
-from anomark.rawfiles import RawFiles
-from anomark.signal.series import autocorrelation_period, prepare_series
+from anomark.data.rawfiles import RawFiles
+from anomark.data.series import autocorrelation_period, prepare_series
 
 NAME = "UCR Time Series Anomaly Archive (2021)"
 LABEL = "UCR Anomaly"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from anomark.contracts import Prepared
-from anomark.rawfiles import locate
-from anomark.signal.audio import prepare_clips, read_table
+from anomark.data.audio import prepare_clips, read_table
+from anomark.data.rawfiles import locate
 
 NAME = "UrbanSound8K"
 LABEL = "UrbanSound8K"

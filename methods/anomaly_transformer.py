@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anomark.detectors.stepwise import StepwiseDetector
+from anomark.detectors.training import Step
 from anomark.nn.window_embedding import ValueEmbedding, positions
-from anomark.stepwise import StepwiseDetector
-from anomark.training import Step
 
 NAME = "Anomaly Transformer"
 LABEL = "Anomaly Tr."

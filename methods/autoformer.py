@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anomark.detectors.stepwise import StepwiseDetector
 from anomark.nn.window_embedding import ValueEmbedding
-from anomark.stepwise import StepwiseDetector
 
 NAME = "Autoformer"
 LABEL = "Autoformer"

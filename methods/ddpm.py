@@ -8,13 +8,13 @@ import torch
 import torch.nn.functional as F
 
 from anomark.contracts import Spec
-from anomark.diffusion.detector import Reconstructor, start_of
+from anomark.detectors.diffusion import Reconstructor, start_of
+from anomark.detectors.diffusion_training import train_network
+from anomark.detectors.frontend import front_end
+from anomark.detectors.reconstruction import ReconstructionScore
+from anomark.detectors.training import seeded
 from anomark.diffusion.schedule import Schedule
-from anomark.diffusion.training import train_network
 from anomark.nn.unet import UNet
-from anomark.reconstruction import ReconstructionScore
-from anomark.signal.frontend import front_end
-from anomark.training import seeded
 
 NAME = "ddpm"
 LABEL = "DDPM"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from anomark.contracts import Array, Spec
-from anomark.training import Stateful, seeded, train_steps
+from anomark.detectors.training import Stateful, seeded, train_steps
 
 NAME = "Deep SVDD"
 LABEL = "Deep SVDD"

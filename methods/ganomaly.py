@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomark.contracts import Array, Spec
-from anomark.detector import NetworkDetector
+from anomark.detectors.base import NetworkDetector
+from anomark.detectors.training import Stateful, seeded, train_steps
 from anomark.nn.dcgan import Decoder, Encoder
-from anomark.training import Stateful, seeded, train_steps
 
 NAME = "ganomaly"
 LABEL = "GANomaly"

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomark.contracts import Array, Spec
-from anomark.detector import NetworkDetector
-from anomark.training import Stateful, seeded, train_steps
+from anomark.detectors.base import NetworkDetector
+from anomark.detectors.training import Stateful, seeded, train_steps
 
 NAME = "memae"
 LABEL = "MemAE"

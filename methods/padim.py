@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from anomark.contracts import Array, Spec
-from anomark.detector import OnePassDetector
-from anomark.patch_features import PatchFeatures
+from anomark.detectors.base import OnePassDetector
+from anomark.detectors.patch_features import PatchFeatures
 
 NAME = "PaDiM"
 LABEL = "PaDiM"

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomark.contracts import Array, Spec
-from anomark.detector import OnePassDetector
+from anomark.data.windows import window_starts
+from anomark.detectors.base import OnePassDetector
+from anomark.detectors.training import Stateful, seeded, train_steps
 from anomark.nn.nearest import nearest
-from anomark.signal.windows import window_starts
-from anomark.training import Stateful, seeded, train_steps
 
 NAME = "Patch SVDD"
 LABEL = "PatchSVDD"

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from anomark.contracts import Array, Spec
-from anomark.detector import OnePassDetector
+from anomark.detectors.base import OnePassDetector
+from anomark.detectors.frontend import too_short
+from anomark.detectors.patch_features import PatchFeatures
 from anomark.nn.nearest import nearest
-from anomark.patch_features import PatchFeatures
-from anomark.signal.frontend import too_short
 
 NAME = "PatchCore"
 LABEL = "PatchCore"

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anomark.detector import SCORE_BATCH
+from anomark.detectors.base import SCORE_BATCH
+from anomark.detectors.stepwise import StepwiseDetector
+from anomark.detectors.training import Stateful
 from anomark.nn.window_embedding import positions
-from anomark.stepwise import StepwiseDetector
-from anomark.training import Stateful
 
 NAME = "TranAD"
 LABEL = "TranAD"

@@ -10,20 +10,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from anomark.contracts import AnomarkError, Spec
-from anomark.diffusion.detector import Reconstructor, start_of
+from anomark.detectors.diffusion import Reconstructor, start_of
+from anomark.detectors.diffusion_training import Noised, train_network
+from anomark.detectors.feature_distance import SIDE, FeatureDistance
+from anomark.detectors.frontend import FrontEnd, front_end
+from anomark.detectors.perceptual import load_features
+from anomark.detectors.reconstruction import ReconstructionScore
+from anomark.detectors.training import seeded
 from anomark.diffusion.schedule import Schedule
-from anomark.diffusion.training import Noised, train_network
 from anomark.nn.adapter import SharedInputAdapter, plain_input
 from anomark.nn.attention import SelfAttention2d
-from anomark.nn.feature_distance import SIDE, FeatureDistance
 from anomark.nn.hybrid_embedding import HybridTimeEmbedding
-from anomark.nn.perceptual import load_features
 from anomark.nn.time_embedding import SinusoidalEmbedding
 from anomark.nn.unet import UNet
 from anomark.nn.wavelet import WaveletPyramid
-from anomark.reconstruction import ReconstructionScore
-from anomark.signal.frontend import FrontEnd, front_end
-from anomark.training import seeded
 
 NAME = "wavediff"
 LABEL = "WaveDiff"

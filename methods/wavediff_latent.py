@@ -11,20 +11,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomark.contracts import AnomarkError, Array, Spec
-from anomark.diffusion.detector import DiffusionDetector
+from anomark.detectors.diffusion import DiffusionDetector
+from anomark.detectors.diffusion_training import train_network
+from anomark.detectors.feature_distance import SIDE
+from anomark.detectors.frontend import front_end
+from anomark.detectors.perceptual import load_features
+from anomark.detectors.training import seeded
 from anomark.diffusion.sampler import shared_noise
 from anomark.diffusion.schedule import Schedule
-from anomark.diffusion.training import train_network
 from anomark.nn.adapter import FeatureAdapter, plain_input
 from anomark.nn.attention import SelfAttention2d
-from anomark.nn.feature_distance import SIDE
 from anomark.nn.hybrid_embedding import HybridTimeEmbedding
-from anomark.nn.perceptual import load_features
 from anomark.nn.time_embedding import SinusoidalEmbedding
 from anomark.nn.unet import UNet
 from anomark.nn.wavelet import WaveletPyramid
-from anomark.signal.frontend import front_end
-from anomark.training import seeded
 
 NAME = "wavediff-latent"
 LABEL = "WaveDiff latent"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from anomark.metrics.settings import rank_settings
+from anomark.evaluation.settings import rank_settings
 from anomark.stages.sweep import settings
 
 SEEDS = [0, 1, 2]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from anomark.contracts import Array
-from anomark.metrics.events import events, f1
+from anomark.statistics.events import events, f1
 
 
 def affiliation(labels: Array, called: Array) -> tuple[float, float, float]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from anomark.contracts import Array
-from anomark.metrics.events import events
+from anomark.statistics.events import events
 
 #: Profile -> cost of a false alarm far from any window, cost of a missed window.
 PROFILES = {"standard": (0.11, 1.0), "low_fp": (0.22, 1.0), "low_fn": (0.11, 2.0)}

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from anomark.contracts import Array
-from anomark.metrics.events import events
-from anomark.metrics.ranking import f1_max
+from anomark.statistics.events import events
+from anomark.statistics.ranking import f1_max
 
 
 def point_adjusted_f1(labels: Array, scores: Array) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from anomark.contracts import Array
-from anomark.metrics.events import events, f1
+from anomark.statistics.events import events, f1
 
 
 def range_based(labels: Array, called: Array, alpha: float = 0.0) -> tuple[float, float, float]:

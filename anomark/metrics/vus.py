@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from anomark.contracts import Array
-from anomark.metrics.events import events
+from anomark.statistics.events import events
 
 THRESHOLDS = 250
 

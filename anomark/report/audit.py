@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from anomark.report.formats import Cell, Column, Row, Table, number, percent
+from anomark.report.render.formats import Cell, Column, Row, Table, number, percent
 from anomark.report.results import PAPER_COLUMNS, Results, published_modality
 from anomark.report.tables import ABLATIONS
 

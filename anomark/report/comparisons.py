@@ -1,7 +1,7 @@
 """Which differences exceed the draw of the test set and of the seeds: the predeclared paired bootstrap.
 
 Each dataset keeps a method's mean AUROC on replicates of its test set, the same for all methods; a difference, and a
-mean over datasets, is taken replicate by replicate (`anomark.metrics.bootstrap`).
+mean over datasets, is taken replicate by replicate (`anomark.statistics.bootstrap`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from anomark.metrics.bootstrap import REPLICATES, Comparison, compare
-from anomark.report.formats import Cell, Column, Row, Table, number, signed
+from anomark.report.render.formats import Cell, Column, Row, Table, number, signed
 from anomark.report.results import ORACLE, PAPER_COLUMNS, Results
+from anomark.statistics.bootstrap import REPLICATES, Comparison, compare
 
 #: How a stored model tells that a method is one of PyOD's or scikit-learn's, which take no gradient steps.
 CLASSICAL = ("skops", "refit")

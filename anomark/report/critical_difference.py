@@ -9,10 +9,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from anomark.metrics.ranks import cliques
-from anomark.report.formats import number
 from anomark.report.rank_tests import Field
+from anomark.report.render.formats import number
 from anomark.report.results import Results
+from anomark.statistics.ranks import cliques
 
 #: Heights in the diagram, in units of one line of text.
 BAR_STEP = 0.45

@@ -28,15 +28,15 @@ from matplotlib.patches import Patch
 from matplotlib.transforms import Bbox
 
 from anomark.contracts import Array
-from anomark.metrics.ranking import precision_recall
-from anomark.metrics.settings import OWN
+from anomark.evaluation.settings import OWN
 from anomark.report.critical_difference import diagram
-from anomark.report.formats import number
 from anomark.report.injections import event_examples, hatch, kinds, severity_curves
 from anomark.report.rank_tests import fields
+from anomark.report.render.formats import number
 from anomark.report.results import ORACLE, PAPER_COLUMNS, Results, average
 from anomark.report.sensitivity import AXES, protocol_curve
 from anomark.report.tables import ablation_changes, protocol
+from anomark.statistics.ranking import precision_recall
 
 INK = "#1f2328"
 # Okabe & Ito's palette, safe for colour-blind readers; its yellow is too pale for lines and is left out.

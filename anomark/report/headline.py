@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from anomark.report.comparisons import strongest, strongest_classical, strongest_control
-from anomark.report.formats import Cell, Column, Row, Table, number
+from anomark.report.render.formats import Cell, Column, Row, Table, number
 from anomark.report.results import Results
 from anomark.report.tables import below_control, footnotes, partial_notes, protocol, score_cell
 

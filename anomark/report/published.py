@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from anomark.report.formats import Cell, Column, Row, Table, number, signed
+from anomark.report.render.formats import Cell, Column, Row, Table, number, signed
 from anomark.report.results import PAPER_COLUMNS, Results, published_modality
 from anomark.report.tables import protocol, spread
 

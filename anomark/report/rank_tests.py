@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from anomark.contracts import Array
-from anomark.metrics.ranks import Friedman, critical_difference, friedman, smallest_wilcoxon_p, wilcoxon_holm
-from anomark.report.formats import Cell, Column, Row, Table, number
+from anomark.report.render.formats import Cell, Column, Row, Table, number
 from anomark.report.results import Results
 from anomark.report.tables import protocol
+from anomark.statistics.ranks import Friedman, critical_difference, friedman, smallest_wilcoxon_p, wilcoxon_holm
 
 #: With fewer datasets or methods nothing that a rank test could say is worth saying.
 FEWEST = 3

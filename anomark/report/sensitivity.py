@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau
 
-from anomark.report.formats import Cell, Column, Row, Table, number
+from anomark.report.render.formats import Cell, Column, Row, Table, number
 from anomark.report.results import ORACLE, PAPER_COLUMNS, RANDOM, Results
 from anomark.report.tables import READINGS, protocol
 

@@ -12,10 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from anomark.metrics.bootstrap import Comparison
-from anomark.metrics.false_alarms import ALPHA
 from anomark.report.comparisons import difference, interval, relative_change
-from anomark.report.formats import Cell, Column, Row, Table, number, percent, signed
+from anomark.report.render.formats import Cell, Column, Row, Table, number, percent, signed
 from anomark.report.results import (
     ORACLE,
     PAPER_COLUMNS,
@@ -28,6 +26,8 @@ from anomark.report.results import (
     published_modality,
     worst,
 )
+from anomark.statistics.bootstrap import Comparison
+from anomark.statistics.false_alarms import ALPHA
 
 TITLES = {
     "image": ("table1", "Table I", "Image AUROC"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 
-from anomark.report.formats import number, percent, signed
+from anomark.report.render.formats import number, percent, signed
 from anomark.report.results import ORACLE, RANDOM, Results, average
 from anomark.report.tables import ablation_changes, below_control
 

@@ -25,10 +25,10 @@ from typing import Any
 
 import psutil
 
-from anomark import provenance
 from anomark.contracts import AnomarkError, Diverged, Status
-from anomark.dropins import ROOT
 from anomark.stages.score import save_scores
+from anomark.suite import keys as provenance
+from anomark.suite.dropins import ROOT
 
 _POLL = 0.1  # seconds between two looks at the child
 _TAIL = 4000  # characters of the log kept in the record
@@ -233,9 +233,9 @@ def _flops(method: Any, samples: Any) -> int | None:
 
 
 def _fit_and_score(cell: dict[str, Any], work: Path) -> dict[str, Any]:
-    from anomark.registry import load_method
     from anomark.seeds import seed_of
     from anomark.stages import fit, score
+    from anomark.suite.registry import load_method
 
     data = Path(cell["data"])
     meta = fit.read_meta(data)
@@ -252,7 +252,7 @@ def _fit_and_score(cell: dict[str, Any], work: Path) -> dict[str, Any]:
     started = time.perf_counter()
     features = {"features": cell["features"]} if cell["features"] else {}
     method = fit.build(cls, spec, seed, cell["device"], cell["params"] | features)
-    training = sys.modules.get("anomark.training")  # absent where the method takes no gradient steps
+    training = sys.modules.get("anomark.detectors.training")  # absent where the method takes no gradient steps
     with training.recorded() if training else contextlib.nullcontext({}) as losses:
         method.fit(X, X_valid)
     fitted = time.perf_counter()

@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 
 from anomark.contracts import Array, DataError
-from anomark.images import enlarge_maps
-from anomark.metrics.ranking import roc_points
-from anomark.metrics.settings import rank_settings
-from anomark.metrics.severity import by_severity
-from anomark.stages.measure import Measured
+from anomark.data.images import enlarge_maps
+from anomark.evaluation.measure import Measured
+from anomark.evaluation.settings import rank_settings
+from anomark.evaluation.severity import by_severity
+from anomark.statistics.ranking import roc_points
 
 #: The oracle reads the labels, so it lives here and not in methods/: it must reach 1.000, or the harness is wrong.
 ORACLE = "oracle"

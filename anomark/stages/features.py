@@ -32,8 +32,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from anomark.contracts import AnomarkError, Array
-from anomark.nn.perceptual import SmallNet, fold_batch_norm, load_mobilenet_v2, random_network
-from anomark.training import seeded, train_steps
+from anomark.detectors.perceptual import SmallNet, fold_batch_norm, load_mobilenet_v2, random_network
+from anomark.detectors.training import seeded, train_steps
 
 #: scikit-image's photographs outside `datasets/textures.py`.
 PHOTOGRAPHS = (

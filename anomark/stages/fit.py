@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from anomark.adapter import adapt
 from anomark.contracts import Array, Spec
-from anomark.images import reduce_images
+from anomark.data.images import reduce_images
+from anomark.data.windows import Windows
+from anomark.detectors.adapter import adapt
 from anomark.seeds import seed_everything
-from anomark.signal.windows import Windows
 
 
 def read_meta(folder: Path) -> dict[str, Any]:

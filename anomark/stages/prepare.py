@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from anomark.contracts import Array, DataError, Prepared
+from anomark.data.series import InjectedSeries
+from anomark.data.streamed import blocks
+from anomark.data.windows import window_starts
 from anomark.files import replacing
 from anomark.seeds import seed_of
-from anomark.signal.series import InjectedSeries
-from anomark.signal.streamed import blocks
-from anomark.signal.windows import window_starts
 
 #: Share of the normal training data held out for methods that calibrate or select on it (SPEC section 6).
 HELD_OUT = 0.2

@@ -12,19 +12,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anomark.contracts import AnomarkError
-from anomark.dropins import ROOT
 from anomark.report.audit import audit_table
 from anomark.report.comparisons import comparison_table
 from anomark.report.figures import draw_figures
-from anomark.report.formats import FORMATS, Table, render
 from anomark.report.headline import headline_table
 from anomark.report.machine import to_json
-from anomark.report.page import write_page
 from anomark.report.published import published_table
 from anomark.report.rank_tests import rank_table
+from anomark.report.render.formats import FORMATS, Table, render
+from anomark.report.render.page import write_page
 from anomark.report.results import Results, load_results
 from anomark.report.sensitivity import sensitivity_table
 from anomark.report.tables import ablation_table, alarm_table, leaderboard, modality_table, protocol, reading_table
+from anomark.suite.dropins import ROOT
 
 PUBLISHED = ROOT / "reports" / "published"
 

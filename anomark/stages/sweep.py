@@ -86,8 +86,8 @@ def write_sweep(job: dict[str, Any], cell: dict[str, Any]) -> None:
 
 
 def _swept(cell: dict[str, Any], model: str, samples: int) -> dict[str, Any]:
-    from anomark.registry import load_method
     from anomark.seeds import seed_of
+    from anomark.suite.registry import load_method
 
     cls = load_method(cell["base"])
     torch = sys.modules["torch"]

@@ -9,8 +9,8 @@ from typing import Literal
 
 import pytest
 
-from anomark.dropins import ROOT
 from anomark.stages.report import main
+from anomark.suite.dropins import ROOT
 from tests.report_fixture import write_evaluation
 
 pytestmark = pytest.mark.browser

@@ -9,25 +9,56 @@ from pathlib import Path
 
 import pytest
 
-from anomark import registry
-from anomark.dropins import ROOT
+from anomark.suite import registry
+from anomark.suite.dropins import ROOT
 
 #: Who must not know whom.
 FORBIDDEN = {
     "methods": (
         "anomark.stages",
         "anomark.report",
-        "anomark.cli",
-        "anomark.registry",
-        "anomark.plan",
+        "anomark.cli.app",
+        "anomark.suite.registry",
+        "anomark.suite.plan",
         "anomark.metrics",
     ),
-    "datasets": ("anomark.stages", "anomark.report", "anomark.cli", "anomark.registry", "anomark.plan", "anomark.nn"),
-    "anomark/nn": ("anomark.stages", "anomark.report", "anomark.cli", "anomark.registry", "anomark.plan"),
-    "anomark/diffusion": ("anomark.stages", "anomark.report", "anomark.cli", "anomark.registry", "anomark.plan"),
-    "anomark/signal": ("anomark.stages", "anomark.report", "anomark.cli", "anomark.registry", "anomark.plan"),
-    "anomark/metrics": ("anomark.stages", "anomark.report", "anomark.registry", "anomark.nn", "anomark.plan"),
-    "anomark/report": ("anomark.stages", "anomark.registry", "anomark.nn", "anomark.plan"),
+    "datasets": (
+        "anomark.stages",
+        "anomark.report",
+        "anomark.cli.app",
+        "anomark.suite.registry",
+        "anomark.suite.plan",
+        "anomark.nn",
+    ),
+    "anomark/nn": (
+        "anomark.stages",
+        "anomark.report",
+        "anomark.cli.app",
+        "anomark.suite.registry",
+        "anomark.suite.plan",
+    ),
+    "anomark/diffusion": (
+        "anomark.stages",
+        "anomark.report",
+        "anomark.cli.app",
+        "anomark.suite.registry",
+        "anomark.suite.plan",
+    ),
+    "anomark/signal": (
+        "anomark.stages",
+        "anomark.report",
+        "anomark.cli.app",
+        "anomark.suite.registry",
+        "anomark.suite.plan",
+    ),
+    "anomark/metrics": (
+        "anomark.stages",
+        "anomark.report",
+        "anomark.suite.registry",
+        "anomark.nn",
+        "anomark.suite.plan",
+    ),
+    "anomark/report": ("anomark.stages", "anomark.suite.registry", "anomark.nn", "anomark.suite.plan"),
 }
 
 
@@ -63,8 +94,14 @@ def test_dropin_folders_are_not_packages_and_inits_are_empty() -> None:
 @pytest.mark.parametrize(
     ("code", "absent"),
     [
-        ("from anomark.cli import app; app(['list', 'methods'], standalone_mode=False)", {"torch", "pyod", "pandas"}),
-        ("from anomark.config import load; from anomark.plan import Plan; Plan(load('smoke'))", {"torch", "sklearn"}),
+        (
+            "from anomark.cli.app import app; app(['list', 'methods'], standalone_mode=False)",
+            {"torch", "pyod", "pandas"},
+        ),
+        (
+            "from anomark.suite.config import load; from anomark.suite.plan import Plan; Plan(load('smoke'))",
+            {"torch", "sklearn"},
+        ),
         ("import anomark.stages.evaluate", {"torch"}),
         ("import anomark.stages.report", {"torch"}),
         ("import anomark.stages.cell", {"torch", "sklearn", "pandas"}),

@@ -7,7 +7,8 @@ from functools import cache
 
 import pytest
 
-from anomark import check, registry
+from anomark.checks import run as check
+from anomark.suite import registry
 
 SHAPES = {f"{modality}-{'x'.join(map(str, shape))}": (modality, shape, r) for modality, shape, r in check.SAMPLES}
 

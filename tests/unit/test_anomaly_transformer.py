@@ -7,7 +7,7 @@ import torch
 from scipy.stats import norm
 from torch.distributions import Categorical, kl_divergence
 
-from anomark.training import seeded
+from anomark.detectors.training import seeded
 from tests import series_detectors
 from tests.samples import noise
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from anomark.training import seeded
+from anomark.detectors.training import seeded
 from tests import series_detectors
 from tests.samples import noise
 

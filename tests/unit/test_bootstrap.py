@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from anomark.metrics import bootstrap
-from anomark.metrics.bootstrap import bootstrap_auroc, compare, mean_over_seeds
+from anomark.statistics import bootstrap
+from anomark.statistics.bootstrap import bootstrap_auroc, compare, mean_over_seeds
 
 
 @settings(max_examples=100, deadline=None)

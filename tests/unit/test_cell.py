@@ -111,7 +111,7 @@ def test_a_trained_method_leaves_its_curve_in_the_record(job: Any, tmp_path: Pat
     cell = job("good")
     (tmp_path / "methods/bad.py").write_text(
         "import torch\n"
-        "from anomark.training import train_steps\n"
+        "from anomark.detectors.training import train_steps\n"
         "class Method:\n"
         "    def __init__(self, spec, seed, device): self.level = torch.nn.Parameter(torch.zeros(1))\n"
         "    def fit(self, X, X_valid=None):\n"

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from anomark import registry
 from anomark.contracts import AnomarkError, Spec
 from anomark.stages.fit import build
+from anomark.suite import registry
 
 ucr = importlib.import_module("anomark_datasets.ucr")
 

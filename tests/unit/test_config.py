@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from anomark import config, plan, progress, registry
 from anomark.contracts import AnomarkError
-from anomark.dropins import ROOT
-from anomark.plan import Plan
 from anomark.report.results import PAPER_COLUMNS
+from anomark.runtime import progress
+from anomark.suite import config, plan, registry
+from anomark.suite.dropins import ROOT
+from anomark.suite.plan import Plan
 
 DEFAULT = config.read_yaml(ROOT / "config/default.yaml")
 

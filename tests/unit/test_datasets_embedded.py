@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from anomark.contracts import Array, DataError, Prepared
-from anomark.registry import TRAINING_SETS
-from anomark.signal.series import autocorrelation_period, prepare_series
+from anomark.data.series import autocorrelation_period, prepare_series
+from anomark.suite.registry import TRAINING_SETS
 
 textures, digits, series, beats, machines = (
     importlib.import_module(f"anomark_datasets.{name}")

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from anomark.contracts import DataError, Prepared
-from anomark.signal.audio import read_clip
+from anomark.data.audio import read_clip
 
 urbansound8k, esc10, esc50, smap, nasa, table = (
     importlib.import_module(f"anomark_datasets.{name}")

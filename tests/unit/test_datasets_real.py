@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from anomark.contracts import DataError, Prepared
-from anomark.images import resize_image, resize_mask
+from anomark.data.images import resize_image, resize_mask
 
 mvtec, folder, nab, ucr, msl, ucr_anomaly = (
     importlib.import_module(f"anomark_datasets.{name}")

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from anomark.detectors.training import seeded
 from anomark.nn.dcgan import Decoder, Encoder, map_sizes
-from anomark.training import seeded
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import torch
 from skimage import data
 from sklearn.metrics import roc_auc_score
 
-from anomark import reconstruction, training
 from anomark.contracts import Diverged, Spec
+from anomark.detectors import reconstruction, training
 
 ddpm = importlib.import_module("anomark_methods.ddpm")
 SMALL = {"steps": 2, "batch_size": 2, "width": 8, "multipliers": [1, 2], "calls": 2}

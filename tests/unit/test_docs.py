@@ -11,11 +11,12 @@ import pytest
 import typer
 import yaml
 
-from anomark import check, config, registry
-from anomark.cli import app
-from anomark.dropins import ROOT
+from anomark.checks import run as check
+from anomark.cli.app import app
 from anomark.report.results import ORACLE, PAPER_COLUMNS, STATUSES
 from anomark.report.tables import EXPECTED
+from anomark.suite import config, registry
+from anomark.suite.dropins import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

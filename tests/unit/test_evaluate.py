@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anomark.metrics.bootstrap import compare
-from anomark.metrics.severity import by_severity
-from anomark.signal.windows import window_starts
+from anomark.data.windows import window_starts
+from anomark.evaluation.severity import by_severity
 from anomark.stages.evaluate import evaluate
 from anomark.stages.score import save_scores
+from anomark.statistics.bootstrap import compare
 
 SEEDS = {"good": 3, "poor": 3, "once": 1}
 META = dict.fromkeys(

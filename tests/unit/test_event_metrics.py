@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomark.metrics.affiliation import affiliation
-from anomark.metrics.events import best_f1, calls
 from anomark.metrics.nab import PROFILES, nab_score
 from anomark.metrics.point_adjust import point_adjusted_f1
 from anomark.metrics.range_based import range_based
+from anomark.statistics.events import best_f1, calls
 from tests import metric_references as reference
 from tests.metric_references import runs
 

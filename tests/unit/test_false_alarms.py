@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomark.metrics.false_alarms import alarms, conformal_threshold
-from anomark.metrics.ranking import best_threshold
+from anomark.statistics.false_alarms import alarms, conformal_threshold
+from anomark.statistics.ranking import best_threshold
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from anomark.contracts import AnomarkError
-from anomark.nn.perceptual import MobileNetV2, SmallNet, load_features
+from anomark.detectors.perceptual import MobileNetV2, SmallNet, load_features
 from anomark.stages import features
 
 

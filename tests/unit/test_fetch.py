@@ -19,9 +19,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from anomark import fetch, registry
-from anomark.cli import app
+from anomark.cli.app import app
 from anomark.contracts import AnomarkError, DataError
+from anomark.data import fetch
+from anomark.suite import registry
 
 
 class Server:

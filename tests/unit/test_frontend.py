@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from anomark.contracts import Modality, Spec
-from anomark.signal.frontend import (
+from anomark.detectors.frontend import (
     FRAME,
     SHORTEST,
     SMALLEST_SHARE,

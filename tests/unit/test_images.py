@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from anomark.contracts import AnomarkError, Spec
-from anomark.images import enlarge_maps, reduce_images
+from anomark.data.images import enlarge_maps, reduce_images
 from anomark.stages import fit
 from anomark.stages.score import score
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from anomark.contracts import Array, DataError
-from anomark.metrics.ranking import auroc
-from anomark.signal.injection import KINDS, LARGEST_UNSCORED, SMALLEST, inject
-from anomark.signal.series import InjectedSeries
-from anomark.stages.measure import Measured
+from anomark.data.injection import KINDS, LARGEST_UNSCORED, SMALLEST, inject
+from anomark.data.series import InjectedSeries
+from anomark.evaluation.measure import Measured
+from anomark.statistics.ranking import auroc
 
 pems_bay = importlib.import_module("anomark_datasets.pems_bay")
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from anomark.contracts import Spec
-from anomark.training import seeded
+from anomark.detectors.training import seeded
 
 memae = importlib.import_module("anomark_methods.memae")
 

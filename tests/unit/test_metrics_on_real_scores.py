@@ -11,12 +11,12 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import roc_auc_score
 
 from anomark.contracts import Spec
+from anomark.data.windows import Windows, window_starts
+from anomark.evaluation.merge import merge_windows
 from anomark.metrics.affiliation import affiliation
-from anomark.metrics.merge import merge_windows
-from anomark.metrics.ranking import auroc, average_precision, f1_max
 from anomark.metrics.region import aupro
 from anomark.metrics.vus import range_auc, vus
-from anomark.signal.windows import Windows, window_starts
+from anomark.statistics.ranking import auroc, average_precision, f1_max
 from tests import metric_references as reference
 
 Scores = tuple[np.ndarray, np.ndarray]

@@ -11,10 +11,10 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from anomark.contracts import AnomarkError, Modality, Spec
+from anomark.detectors.patch_features import PatchFeatures
+from anomark.detectors.perceptual import SmallNet
 from anomark.nn import nearest as nearest_module
 from anomark.nn.nearest import nearest
-from anomark.nn.perceptual import SmallNet
-from anomark.patch_features import PatchFeatures
 from tests.samples import uniform
 
 patchcore = importlib.import_module("anomark_methods.patchcore")

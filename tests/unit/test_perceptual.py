@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from anomark.contracts import AnomarkError
-from anomark.nn.perceptual import (
+from anomark.detectors.perceptual import (
     FeatureNetwork,
     MobileNetV2,
     SmallNet,

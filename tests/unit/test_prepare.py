@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from anomark.contracts import DataError, Prepared
-from anomark.dropins import ROOT
-from anomark.registry import find_dataset
-from anomark.signal.series import InjectedSeries
+from anomark.data.series import InjectedSeries
 from anomark.stages import prepare
+from anomark.suite.dropins import ROOT
+from anomark.suite.registry import find_dataset
 
 
 def rows(**change: Any) -> Prepared:

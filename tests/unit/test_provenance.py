@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from anomark import provenance
-from anomark.config import load
-from anomark.dropins import ROOT
-from anomark.plan import Plan
 from anomark.seeds import seed_of
+from anomark.suite import keys as provenance
+from anomark.suite.config import load
+from anomark.suite.dropins import ROOT
+from anomark.suite.plan import Plan
 
 
 @pytest.fixture

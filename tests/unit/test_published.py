@@ -9,13 +9,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from anomark.metrics.ranks import cliques, critical_difference
 from anomark.report.audit import Finding, audit_table, claimed_drops, compare_stated, drops, orders
 from anomark.report.critical_difference import diagram
 from anomark.report.published import NOT_COMPARABLE, VERDICTS, judge, published_table
 from anomark.report.rank_tests import fields, rank_table
 from anomark.report.results import Results, load_results
 from anomark.stages.report import PUBLISHED
+from anomark.statistics.ranks import cliques, critical_difference
 from tests.report_fixture import write_evaluation
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import roc_auc_score
 
-from anomark.metrics.ranking import auroc, average_precision, f1_max, precision_recall, random_band, roc_points
+from anomark.statistics.ranking import auroc, average_precision, f1_max, precision_recall, random_band, roc_points
 from tests import metric_references as reference
 
 many = settings(max_examples=200, deadline=None)
@@ -80,8 +80,8 @@ def test_random_band_holds_95_percent_of_random_scores() -> None:
 
 def test_random_band_of_merged_windows() -> None:
     """Scores of overlapping windows, averaged, correlate over L steps: the band must be that much wider."""
-    from anomark.metrics.merge import merge_windows
-    from anomark.signal.windows import window_starts
+    from anomark.data.windows import window_starts
+    from anomark.evaluation.merge import merge_windows
 
     rng = np.random.default_rng(0)
     labels = np.zeros(4000, np.uint8)

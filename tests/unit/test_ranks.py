@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from anomark.metrics.ranks import cliques, critical_difference, friedman, smallest_wilcoxon_p, wilcoxon_holm
+from anomark.statistics.ranks import cliques, critical_difference, friedman, smallest_wilcoxon_p, wilcoxon_holm
 
 #: Demsar 2006, Table 6: ranks of C4.5, C4.5+m, C4.5+cf and C4.5+m+cf on 14 datasets.
 RANKS = np.array(

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from anomark import config, plan
 from anomark.contracts import DataError
 from anomark.stages import cell, evaluate, prepare, report, sweep, verdict
+from anomark.suite import config, plan
 
 REASON = "quiet.csv: undefined: one class"
 

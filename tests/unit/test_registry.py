@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from anomark import registry
 from anomark.contracts import AnomarkError
+from anomark.suite import registry
 
 
 def write(tmp_path: Path, text: str, name: str = "mine.py") -> Path:

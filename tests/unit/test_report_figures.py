@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from matplotlib.text import Annotation
 
-from anomark.dropins import ROOT
 from anomark.report.figures import (
     CHEAPEST,
     COST_AXES,
@@ -31,8 +30,9 @@ from anomark.report.figures import (
     training_curves,
 )
 from anomark.report.injections import event_examples
-from anomark.report.interactive import MAX_POINTS, series_plot
+from anomark.report.render.interactive import MAX_POINTS, series_plot
 from anomark.report.results import ORACLE, Results, load_results
+from anomark.suite.dropins import ROOT
 from tests.report_fixture import METHODS, write_evaluation
 
 

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anomark import registry
 from anomark.report.figures import decimate
 from anomark.report.machine import schema
-from anomark.report.page import OPEN, emphasise, flatten
+from anomark.report.render.page import OPEN, emphasise, flatten
 from anomark.stages.report import main
+from anomark.suite import registry
 from tests.report_fixture import BAD, DATASETS, METHODS, write_evaluation
 
 #: One dataset a kind of picture.

@@ -9,13 +9,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from anomark.dropins import ROOT
 from anomark.report.figures import STYLE, protocol_curves
-from anomark.report.formats import FORMATS, Table, number, render
+from anomark.report.render.formats import FORMATS, Table, number, render
 from anomark.report.results import Results, load_results
 from anomark.report.sensitivity import agreement, protocol_curve, sensitivity_table
 from anomark.report.verdict import verdict
 from anomark.stages.report import build_tables
+from anomark.suite.dropins import ROOT
 from tests.report_fixture import DATASETS, VARIANTS, write_evaluation
 
 PUBLISHED = ROOT / "reports" / "published"

@@ -13,12 +13,23 @@ import pandas as pd
 import pytest
 
 from anomark.contracts import DataError
-from anomark.dropins import ROOT
-from anomark.report.formats import FORMATS, Cell, Column, Row, Table, escape_latex, number, percent, render, signed
+from anomark.report.render.formats import (
+    FORMATS,
+    Cell,
+    Column,
+    Row,
+    Table,
+    escape_latex,
+    number,
+    percent,
+    render,
+    signed,
+)
 from anomark.report.results import Results, Score, average, load_results
 from anomark.report.tables import ranks
 from anomark.report.verdict import verdict
 from anomark.stages.report import build_tables
+from anomark.suite.dropins import ROOT
 from tests.report_fixture import BAD, DATASETS, METHODS, write_evaluation
 
 PUBLISHED = ROOT / "reports" / "published"

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from anomark.contracts import Diverged, Spec
-from anomark.detector import SCORE_BATCH
-from anomark.stepwise import StepwiseDetector
+from anomark.detectors.base import SCORE_BATCH
+from anomark.detectors.stepwise import StepwiseDetector
 from tests.samples import noise
 
 

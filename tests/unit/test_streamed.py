@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from anomark.contracts import Array
-from anomark.signal import series, streamed
-from anomark.signal.streamed import blocks, stored
+from anomark.data import series, streamed
+from anomark.data.streamed import blocks, stored
 from anomark.stages import prepare
 
 COLUMNS = 16

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from anomark import config, plan, registry
-from anomark.cli import app
+from anomark.cli.app import app
 from anomark.contracts import AnomarkError
-from anomark.metrics.ranking import auroc
-from anomark.metrics.settings import rank_settings
+from anomark.evaluation.measure import Measured
+from anomark.evaluation.settings import rank_settings
 from anomark.seeds import seed_of
 from anomark.stages import evaluate, fit, score, sweep
-from anomark.stages.measure import Measured
+from anomark.statistics.ranking import auroc
+from anomark.suite import config, plan, registry
 
 runner = CliRunner()
 SMALL = {"steps": 2, "batch_size": 4, "width": 8, "multipliers": [1, 2], "T": 40, "start": 20, "calls": 3}

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anomark import synthetic
-from anomark.dropins import ROOT
-from anomark.synthetic import GENERATORS, synthetic_anomalies
+from anomark.data import synthetic
+from anomark.data.synthetic import GENERATORS, synthetic_anomalies
+from anomark.suite.dropins import ROOT
 
 SAMPLES = {"image": (3, 16, 20), "series": (2, 33), "audio": (1, 200)}
 

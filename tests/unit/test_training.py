@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from anomark.contracts import Diverged
-from anomark.training import batch_rows, checkpoints, recorded, seeded, train_steps
+from anomark.detectors.training import batch_rows, checkpoints, recorded, seeded, train_steps
 
 X = np.arange(14, dtype=np.float32).reshape(7, 2)
 
@@ -116,7 +116,7 @@ def test_clip_norm_bounds_the_update() -> None:
 
 
 def test_recorded_curves_are_means_over_equal_stretches_and_change_no_bit(monkeypatch) -> None:
-    monkeypatch.setattr("anomark.training.CURVE_POINTS", 3)
+    monkeypatch.setattr("anomark.detectors.training.CURVE_POINTS", 3)
     parameter = nn.Parameter(torch.ones(1))
     optimiser = torch.optim.SGD([parameter], lr=0.0)
     with recorded() as curves:
@@ -132,8 +132,8 @@ def test_recorded_curves_are_means_over_equal_stretches_and_change_no_bit(monkey
 
 
 def test_an_interrupted_training_ends_in_the_same_bits(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("anomark.training.CHECKPOINT_EVERY", -1.0)  # after every step
-    monkeypatch.setattr("anomark.training.CURVE_POINTS", 4)
+    monkeypatch.setattr("anomark.detectors.training.CHECKPOINT_EVERY", -1.0)  # after every step
+    monkeypatch.setattr("anomark.detectors.training.CURVE_POINTS", 4)
     with recorded() as uninterrupted:
         whole = weights(trained()[0])
     with checkpoints(tmp_path):

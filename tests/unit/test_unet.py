@@ -3,10 +3,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anomark.detectors.training import seeded
 from anomark.nn.ema import EMA
 from anomark.nn.time_embedding import SinusoidalEmbedding, sinusoid
 from anomark.nn.unet import UNet
-from anomark.training import seeded
 
 
 def small(channels: int = 3, **parts) -> UNet:

@@ -11,7 +11,7 @@ from torch.distributions import Independent, Normal
 from torch.distributions import kl_divergence as torch_kl
 
 from anomark.contracts import Diverged, Modality, Spec
-from anomark.training import seeded
+from anomark.detectors.training import seeded
 from tests.samples import noise
 
 vae = importlib.import_module("anomark_methods.vae")

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from anomark.contracts import AnomarkError, Modality, Spec
-from anomark.diffusion.training import Noised
+from anomark.detectors.diffusion_training import Noised
+from anomark.detectors.frontend import front_end
+from anomark.detectors.reconstruction import ReconstructionScore, best_weight
 from anomark.nn.adapter import SharedInputAdapter
 from anomark.nn.attention import SelfAttention2d
 from anomark.nn.hybrid_embedding import HybridTimeEmbedding
 from anomark.nn.unet import ResidualBlock
 from anomark.nn.wavelet import WaveletPyramid
-from anomark.reconstruction import ReconstructionScore, best_weight
-from anomark.signal.frontend import front_end
 from tests.samples import waves
 
 wavediff = importlib.import_module("anomark_methods.wavediff")

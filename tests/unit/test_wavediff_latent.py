@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from anomark.contracts import AnomarkError, Modality, Spec
-from anomark.images import enlarge_maps
-from anomark.metrics.ranking import auroc
+from anomark.data.images import enlarge_maps
 from anomark.nn.adapter import FeatureAdapter
 from anomark.nn.attention import SelfAttention2d
 from anomark.nn.hybrid_embedding import HybridTimeEmbedding
 from anomark.nn.unet import ResidualBlock
 from anomark.nn.wavelet import WaveletPyramid
+from anomark.statistics.ranking import auroc
 from tests.samples import waves
 
 latent = importlib.import_module("anomark_methods.wavediff_latent")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomark.metrics.merge import merge_windows
-from anomark.signal.windows import Windows, window_starts
+from anomark.data.windows import Windows, window_starts
+from anomark.evaluation.merge import merge_windows
 
 
 @given(st.integers(1, 60), st.data())

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from anomark import registry
+from anomark.suite import registry
 from tests.conftest import Checkout
 
 pytestmark = pytest.mark.workflow

@@ -31,7 +31,7 @@ KEPT = {"vae", "constant", "nearest_train", "random_score"}
 
 def tiny(copy: Checkout, keep: set[str] = KEPT, **change: str) -> str:
     """Write the tiny suite, keeping the named methods alone (and whatever is dropped in later)."""
-    from anomark import registry
+    from anomark.suite import registry
 
     text = TINY % ", ".join(sorted(set(registry.methods()) - keep))
     for old, new in change.items():
@@ -127,7 +127,7 @@ def test_a_comment_reruns_nothing(copy: Checkout) -> None:
 
 
 def test_a_metric_edit_refits_nothing(copy: Checkout) -> None:
-    copy.edit("anomark/metrics/ranking.py", "import numpy as np\n", "import numpy as np\n\nEXTRA = 1\n")
+    copy.edit("anomark/statistics/ranking.py", "import numpy as np\n", "import numpy as np\n\nEXTRA = 1\n")
     rules = planned(copy, "suite.yaml")
     assert "fit_and_score" not in rules and rules.count("evaluate_dataset") == 2 and "build_report" in rules
 

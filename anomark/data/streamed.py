@@ -1,0 +1,65 @@
+"""Long series without their length in memory: read, computed on and written a block at a time.
+
+In between they lie in files without a name, which look like any other array.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pandas as pd
+
+from anomark.contracts import Array, DataError
+from anomark.data.rawfiles import RawFiles
+
+#: Numbers in a block, and rows of a CSV file that are read at once.
+BLOCK = 1 << 14
+CHUNK = 1 << 12
+
+
+def read_csv(files: RawFiles, name: str, keep_default_na: bool = True) -> Iterator[pd.DataFrame]:
+    """A CSV file as tables of text, whose index goes on from one to the next; one without rows if the file has none.
+
+    Args:
+        keep_default_na: whether "", "NA" and their like are read as NaN, as pandas does.
+
+    Raises:
+        DataError: it can't be read or is no table.
+    """
+    with files.open(name) as stream:
+        try:
+            yield from pd.read_csv(stream, dtype=str, chunksize=CHUNK, keep_default_na=keep_default_na)
+        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+            raise DataError(f"{name}: not a CSV table ({error}); mend it or fetch it again") from error
+
+
+def blocks(values: Array, overlap: int = 0) -> Iterator[Array]:
+    """Views of an array (T, ...), one stretch of rows after the other, each with the `overlap` rows that follow it."""
+    rows = max(1, BLOCK // max(1, values[:1].size))
+    for start in range(0, max(len(values) - overlap, 1), rows):
+        yield values[start : start + rows + overlap]
+
+
+def stored(pieces: Iterable[Array]) -> Array:
+    """Arrays one below the other, as one array that can be written to.
+
+    It lies in a file without a name in `tempfile.gettempdir()`, which goes when the array does, or the process.
+
+    Args:
+        pieces: (n, ...), at least one, of one dtype and alike but for n.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    with tempfile.TemporaryFile() as file:
+        rows = 0
+        for piece in pieces:
+            file.write(piece.tobytes())
+            rows += len(piece)
+        shape = (rows, *piece.shape[1:])
+        if not rows:
+            return np.empty(shape, piece.dtype)
+        file.flush()  # pages that lie on the disk already: a full one is an error here, not a signal on access
+        return np.memmap(file, piece.dtype, "r+", shape=shape).view(np.ndarray)

@@ -1,0 +1,55 @@
+"""Windows of a series, cut lazily. (How their scores become scores of points: `anomark.evaluation.merge`.)"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from anomark.contracts import Array
+
+
+def window_starts(steps: int, length: int, stride: int) -> Array:
+    """First step of every window: 0, stride, ...; the last window is right-aligned, so every step is covered.
+
+    Args:
+        steps: length of the series, at least `length`.
+        length: window length in steps.
+        stride: distance between windows in steps, at most `length`.
+
+    Returns:
+        int64 (N,), increasing.
+    """
+    if not 1 <= stride <= length <= steps:
+        raise ValueError(
+            f"windows need 1 <= stride <= length <= steps, got stride={stride}, length={length}, steps={steps}"
+        )
+    starts = np.arange(0, steps - length + 1, stride)
+    if starts[-1] != steps - length:
+        starts = np.append(starts, steps - length)
+    return starts
+
+
+class Windows:
+    """Windows of a series (T, C), shown as float32 (N, C, L) and copied only when indexed.
+
+    `series` may be memory-mapped; overlapping windows are never expanded as a whole unless `np.asarray` asks for it.
+    """
+
+    dtype = np.dtype(np.float32)
+    ndim = 3
+
+    def __init__(self, series: Array, starts: Array, length: int) -> None:
+        self.starts = np.asarray(starts, dtype=np.int64)
+        # (T - L + 1, C, L): a view, no copy.
+        self._view = np.lib.stride_tricks.sliding_window_view(series, length, axis=0)
+        self.shape = (len(self.starts), series.shape[1], length)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, index: Any) -> Array:
+        return np.asarray(self._view[self.starts[index]], dtype=np.float32)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.asarray(self[:], dtype=dtype)

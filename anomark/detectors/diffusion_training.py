@@ -1,0 +1,69 @@
+"""The training loop of every diffusion method: noise a batch, predict, minimise, average the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from anomark.detectors.training import Stateful, train_steps
+from anomark.diffusion.schedule import Schedule
+from anomark.nn.ema import EMA
+
+
+class Noised(NamedTuple):
+    """A batch (B, C, H, W) and its noised copy: x_t = sqrt(abar_t) x0 + sqrt(1 - abar_t) noise, t int64 (B,)."""
+
+    x0: Tensor
+    x_t: Tensor
+    t: Tensor
+    noise: Tensor
+
+
+def train_network(
+    network: nn.Module,
+    X: Any,
+    schedule: Schedule,
+    loss: Callable[[Noised, Tensor], Tensor],
+    *,
+    params: Mapping[str, Any],
+    seed: int,
+    device: str,
+    maps: Callable[[Tensor], Tensor] = lambda batch: batch,
+    latest: int | None = None,
+) -> nn.Module:
+    """Minimise `loss` at uniform t by Adam, whose rate falls to 0 along a half cosine.
+
+    Args:
+        network: (x_t, t) -> prediction; trained in place.
+        X: rows as `train_steps` takes them.
+        loss: of the noised batch and the prediction, a scalar.
+        params: steps, batch_size, lr, ema_decay.
+        maps: from a batch of rows to what is noised.
+        latest: largest t that is drawn; T unless given.
+
+    Returns:
+        The network with exponentially averaged weights, in evaluation mode.
+    """
+    optimiser = torch.optim.Adam(network.parameters(), lr=params["lr"])
+    decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=params["steps"])
+    ema = EMA(network, params["ema_decay"])
+    state: dict[str, Stateful] = {"network": network, "optimiser": optimiser, "decay": decay, "ema": ema}
+    network.train()
+    device_type = torch.device(device).type
+    for step in train_steps(
+        X, steps=params["steps"], batch_size=params["batch_size"], seed=seed, device=device, state=state
+    ):
+        x0, generator = maps(step.batch), step.generator
+        t = torch.randint(1, (latest or schedule.T) + 1, (len(x0),), generator=generator, device=device)
+        noise = torch.randn(x0.shape, generator=generator, device=device)
+        noised = Noised(x0, schedule.q_sample(x0, t, noise).to(memory_format=torch.channels_last), t, noise)
+        # On CPUs without AMX, bf16 convolutions take longer than fp32. Scores are computed in fp32 everywhere.
+        with torch.autocast(device_type, dtype=torch.bfloat16, enabled=device_type == "cuda"):
+            predicted = network(noised.x_t, t)
+        step.minimise(loss(noised, predicted.float()), optimiser, clip_norm=1.0)
+        decay.step()
+        ema.update(network)
+    return ema.network.eval()

@@ -1,0 +1,111 @@
+"""Patch features of the frozen network f: what PatchCore and PaDiM compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from anomark.contracts import AnomarkError, Spec
+from anomark.detectors.feature_distance import SIDE
+from anomark.detectors.frontend import front_end
+from anomark.detectors.perceptual import load_features
+
+#: Levels of f that are joined; MobileNetV2's (strides 16 and 32) were chosen on MVTec's transistor.
+LEVELS = {"mobilenet_v2": ("features.13", "features.17"), "small_net": ("features.1", "features.3")}
+#: Training maps that are looked at: evenly spaced over the training data where it has more.
+TRAINING_MAPS = 1024
+#: Maps per forward pass.
+BATCH = 16
+
+
+class PatchFeatures(nn.Module):
+    """One vector a position: f's levels, each averaged over 3 x 3 positions, at the size of the finest.
+
+    Roth et al. 2022, section 3.1, equations 1 to 3 (p = 3). Every level is centred and divided by its deviation over
+    training data, so that levels weigh alike. f sees a window or a clip as the scalograms of its F frames, one image
+    for each of V variables; P = F V h w positions. An image has P = h w.
+
+    Args:
+        spec: of the samples.
+        features: path of f's weights.
+
+    Attributes:
+        channels: C, length of a vector.
+        name: of f.
+    """
+
+    mean: Tensor  # (C, 1, 1)
+    scale: Tensor
+
+    def __init__(self, spec: Spec, features: str | None) -> None:
+        super().__init__()
+        if features is None:
+            raise AnomarkError("this method needs the perceptual network: give `features`, its weights' path")
+        f = load_features(Path(features))
+        self.f = (f.select(LEVELS[f.architecture]),)  # in a tuple, because it is no part of what is learnt
+        self.name = f.name
+        self.side = SIDE[f.architecture][spec.modality != "image"]
+        self.spec, self.front = spec, front_end(spec)
+        self.variables = 1 if spec.modality == "image" else spec.shape[0]
+        self.channels = sum(f.channels)
+        self.register_buffer("mean", torch.zeros(self.channels, 1, 1))
+        self.register_buffer("scale", torch.ones(self.channels, 1, 1))
+        self.size = tuple(self._maps(torch.zeros(1, *self.front.shape)).shape[-2:])  # (h, w)
+
+    @torch.no_grad()
+    def fit(self, X: Any) -> Tensor:
+        """Learn the scale of scalograms and of f's levels; the vectors of training data, (maps / V, P / F, C)."""
+        self.front.fit(X)
+        frames = self.front.sample(X, max(1, TRAINING_MAPS // self.variables)).numpy()
+        maps = torch.cat([self._maps(self.front(x)) for x in self._batches(frames)])
+        variances, means = torch.var_mean(maps, (0, 2, 3), correction=0)
+        levels = variances.split(self.f[0].channels)
+        deviations = torch.cat([v.sum().sqrt().clamp(min=1e-6).expand(len(v)) for v in levels])
+        self.mean.copy_(means[:, None, None])
+        self.scale.copy_(deviations[:, None, None])
+        return self._vectors(maps)
+
+    def transform(self, X: Any) -> Iterator[Tensor]:
+        """Vectors of samples (B, P, C), a few samples at a time."""
+        return (self(x) for x in self._batches(X))
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        """Samples (B, *shape) to vectors (B, P, C)."""
+        return self._vectors(self._maps(self.front(x))).reshape(len(x), -1, self.channels)
+
+    def locate(self, values: Tensor) -> Tensor:
+        """One value a position, (B, P), to anomaly maps (B, h, w), never finer than the image, or (B, L)."""
+        if self.spec.modality == "image":
+            (h, w), (height, width) = self.size, self.spec.shape[1:]
+            return F.adaptive_avg_pool2d(values.reshape(-1, h, w), (min(h, height), min(w, width)))
+        scalograms = values.reshape(-1, self.variables, *self.size).mean(1, keepdim=True)
+        large = F.interpolate(scalograms, size=self.front.shape[1:], mode="bilinear", align_corners=False)
+        return self.front.locate(large[:, 0]).reshape(len(values), -1)
+
+    def _batches(self, X: Any) -> Iterator[Tensor]:
+        size = max(1, BATCH // (self.front.maps_per_sample * self.variables))
+        for i in range(0, len(X), size):
+            yield torch.from_numpy(np.array(X[i : i + size], dtype=np.float32)).to(self.mean.device)
+
+    def _maps(self, maps: Tensor) -> Tensor:
+        """The front end's maps (B, C', H, W) to f's joined levels (B V, C, h, w)."""
+        if self.spec.modality != "image":
+            maps = maps.unflatten(1, (-1, 3)).flatten(0, 1) / 3  # standardised: a third lies in f's range, [-1, 1]
+        enlarge = max(1.0, self.side / min(maps.shape[-2:]))
+        size = [round(n * enlarge) for n in maps.shape[-2:]]
+        levels = self.f[0](F.interpolate(maps, size=size, mode="bilinear", align_corners=False))
+        averaged = [F.avg_pool2d(level, 3, stride=1, padding=1, count_include_pad=False) for level in levels]
+        finest = averaged[0].shape[-2:]
+        return torch.cat([F.interpolate(m, size=finest, mode="bilinear", align_corners=False) for m in averaged], dim=1)
+
+    def _vectors(self, maps: Tensor) -> Tensor:
+        """(B V, C, h, w) to (B, V h w, C), centred and scaled."""
+        rows = ((maps - self.mean) / self.scale).flatten(2).transpose(1, 2)  # (B V, h w, C)
+        return rows.reshape(-1, self.variables * rows.shape[1], self.channels)

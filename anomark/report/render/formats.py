@@ -1,0 +1,313 @@
+"""Render a report table as CSV, Markdown, LaTeX (booktabs) or HTML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from tabulate import tabulate
+
+MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell as a reader sees it.
+
+    text
+        The number, or the word that stands in its place.
+    spread
+        The interval or range beside it.
+    note
+        Small print below it: the published number and the difference.
+    sort
+        What the column sorts by; None sorts last, whatever the direction.
+    title
+        The reason behind a status, shown on hover.
+    """
+
+    text: str
+    spread: str = ""
+    note: str = ""
+    sort: float | str | None = None
+    title: str = ""
+    best: bool = False
+    below_control: bool = False
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    header: str
+    note: str = ""
+    numeric: bool = True
+
+    @property
+    def full(self) -> str:
+        """Header and note in one line, for formats without small print."""
+        return f"{self.header}, {self.note}" if self.note else self.header
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row; dataset, modality and method are what the page filters by ("" is shown under every filter)."""
+
+    cells: list[Cell]
+    dataset: str = ""
+    modality: str = ""
+    method: str = ""
+    summary: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for readers (`columns`, `rows`) and the same content for machines (`data`, written as CSV)."""
+
+    name: str
+    title: str
+    caption: str
+    columns: list[Column]
+    rows: list[Row]
+    data: pd.DataFrame
+    notes: list[str] = field(default_factory=list)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """.943, 1.000, −.012: as papers print a number between -1 and 1."""
+    if value is None:
+        return ""
+    text = f"{abs(value):.{digits}f}"
+    sign = MINUS if value < 0 and float(text) else ""
+    return sign + (text[1:] if text.startswith("0.") else text)
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """+.012, −.012, ±.000"""
+    text = number(value, digits)
+    if not float(f"{abs(value):.{digits}f}"):
+        return f"±{text}"
+    return text if text.startswith(MINUS) else f"+{text}"
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """+0.9%, −3.5%, ±0.0%"""
+    sign = "±" if not float(f"{value:.{digits}f}") else MINUS if value < 0 else "+"
+    return f"{sign}{abs(value):.{digits}f}%"
+
+
+def to_csv(table: Table) -> str:
+    return table.data.to_csv(index=False, lineterminator="\n", float_format="%.6f")
+
+
+def to_markdown(table: Table) -> str:
+    """A pipe table with its caption above and its notes below, to paste into a README."""
+
+    def show(cell: Cell) -> str:
+        text = f"**{cell.text}**" if cell.best else cell.text
+        text += f" {cell.spread}" if cell.spread else ""
+        text += " †" if cell.below_control else ""
+        text += f"<br><sub>{cell.note}</sub>" if cell.note else ""
+        return text.replace("|", "\\|")
+
+    body = tabulate(
+        [[show(cell) for cell in row.cells] for row in table.rows],
+        headers=[column.full for column in table.columns],
+        tablefmt="pipe",
+        disable_numparse=True,
+        colalign=["right" if column.numeric else "left" for column in table.columns] if table.rows else None,
+    )
+    notes = "".join(f"\n\n{note}" for note in table.notes)
+    return f"**{table.title}.** {table.caption}\n\n{body}{notes}\n"
+
+
+#: Points on a line of a page, and of a page turned on its side (class article); lines of a table that a page holds.
+PAGE, TURNED, LINES = 345.0, 550.0, 40
+#: The sizes of type that a table is set in, largest first, and their widths in those of 10pt.
+SIZES = {"small": 0.93, "footnotesize": 0.86, "scriptsize": 0.8}
+#: Points between two columns; points at 10pt from which text is broken into lines.
+GAP, WRAPPED = 7.0, 130.0
+#: Characters of Computer Modern that take about 3.2 and 8 points at 10pt; a capital takes 7.2, any other 5.1.
+NARROW, WIDE = "ijlIrtf.,:;'|!()[]- ", "mMwW±≈−+→×"
+
+
+def to_latex(table: Table) -> str:
+    """With \\usepackage{booktabs} and what the first line names beside it; notes stand in a line of their own.
+
+    A table that is too wide is set smaller, then on a turned page, then in parts that repeat the leading columns of
+    words; one that is too long goes on over pages. Both are no floats.
+    """
+    columns = list(range(len(table.columns)))
+    layouts = [(PAGE, size) for size in list(SIZES)[:2]] + [(TURNED, size) for size in SIZES]
+    room, size = next((fit for fit in layouts if _total(table, columns, fit[1]) <= fit[0]), layouts[-1])
+    long = sum(1 + any(cell.note for cell in row.cells) for row in table.rows) > LINES
+    if room == PAGE and not long:
+        return _float(table, columns, size)
+    return _pages(table, _parts(table, size, room), size, turned=room == TURNED)
+
+
+def _float(table: Table, columns: list[int], size: str) -> str:
+    header, rows = _latex_rows(table, columns)
+    return "\n".join(
+        [
+            r"% \usepackage{array,booktabs}",
+            r"\begin{table}[t]",
+            rf"\centering\{size}\setlength{{\tabcolsep}}{{{GAP / 2:g}pt}}",
+            rf"\caption{{{escape_latex(table.caption)}}}",
+            rf"\label{{tab:{table.name}}}",
+            rf"\begin{{tabular}}{{{_latex_columns(table, columns, size)}}}",
+            *(r"\toprule", *header, r"\midrule", *rows, r"\bottomrule"),
+            r"\end{tabular}",
+            *_latex_notes(table),
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _pages(table: Table, parts: list[list[int]], size: str, turned: bool) -> str:
+    lines = [rf"% \usepackage{{array,booktabs,longtable{',pdflscape' if turned else ''}}}"]
+    lines += [r"\begin{landscape}" if turned else r"\begingroup"]
+    lines += [rf"\{size}\setlength{{\tabcolsep}}{{{GAP / 2:g}pt}}\setlength{{\LTcapwidth}}{{\linewidth}}"]
+    for place, columns in enumerate(parts):
+        header, rows = _latex_rows(table, columns)
+        caption = f"{table.title}, further columns." if place else table.caption
+        label = rf"\label{{tab:{table.name}{f'-{place + 1}' if place else ''}}}"
+        lines += [
+            rf"\begin{{longtable}}{{{_latex_columns(table, columns, size)}}}",
+            rf"\caption{{{escape_latex(caption)}}}{label}\\",
+            *(r"\toprule", *header, r"\midrule", r"\endfirsthead"),
+            *(r"\toprule", *header, r"\midrule", r"\endhead"),
+            *(r"\bottomrule", r"\endfoot"),
+            *rows,
+            r"\end{longtable}",
+        ]
+    return "\n".join([*lines, *_latex_notes(table), r"\end{landscape}" if turned else r"\endgroup", ""])
+
+
+def _latex_rows(table: Table, columns: list[int]) -> tuple[list[str], list[str]]:
+    """Lines of the header and of the body, small print below what it belongs to."""
+
+    def show(cell: Cell) -> str:
+        text = escape_latex(cell.text)
+        text = rf"\textbf{{{text}}}" if cell.best else text
+        text += f" {escape_latex(cell.spread)}" if cell.spread else ""
+        return text + (r"\textsuperscript{\dag}" if cell.below_control else "")
+
+    def line(texts: list[str], notes: list[str]) -> list[str]:
+        if not any(notes):
+            return [" & ".join(texts) + r" \\"]
+        small = [rf"{{\scriptsize {escape_latex(note)}}}" if note else "" for note in notes]
+        return [" & ".join(texts) + r" \\*", " & ".join(small) + r" \\[2pt]"]
+
+    shown = [table.columns[index] for index in columns]
+    header = line([escape_latex(column.header) for column in shown], [column.note for column in shown])
+    rows = []
+    for row in table.rows:
+        cells = [row.cells[index] for index in columns]
+        rows += [r"\midrule"] if row.summary else []
+        rows += line([show(cell) for cell in cells], [cell.note for cell in cells])
+    return header, rows
+
+
+def _latex_columns(table: Table, columns: list[int], size: str) -> str:
+    """The argument of tabular; text that is broken into lines gets a column of fixed width."""
+    spec = ""
+    for index in columns:
+        if table.columns[index].numeric:
+            spec += "r"
+        elif _width(table, index) < WRAPPED:
+            spec += "l"
+        else:
+            spec += rf">{{\raggedright\arraybackslash}}p{{{WRAPPED * SIZES[size]:.0f}pt}}"
+    return f"@{{}}{spec}@{{}}"
+
+
+def _latex_notes(table: Table) -> list[str]:
+    return [rf"\par\smallskip{{\footnotesize {escape_latex(note)}\par}}" for note in table.notes]
+
+
+def _width(table: Table, index: int) -> float:
+    """Points that a column takes at 10pt; small print takes less."""
+    column, cells = table.columns[index], [row.cells[index] for row in table.rows]
+    widest = max(map(_points, [column.header, *(f"{cell.text} {cell.spread}".strip() for cell in cells)]))
+    notes = max(map(_points, [column.note, *(cell.note for cell in cells)]))
+    widest = max(widest, SIZES["scriptsize"] / SIZES["small"] * notes)
+    return widest if column.numeric else min(widest, WRAPPED)
+
+
+def _points(text: str) -> float:
+    """Width of a text in Computer Modern at 10pt, to some percent."""
+    return sum(3.2 if char in NARROW else 8.0 if char in WIDE else 7.2 if char.isupper() else 5.1 for char in text)
+
+
+def _total(table: Table, columns: list[int], size: str) -> float:
+    return sum(_width(table, index) * SIZES[size] + GAP for index in columns)
+
+
+def _parts(table: Table, size: str, room: float) -> list[list[int]]:
+    """Columns in as many parts as fit the width, each with the leading columns of words."""
+    leading = next((index for index, column in enumerate(table.columns) if column.numeric), len(table.columns))
+    head = list(range(leading))
+    parts = [head]
+    for index in range(leading, len(table.columns)):
+        if len(parts[-1]) > leading and _total(table, [*parts[-1], index], size) > room:
+            parts.append(head)
+        parts[-1] = [*parts[-1], index]
+    return parts
+
+
+def to_html(table: Table) -> str:
+    """A <table> element in plain ASCII, so that it reads right in any page's encoding."""
+    markup = templates().get_template("table.html.j2").render(table=table)
+    return markup.encode("ascii", "xmlcharrefreplace").decode("ascii") + "\n"
+
+
+_LATEX = {
+    **{char: rf"\{char}" for char in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    MINUS: "$-$",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "–": "--",
+    "—": "---",
+    "†": r"\dag{}",
+    "≈": r"$\approx$",
+    "≥": r"$\ge$",
+    "τ": r"$\tau$",
+    "·": r"\textperiodcentered{}",
+    "′": "$'$",
+    "→": r"$\rightarrow$",
+    "λ": r"$\lambda$",
+    "γ": r"$\gamma$",
+    "²": r"$^2$",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
+_LATEX_PATTERN = re.compile("|".join(re.escape(char) for char in _LATEX))
+
+
+def escape_latex(text: str) -> str:
+    return _LATEX_PATTERN.sub(lambda match: _LATEX[match[0]], text)
+
+
+def templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("anomark.report.render"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+
+
+FORMATS: dict[str, Callable[[Table], str]] = {"csv": to_csv, "md": to_markdown, "tex": to_latex, "html": to_html}
+
+
+def render(table: Table, form: str) -> str:
+    """The table in one of FORMATS: csv, md, tex or html."""
+    return FORMATS[form](table)

@@ -1,0 +1,205 @@
+"""A suite: which datasets, methods and seeds, on what budget. One schema; its descriptions are the documentation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from anomark.contracts import AnomarkError
+from anomark.suite.dropins import ROOT
+from anomark.suite.registry import nearest
+
+Number = int | float
+
+
+class Limits(BaseModel):
+    """What one cell may use before it is stopped and printed as `timeout` or `oom`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seconds: float = Field(1800, gt=0, description="Wall-clock seconds for the fit and score of one cell.")
+    memory_gb: float = Field(8, gt=0, description="Resident memory of one cell, in GiB.")
+
+
+class Sweep(BaseModel):
+    """Which stored models are scored again at other settings, for the report's section on settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    methods: list[str] = Field(
+        [],
+        description="Methods that reconstruct by diffusion, such as `wavediff`: their models of the first seed are "
+        "scored at other λ, T′ and numbers of network calls.",
+    )
+    samples: int = Field(64, ge=2, description="Test samples of each dataset that they score, evenly spaced.")
+
+
+class Suite(BaseModel):
+    """A benchmark suite. Every file in `config/` is an overlay over `config/default.yaml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    suite: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]*$",
+        description="Name of the suite: its outputs go to `results/<suite>/` and `reports/<suite>/`.",
+    )
+    data_root: str | None = Field(
+        None, description="Folder of the owners' files, for datasets that aren't embedded. `ANOMARK_DATA` overrides it."
+    )
+    datasets: list[str] = Field(
+        min_length=1, description="Dataset ids, or patterns such as `msl-*`; `anomark list datasets` shows them."
+    )
+    only: list[str] = Field([], description="The methods of this suite, where it is not to have all that fit its data.")
+    include: list[str] = Field(
+        [], description="Methods to add to those that belong to this suite by their own `SUITES`."
+    )
+    exclude: list[str] = Field([], description="Methods to leave out of this suite.")
+    seeds: list[int] = Field(min_length=1, description="Repetitions. A deterministic method runs once, at the first.")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="Where trained methods run.")
+    threads: int = Field(
+        1, ge=1, description="Threads of one cell. Another count trains other weights, so it is part of every key."
+    )
+    features: Literal["embedded", "mobilenet_v2", "random"] = Field(
+        "embedded",
+        description="The frozen perceptual network f of the methods that need one: `embedded` is trained here without "
+        "labels, `mobilenet_v2` is ImageNet's (`weights/mobilenet_v2.safetensors` of the data folder, else fetched), "
+        "`random` is the control.",
+    )
+    budget: dict[str, Number] = Field(
+        {}, description="Training budget, the same for all: overrides those DEFAULTS of a method that bear the name."
+    )
+    resolution: int | None = Field(
+        None,
+        ge=8,
+        description="Side of the images that methods work on: larger ones are reduced to it. A method that says "
+        "`FULL_RESOLUTION` (those that look through f) gets them as they are prepared (`preprocessing: size`).",
+    )
+    preprocessing: dict[str, Number] = Field(
+        {}, description="The same for all datasets: overrides those DEFAULTS of a dataset that bear the name."
+    )
+    params: dict[str, dict[str, Any]] = Field({}, description="Parameters of single methods, by method id.")
+    dataset_params: dict[str, dict[str, Any]] = Field(
+        {}, description="Parameters of dataset families, by family id, or of single datasets, by dataset id."
+    )
+    limits: Limits = Field(Limits(), description="Time and memory limit of one cell.")
+    sweep: Sweep = Field(Sweep(), description="Settings of diffusion models to try on stored models.")
+    core_seconds: dict[str, Number] = Field(
+        {"other": 5},
+        description="Declared cost of one cell in core-seconds by method id (a variant's is its base's unless it has "
+        "its own), `other` for the rest: the suite's budget, and the base of the expected time left.",
+    )
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) != len(seeds):
+            raise ValueError(f"seeds are repeated in {seeds}; name each once")
+        return seeds
+
+    def cost(self, method: str, base: str = "other") -> float:
+        """Declared core-seconds of one cell of a method, of its base where a variant has none of its own."""
+        declared = self.core_seconds
+        return float(declared.get(method, declared.get(base, declared.get("other", 5))))
+
+    def data_folder(self) -> Path | None:
+        """The data folder: the variable ANOMARK_DATA, else `data_root`."""
+        root = os.environ.get("ANOMARK_DATA") or self.data_root
+        return Path(root).expanduser() if root else None
+
+
+#: A suite, and those of its keys that hold keys of their own.
+SCHEMAS: dict[str, type[BaseModel]] = {"": Suite, "limits": Limits, "sweep": Sweep}
+
+
+def validate(raw: Mapping[str, Any], source: str) -> Suite:
+    """A suite from plain data.
+
+    Raises:
+        AnomarkError: one sentence that names the source, the key, what was found and what was expected.
+    """
+    try:
+        return Suite.model_validate(dict(raw))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            schema = SCHEMAS.get(str(first["loc"][0]), Suite)
+            message = f"unknown key {key!r}; {nearest(str(first['loc'][-1]), schema.model_fields)}"
+        elif first["type"] == "missing":
+            message = f"the key {key!r} is missing"
+        else:
+            hint = "; lists can't be given by --config, write a YAML file and pass it by --configfile" * (
+                isinstance(first["input"], str) and first["type"] == "list_type"
+            )
+            message = f"{key} is {first['input']!r}: {first['msg'].removeprefix('Value error, ')}{hint}"
+        raise AnomarkError(f"{source}: {message}") from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML mapping, or one sentence."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise AnomarkError(f"{path}: can't be read ({error.strerror}); suites are {', '.join(suites())}") from None
+    except yaml.YAMLError as error:
+        raise AnomarkError(f"{path}: not valid YAML ({str(error).splitlines()[0]})") from None
+    if not isinstance(raw, dict):
+        raise AnomarkError(f"{path}: expected keys and values, found {type(raw).__name__}")
+    return raw
+
+
+def suites() -> dict[str, Path]:
+    """The suites that ship with the project, by name."""
+    return {path.stem: path for path in sorted((ROOT / "config").glob("*.yaml"))}
+
+
+def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """`overlay` over `base`: mappings merge key by key, everything else is replaced (as Snakemake merges configs)."""
+    merged = dict(base)
+    for key, value in overlay.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def load(*names: str) -> Suite:
+    """The default suite under the given overlays: names of suites, or YAML files.
+
+    Raises:
+        AnomarkError: an unknown suite, an unreadable file, a wrong key or value.
+    """
+    known = suites()
+    merged = read_yaml(known["default"])
+    source = "config/default.yaml"
+    for name in names:
+        path = known.get(name) or Path(name)
+        if name not in known and path.suffix not in (".yaml", ".yml"):
+            raise AnomarkError(f"unknown suite {name!r}; {nearest(name, known)}")
+        merged, source = merge(merged, read_yaml(path)), str(path)
+    return validate(merged, source)
+
+
+def documentation() -> str:
+    """The schema as a Markdown table: the text of config/README.md."""
+    lines = [
+        "# Suites",
+        "",
+        "Every suite is a YAML overlay over `default.yaml`: `snakemake --cores all --configfile config/<suite>.yaml`,",
+        "or a file of your own. This page is written from the schema (`anomark docs`); a test keeps the two equal.",
+        "",
+        "| key | type | default | meaning |",
+        "|---|---|---|---|",
+    ]
+    for section, schema in SCHEMAS.items():
+        prefix = f"{section}." if section else ""
+        for name, info in schema.model_fields.items():
+            kind = str(info.annotation).replace("typing.", "").replace("anomark.suite.config.", "")
+            kind = kind.removeprefix("<class '").removesuffix("'>").replace("|", "\\|")
+            default = "required" if info.is_required() else "see below" if name in SCHEMAS else f"`{info.default!r}`"
+            lines.append(f"| `{prefix}{name}` | {kind} | {default} | {info.description} |")
+    return "\n".join(lines) + "\n"

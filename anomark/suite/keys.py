@@ -1,0 +1,166 @@
+"""The key of a cell: what its result depends on, computed without importing any of it.
+
+A key covers the code (docstring-free syntax trees of the import closure), the resolved parameters, the data (recipe
+and raw files) and the versions of the libraries that the closure imports. Comments, docstrings, formatting, labels
+and time limits are not part of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from anomark.suite.dropins import ROOT
+from anomark.suite.registry import DATASET_LITERALS, METHOD_LITERALS, parse
+
+#: Import name -> distribution, where they differ.
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "skimage": "scikit-image", "pywt": "PyWavelets", "PIL": "pillow"}
+#: Libraries whose version can move a number; PyOD's detectors are mostly scikit-learn's.
+NUMERICAL = {
+    "numpy": ("numpy",),
+    "scipy": ("scipy",),
+    "sklearn": ("scikit-learn", "scipy"),
+    "skimage": ("scikit-image", "scipy"),
+    "pywt": ("PyWavelets",),
+    "PIL": ("pillow",),
+    "torch": ("torch",),
+    "pandas": ("pandas",),
+    "pyod": ("pyod", "scikit-learn", "scipy"),
+}
+#: Literals of drop-in files that reach a result only through the resolved parameters, or not at all.
+_DESCRIPTIVE = set(METHOD_LITERALS) | set(DATASET_LITERALS)
+
+
+def digest(value: Any) -> str:
+    """Hex sha256 of a JSON value, independent of the order of keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+class _Strip(ast.NodeTransformer):
+    """Removes docstrings everywhere and descriptive literals at the top level."""
+
+    def _body(self, node: Any) -> Any:
+        self.generic_visit(node)
+        first = node.body[0] if node.body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            node.body = node.body[1:] or [ast.Pass()]
+        return node
+
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _body
+
+    def visit_Module(self, node: ast.Module) -> ast.Module:
+        node.body = [n for n in node.body if not (_DESCRIPTIVE & _targets(n))]
+        self._body(node)
+        return node
+
+
+def _targets(node: ast.stmt) -> set[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return {t.id for t in targets if isinstance(t, ast.Name)}
+
+
+@cache
+def _scan(path: Path, _stamp: tuple[int, int]) -> tuple[str, tuple[Path, ...], frozenset[str]]:
+    """Hash of the code of one file, the files of anomark that it imports, the top-level names of other imports."""
+    tree = parse(path)
+    local: list[Path] = []
+    external: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            # `from anomark.nn import unet` names a module, `from anomark.nn.unet import UNet` a member: try both.
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            top = name.partition(".")[0]
+            if top in ("anomark", "anomark_methods", "anomark_datasets"):
+                relative = name.replace("anomark_", "", 1) if top != "anomark" else name
+                file = ROOT / (relative.replace(".", "/") + ".py")
+                if file.is_file():
+                    local.append(file)
+            else:
+                external.add(top)
+    code = ast.unparse(_Strip().visit(tree))
+    return hashlib.sha256(code.encode()).hexdigest()[:16], tuple(local), frozenset(external)
+
+
+def closure(roots: Iterable[Path]) -> tuple[dict[str, str], dict[str, str]]:
+    """Code and library versions that the given files depend on, through every import inside the checkout.
+
+    Returns:
+        ({path relative to the checkout: code hash}, {distribution: version}), both sorted.
+    """
+    sources: dict[str, str] = {}
+    imports: set[str] = set()
+    pending = list(roots)
+    while pending:
+        path = pending.pop()
+        name = path.relative_to(ROOT).as_posix()
+        if name in sources:
+            continue
+        stat = path.stat()
+        sources[name], local, external = _scan(path, (stat.st_size, stat.st_mtime_ns))
+        imports |= external
+        pending += local
+    distributions = {d for name in imports for d in NUMERICAL.get(name, ())}
+    return dict(sorted(sources.items())), {d: _version(d) for d in sorted(distributions)}
+
+
+@cache
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "absent"
+
+
+class Fingerprints:
+    """Content hashes of raw files, remembered by name, size and time, so gigabytes are read once.
+
+    The cache file only saves time: a hash is of the content, so copied data has the same fingerprint everywhere.
+    """
+
+    def __init__(self, cache: Path) -> None:
+        self.cache = cache
+        try:
+            self._known: dict[str, list[Any]] = json.loads(cache.read_text())
+        except (OSError, ValueError):
+            self._known = {}
+        self._changed = False
+
+    def of(self, root: Path, files: Iterable[Path]) -> str:
+        """One hash for a set of files below `root`, from their relative names and contents."""
+        return digest({file.relative_to(root).as_posix(): self._file(file) for file in files})
+
+    def _file(self, path: Path) -> str:
+        stat = path.stat()
+        stamp = [stat.st_size, stat.st_mtime_ns]
+        known = self._known.get(str(path))
+        if known and known[:2] == stamp:
+            return str(known[2])
+        with path.open("rb") as stream:
+            sha = hashlib.file_digest(stream, "sha256").hexdigest()
+        self._known[str(path)] = [*stamp, sha]
+        self._changed = True
+        return sha
+
+    def save(self) -> None:
+        """Write the cache if anything new was hashed; a folder that can't be written to is no error."""
+        if not self._changed:
+            return
+        try:
+            self.cache.parent.mkdir(parents=True, exist_ok=True)
+            partial = self.cache.with_suffix(f".{os.getpid()}.tmp")
+            partial.write_text(json.dumps(self._known))
+            partial.replace(self.cache)
+        except OSError:
+            return

@@ -1,0 +1,479 @@
+"""What a suite amounts to: its datasets, cells and keys. Computed when the Snakefile is read; imports no method."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from anomark.contracts import AnomarkError, DataError
+from anomark.data.rawfiles import locate
+from anomark.files import replacing
+from anomark.suite import keys as provenance
+from anomark.suite import registry
+from anomark.suite.config import Suite
+from anomark.suite.dropins import ROOT
+from anomark.suite.registry import Dataset, Method
+
+STAGES = ROOT / "anomark" / "stages"
+
+
+@dataclass(frozen=True)
+class Data:
+    """One prepared dataset. `folder` holds what methods may see, `labels` what only `evaluate` opens.
+
+    A variant of a dataset names it as its `base`, and what it changes as its `protocol`.
+    """
+
+    id: str
+    base: str
+    protocol: str
+    label: str
+    modality: str
+    level: str
+    licence: str
+    source: str
+    module: str
+    params: dict[str, Any]
+    raw: str | None
+    key: str
+    folder: str
+    labels: str
+
+
+@dataclass(frozen=True)
+class Features:
+    """The perceptual network f of a suite: which one, what it depends on, and the file that holds its weights.
+
+    `raw` is a file to read the weights from, or None where they are trained, drawn or fetched.
+    """
+
+    kind: str
+    key: str
+    path: str
+    raw: str | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}-{self.key[:8]}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One (dataset, method or variant, seed): what it runs, and the folder that its key names."""
+
+    dataset: str
+    method: str
+    base: str
+    seed: int
+    params: dict[str, Any]
+    uses_valid: bool
+    resolution: int | None
+    device: str
+    threads: int
+    key: str
+    parts: dict[str, Any]
+    data: str
+    features: str | None
+    folder: str
+    core_seconds: float
+
+    @property
+    def id(self) -> str:
+        return f"{self.dataset}/{self.method}/{self.seed}-{self.key}"
+
+    @property
+    def outputs(self) -> list[str]:
+        return [f"{self.folder}/fit.json", f"{self.folder}/scores.npz"]
+
+    @property
+    def exists(self) -> bool:
+        """Whether its result is stored; a key leaves nothing else to ask."""
+        return all(Path(path).exists() for path in self.outputs)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The stored model of one cell, to be scored at other settings of its sampler into the file `path`."""
+
+    dataset: str
+    method: str
+    seed: int
+    cell: str
+    samples: int
+    path: str
+
+
+class Plan:
+    """The cells of one suite, and where everything it computes lies.
+
+    Raises:
+        AnomarkError: unknown names, misspelt parameters, or data that isn't there; nothing has run by then.
+    """
+
+    def __init__(self, suite: Suite, results: str = "results", reports: str = "reports") -> None:
+        self.suite = suite
+        self.results = results
+        self.folder = f"{results}/{suite.suite}"
+        self.report = f"{reports}/{suite.suite}"
+        self.cells_root = os.environ.get("ANOMARK_CELLS") or f"{results}/cells"
+        self.datasets = _select_datasets(suite)
+        self.methods = _select_methods(suite)
+        _check_parameters(suite)
+        self._prints = provenance.Fingerprints(Path(results) / "fingerprints.json")
+        self.features = self._features() if any("features" in m.needs for m in self.methods) else None
+        #: Datasets whose files are not here, and how to get them; the run does without.
+        self.absent: dict[str, str] = {}
+        self.data = {data.id: data for data in self._data()}
+        self.datasets = [d for d in self.datasets if d.id in self.data]
+        self._prints.save()
+        # Once a file: its variants, datasets and seeds share it.
+        self._code = {
+            path: provenance.closure([path, STAGES / "fit.py", STAGES / "score.py"])
+            for path in {m.path for m in self.methods}
+        }
+        self.not_applicable = [
+            {"dataset": d.id, "method": m.id, "reason": f"{m.label} is made for {', '.join(m.modalities)}"}
+            for d in self.datasets
+            for m in self.methods
+            if d.family.modality not in m.modalities
+        ]
+        self.cells = [
+            self._cell(d, m, seed)
+            for d in self.datasets
+            for m in self.methods
+            if d.family.modality in m.modalities
+            for seed in (suite.seeds[:1] if m.deterministic else suite.seeds)
+        ]
+        self._by_id = {cell.id: cell for cell in self.cells}
+        self.sweeps = {sweep.path: sweep for sweep in self._sweeps()}
+
+    # -- data -----------------------------------------------------------------------------------------------------
+
+    def _data(self) -> list[Data]:
+        root = self.suite.data_folder()
+        needed = [d for d in self.datasets if d.family.files]
+        if needed and not (root.is_dir() if root else len(needed) < len(self.datasets)):
+            where = "no data folder is named" if root is None else f"{root}: no such folder"
+            raise DataError(
+                f"{where}: set data_root in the config or ANOMARK_DATA to the folder that holds "
+                + "; ".join(_wanted(d, self._dataset_params(d)) for d in needed)
+            )
+        found: dict[str, list[Path]] = {}
+        for d in needed:
+            if root is None:
+                self.absent[d.id] = f"{_wanted(d, self._dataset_params(d))}; name a data folder: ANOMARK_DATA"
+                continue
+            try:
+                found[d.id] = locate(root, d.family.files, **self._dataset_params(d))
+            except DataError:
+                self.absent[d.id] = _wanted(d, self._dataset_params(d))
+        if len(self.absent) == len(self.datasets):
+            raise DataError(f"{root}: missing are {'; '.join(self.absent.values())}")
+        out = []
+        for d in self.datasets:
+            if d.id in self.absent:
+                continue
+            params = self._dataset_params(d)
+            raw = self._prints.of(root, found[d.id]) if root is not None and d.id in found else None
+            sources, versions = provenance.closure([d.family.path, STAGES / "prepare.py"])
+            key = provenance.digest(
+                {"dataset": d.id, "params": params, "raw": raw, "sources": sources, "versions": versions}
+            )[:16]
+            out.append(
+                Data(
+                    id=d.id,
+                    base=d.base or d.id,
+                    protocol=d.protocol,
+                    label=d.label,
+                    modality=d.family.modality,
+                    level=d.family.level,
+                    licence=d.family.licence,
+                    source=d.family.source,
+                    module=d.family.module,
+                    params=params,
+                    raw=str(root) if d.family.files else None,
+                    key=key,
+                    folder=f"{self.results}/data/{d.id}/{key}",
+                    labels=f"{self.results}/labels/{d.id}/{key}.npz",
+                )
+            )
+        return out
+
+    def _dataset_params(self, dataset: Dataset) -> dict[str, Any]:
+        family = dataset.family
+        common = {k: v for k, v in self.suite.preprocessing.items() if k in family.defaults}
+        given = self.suite.dataset_params
+        own = given.get(family.id, {}) | given.get(dataset.base, {}) | given.get(dataset.id, {})
+        item = {} if dataset.item is None else {"item": dataset.item}
+        return family.defaults | common | own | item | dataset.overrides
+
+    # -- the perceptual network -----------------------------------------------------------------------------------
+
+    def _features(self) -> Features:
+        kind, root = self.suite.features, self.suite.data_folder()
+        raw = root / "weights" / "mobilenet_v2.safetensors" if root and kind == "mobilenet_v2" else None
+        if raw is not None and raw.is_file():
+            key = self._prints.of(raw.parent, [raw])[:16]
+        else:
+            raw = None
+            sources, versions = provenance.closure([STAGES / "features.py"])
+            key = provenance.digest([kind, sources, versions])[:16]
+        return Features(kind, key, f"{self.results}/features/{kind}-{key}.safetensors", str(raw) if raw else None)
+
+    # -- cells ----------------------------------------------------------------------------------------------------
+
+    def _cell(self, dataset: Dataset, method: Method, seed: int) -> Cell:
+        suite, data = self.suite, self.data[dataset.id]
+        common = {k: v for k, v in suite.budget.items() if k in method.defaults}
+        own = suite.params.get(method.base, {})
+        variant = suite.params.get(method.id, {}) if method.id != method.base else {}
+        params = method.defaults | common | own | method.overrides | variant
+        resolution = suite.resolution if data.modality == "image" and not method.full_resolution else None
+        sources, versions = self._code[method.path]
+        parts = {
+            "data": data.key,
+            "params": params,
+            "uses_valid": method.uses_valid,
+            "resolution": resolution,
+            "device": suite.device,
+            "threads": suite.threads,
+            "sources": sources,
+            "versions": versions,
+        }
+        features = self.features if "features" in method.needs else None
+        if features:
+            parts["features"] = features.key
+        key = provenance.digest({"dataset": dataset.id, "method": method.id, "seed": seed, **parts})[:16]
+        return Cell(
+            dataset=dataset.id,
+            method=method.id,
+            base=method.base,
+            seed=seed,
+            params=params,
+            uses_valid=method.uses_valid,
+            resolution=resolution,
+            device=suite.device,
+            threads=suite.threads,
+            key=key,
+            parts=parts,
+            data=data.folder,
+            features=features.path if features else None,
+            folder=f"{self.cells_root}/{dataset.id}/{method.id}/{seed}-{key}",
+            core_seconds=suite.cost(method.id, method.base),
+        )
+
+    def inputs(self, cell_id: str) -> list[str]:
+        """Files that a cell still has to read: none once its result is stored."""
+        cell = self._by_id[cell_id]
+        if cell.exists:
+            return []
+        data = [f"{cell.data}/{name}" for name in ("train.npy", "test.npy", "meta.json")]
+        return [*data, cell.features] if cell.features else data
+
+    def _sweeps(self) -> list[Sweep]:
+        suite, sources = self.suite, provenance.closure([STAGES / "sweep.py"])[0]
+        code = sources["anomark/stages/sweep.py"]  # the cell's key holds whatever else moves a score
+        out = []
+        for cell in self.cells:
+            swept = cell.method in suite.sweep.methods and not self.data[cell.dataset].protocol
+            if swept and cell.seed == suite.seeds[0]:
+                key = provenance.digest([cell.key, suite.sweep.samples, code])[:16]
+                path = f"{self.results}/sweeps/{cell.dataset}/{cell.method}/{cell.seed}-{key}.npz"
+                out.append(Sweep(cell.dataset, cell.method, cell.seed, cell.id, suite.sweep.samples, path))
+        return out
+
+    def sweep_inputs(self, path: str) -> list[str]:
+        """Files that a sweep still has to read: none once it is stored."""
+        if Path(path).exists():
+            return []
+        cell = self._by_id[self.sweeps[path].cell]
+        data = [f"{cell.data}/{name}" for name in ("test.npy", "meta.json")]
+        return [*cell.outputs, *data, *([cell.features] if cell.features else [])]
+
+    def sweeps_of(self, dataset: str) -> list[Sweep]:
+        return [sweep for sweep in self.sweeps.values() if sweep.dataset == dataset]
+
+    def cells_of(self, dataset: str) -> list[Cell]:
+        return [cell for cell in self.cells if cell.dataset == dataset]
+
+    @property
+    def outputs(self) -> list[str]:
+        """Every file of every cell: requested one by one, so that a deleted cell is noticed."""
+        return [path for cell in self.cells for path in cell.outputs]
+
+    @cached_property
+    def core_seconds(self) -> float:
+        """Declared cost of the whole suite."""
+        return sum(cell.core_seconds for cell in self.cells)
+
+    # -- keys of the two last stages ------------------------------------------------------------------------------
+
+    def evaluation_key(self, dataset: str) -> str:
+        """Changes with the cells, the labels, a metric's code, or what the tables call a method."""
+        sources, versions = provenance.closure([STAGES / "evaluate.py"])
+        cells = [[c.method, c.seed, c.key] for c in self.cells_of(dataset)]
+        rows = [row for row in self.not_applicable if row["dataset"] == dataset]
+        sweeps = [sweep.path for sweep in self.sweeps_of(dataset)]
+        data = asdict(self.data[dataset])
+        features = asdict(self.features) if self.features else None
+        return provenance.digest([cells, sweeps, rows, data, features, sources, versions])[:16]
+
+    def report_key(self) -> str:
+        """Changes with the report's code, templates, published numbers, and the suite's description."""
+        sources, versions = provenance.closure([STAGES / "report.py"])
+        files = sorted((ROOT / "anomark/report").rglob("*.j2")) + sorted((ROOT / "reports/published").glob("*.csv"))
+        texts = {file.name: file.read_text(encoding="utf-8") for file in files}
+        evaluations = [self.evaluation_key(d) for d in self.data]
+        return provenance.digest([evaluations, self.absent, self._rows(), sources, versions, texts])[:16]
+
+    # -- descriptions for the jobs --------------------------------------------------------------------------------
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": m.id,
+                "label": m.label,
+                "name": m.name,
+                "paper": m.paper,
+                "base": m.base,
+                "kind": "control" if m.control else "method",
+                "track": m.track,
+                "deterministic": m.deterministic,
+                "transductive": m.transductive,
+            }
+            for m in self.methods
+        ]
+
+    def write(self) -> None:
+        """Write plan.json (what jobs run) and suite.json (what the report says of the suite)."""
+        folder = Path(self.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        plan = {
+            "data": {key: asdict(data) for key, data in self.data.items()},
+            "cells": {c.id: asdict(c) for c in self.cells},
+            "sweeps": {path: asdict(sweep) for path, sweep in self.sweeps.items()},
+            "features": asdict(self.features) | {"name": self.features.name} if self.features else None,
+            "not_applicable": self.not_applicable,
+            "limits": self.suite.limits.model_dump(),
+            "methods": self._rows(),
+        }
+        suite = {
+            "suite": self.suite.suite,
+            "seeds": self.suite.seeds,
+            "config": self.suite.model_dump(mode="json"),
+            "methods": self._rows(),
+            "datasets": list(self.data),
+            "absent": self.absent,
+            "environment": environment(),
+            **_commit(),
+        }
+        for name, value in (("plan.json", plan), ("suite.json", suite)):
+            with replacing(folder / name) as partial:
+                partial.write_text(json.dumps(value, indent=1, default=str))
+
+
+def environment() -> dict[str, str]:
+    """Python, platform and the versions that can move a number."""
+    names = sorted({d for group in provenance.NUMERICAL.values() for d in group} | {"snakemake"})
+    return {"python": sys.version.split()[0], "platform": platform.platform(), "machine": platform.machine()} | {
+        name: version(name) for name in names
+    }
+
+
+def _commit() -> dict[str, Any]:
+    try:
+        run = [
+            subprocess.run(["git", "-C", str(ROOT), *args], capture_output=True, text=True, check=True).stdout.strip()
+            for args in (["rev-parse", "HEAD"], ["show", "-s", "--format=%cs"], ["status", "--porcelain"])
+        ]
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "date": None, "modified": None}
+    return {"commit": run[0], "date": run[1], "modified": bool(run[2])}
+
+
+def _select_datasets(suite: Suite) -> list[Dataset]:
+    known = registry.datasets()
+    chosen: dict[str, Dataset] = {}
+    for name in suite.datasets:
+        if any(c in name for c in "*?["):
+            names = fnmatch.filter(known, name)
+            if not names:
+                raise AnomarkError(f"no dataset matches {name!r} (`anomark list datasets` lists all)")
+        else:
+            names = [name]
+        chosen |= {n: registry.find_dataset(n) for n in names}
+    return list(chosen.values())
+
+
+def _select_methods(suite: Suite) -> list[Method]:
+    for name in (*suite.only, *suite.include, *suite.exclude, *suite.params):
+        registry.find_method(name)
+    for name in suite.sweep.methods:
+        if not {"start", "calls", "T"} <= registry.find_method(name).defaults.keys():
+            raise AnomarkError(f"sweep: {name} has no parameters start, calls and T to try; leave it out")
+    for name in suite.core_seconds:
+        if name != "other":
+            registry.find_method(name)
+    chosen = [
+        m
+        for m in registry.methods().values()
+        if m.id not in suite.exclude
+        and (m.id in suite.include or m.id in suite.only or (not suite.only and m.belongs_to(suite.suite)))
+    ]
+    if not chosen:
+        raise AnomarkError(f"the suite {suite.suite!r} has no method left; see `exclude` in its config")
+    return chosen
+
+
+def _check_parameters(suite: Suite) -> None:
+    """A misspelt parameter would silently change nothing; name it and its nearest neighbour instead."""
+    all_methods = registry.methods()
+    families = registry.families()
+    known = {key for m in all_methods.values() for key in m.defaults}
+    for key in suite.budget:
+        if key not in known:
+            raise AnomarkError(f"budget: no method has a parameter {key!r}; {registry.nearest(key, known)}")
+    known = {key for f in families.values() for key in f.defaults}
+    for key, value in suite.preprocessing.items():
+        if key not in known:
+            raise AnomarkError(f"preprocessing: no dataset has a parameter {key!r}; {registry.nearest(key, known)}")
+        for default in (f.defaults[key] for f in families.values() if key in f.defaults):
+            _check_value("preprocessing", key, value, default)
+    for name, params in suite.params.items():
+        defaults = all_methods[name].defaults | all_methods[name].overrides
+        for key in params:
+            if defaults and key not in defaults:  # a class taken as it stands may have more than its file names
+                raise AnomarkError(f"params: {name} has no parameter {key!r}; {registry.nearest(key, defaults)}")
+    for name, params in suite.dataset_params.items():
+        family = families.get(name) or next((d.family for d in _select_datasets(suite) if d.id == name), None)
+        if family is None:
+            chosen = [*families, *(d.id for d in _select_datasets(suite))]
+            raise AnomarkError(f"dataset_params: no family or dataset {name!r}; {registry.nearest(name, chosen)}")
+        for key, value in params.items():
+            if key not in family.defaults:
+                raise AnomarkError(
+                    f"dataset_params: {name} has no parameter {key!r}; {registry.nearest(key, family.defaults)}"
+                )
+            _check_value(f"dataset_params: {name}", key, value, family.defaults[key])
+
+
+def _check_value(where: str, key: str, value: Any, default: Any) -> None:
+    """A dataset's parameter is of its default's type, and above 0 as sizes, lengths and rates are; a seed may be 0."""
+    if type(value) is not type(default) and not (type(value) is int and type(default) is float):
+        raise AnomarkError(f"{where}: {key} is {value!r}, expected one like {default!r}")
+    if isinstance(default, int | float) and not (value > 0 or value == default == 0):
+        raise AnomarkError(f"{where}: {key} is {value!r}, expected a number {'above' if default else 'from'} 0")
+
+
+def _wanted(dataset: Dataset, params: dict[str, Any]) -> str:
+    ways = " or ".join(" and ".join(p.format(**params) for p in alternative) for alternative in dataset.family.files)
+    return f"{dataset.id} ({ways}; from {dataset.family.source})"

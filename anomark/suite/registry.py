@@ -1,0 +1,375 @@
+"""Finds methods and datasets by file name and reads what they say of themselves without importing them.
+
+A drop-in file describes itself in literals at its top level. They are read from its syntax tree, so that listing
+the benchmark imports neither torch nor the file.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, get_args
+
+from anomark.contracts import LEVELS, MODALITIES, AnomarkError, Level, Modality
+from anomark.suite.dropins import ROOT
+
+METHOD_LITERALS = {
+    "NAME": str,
+    "LABEL": str,
+    "PAPER": str,
+    "MODALITIES": tuple,
+    "VARIANTS": dict,
+    "DEFAULTS": dict,
+    "NEEDS": tuple,
+    "SUITES": tuple,
+    "USES_VALID": bool,
+    "DETERMINISTIC": bool,
+    "TRANSDUCTIVE": bool,
+    "CONTROL": bool,
+    "FULL_RESOLUTION": bool,
+}
+DATASET_LITERALS = {
+    "NAME": str,
+    "LABEL": str,
+    "MODALITY": str,
+    "LEVEL": str,
+    "LICENCE": str,
+    "SOURCE": str,
+    "CITATION": str,
+    "ITEMS": dict,
+    "VARIANTS": dict,
+    "DEFAULTS": dict,
+    "FILES": tuple,
+}
+#: Variants of every dataset whose DEFAULTS have both parameters.
+TRAINING_SETS: dict[str, dict[str, Any]] = {
+    "contaminated-1": {"LABEL": "1% contaminated", "contamination": 0.01},
+    "contaminated-5": {"LABEL": "5% contaminated", "contamination": 0.05},
+    "contaminated-10": {"LABEL": "10% contaminated", "contamination": 0.1},
+    "train-10": {"LABEL": "10% of training", "train_share": 0.1},
+    "train-25": {"LABEL": "25% of training", "train_share": 0.25},
+    "train-50": {"LABEL": "50% of training", "train_share": 0.5},
+}
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of the tables: a method file, or one of its variants.
+
+    `overrides` is what the variant changes, over the file's DEFAULTS and the suite's parameters.
+    """
+
+    id: str
+    base: str
+    path: Path
+    label: str
+    name: str
+    paper: str
+    modalities: tuple[Modality, ...]
+    defaults: dict[str, Any]
+    overrides: dict[str, Any]
+    needs: tuple[str, ...] = ()
+    suites: tuple[str, ...] = ()
+    uses_valid: bool = False
+    deterministic: bool = False
+    transductive: bool = False
+    control: bool = False
+    #: Takes images at the size they are prepared in; all others get them reduced to the suite's `resolution`.
+    full_resolution: bool = False
+
+    @property
+    def track(self) -> str:
+        """Rankings never mix the two: with a pretrained network at score time, or from scratch."""
+        return "pretrained" if "features" in self.needs else "from scratch"
+
+    def belongs_to(self, suite: str) -> bool:
+        """Whether the suite has it without naming it."""
+        return not self.suites or suite in self.suites
+
+
+@dataclass(frozen=True)
+class Family:
+    """A file of `datasets/`: one dataset, or one per item."""
+
+    id: str
+    path: Path
+    label: str
+    name: str
+    modality: Modality
+    level: Level
+    licence: str
+    source: str
+    items: dict[str, dict[str, Any]]
+    variants: dict[str, dict[str, Any]]
+    defaults: dict[str, Any]
+    files: tuple[tuple[str, ...], ...]
+
+    @property
+    def open(self) -> bool:
+        """Whether any item name is accepted (`ITEMS = {"*": {}}`)."""
+        return "*" in self.items
+
+    @property
+    def module(self) -> str:
+        return f"anomark_datasets.{self.path.stem}"
+
+    @property
+    def datasets(self) -> list[Dataset]:
+        """Those that can be named without looking at data, variants aside."""
+        if not self.items:
+            return [Dataset(self.id, self, None)]
+        return [Dataset(f"{self.id}-{item}", self, item, own) for item, own in self.items.items() if item != "*"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One dataset of a family, with the parameters its item fixes.
+
+    `protocol` names what a variant changes. A variant has the test rows of the dataset `base` under another protocol:
+    it stands in the report's section on protocols and in no other table.
+    """
+
+    id: str
+    family: Family
+    item: str | None
+    overrides: dict[str, Any] = field(default_factory=dict)
+    base: str = ""
+    protocol: str = ""
+
+    @property
+    def label(self) -> str:
+        label = self.family.label if self.item is None else f"{self.family.label} {self.item}"
+        return f"{label}, {self.protocol}" if self.protocol else label
+
+    @property
+    def variants(self) -> list[Dataset]:
+        """The same dataset under its family's other protocols; none of a variant."""
+        if self.protocol:
+            return []
+        return [
+            Dataset(
+                id=f"{self.id}-{name}",
+                family=self.family,
+                item=self.item,
+                overrides=self.overrides | {key: value for key, value in changes.items() if key != "LABEL"},
+                base=self.id,
+                protocol=changes.get("LABEL", name.replace("-", " ")),
+            )
+            for name, changes in self.family.variants.items()
+        ]
+
+
+def read_literals(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
+    """Top-level literals of a drop-in file whose names are in `kinds`, with their types checked."""
+    tree = parse(path)
+    found: dict[str, Any] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            name, value = node.targets[0].id, node.value
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+            name, value = node.target.id, node.value
+        else:
+            continue
+        if name not in kinds:
+            continue
+        where = f"{path}, line {node.lineno}"
+        try:
+            literal = ast.literal_eval(value)
+        except ValueError:
+            raise AnomarkError(
+                f"{where}: {name} is an expression, expected a literal (text, numbers, tuples, dicts): "
+                "it is read without running the file, so write its value out"
+            ) from None
+        if kinds[name] is tuple and isinstance(literal, list):
+            literal = tuple(literal)
+        if not isinstance(literal, kinds[name]):
+            hint = f", as in ({literal!r},)" if kinds[name] is tuple and isinstance(literal, str) else ""
+            raise AnomarkError(
+                f"{where}: {name} is a {type(literal).__name__}, expected a {kinds[name].__name__}{hint}"
+            )
+        found[name] = literal
+    return found
+
+
+def parse(path: Path) -> ast.Module:
+    """The syntax tree of a drop-in file, or one sentence where Python can't read it."""
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    except SyntaxError as error:
+        raise AnomarkError(f"{path}, line {error.lineno}: not valid Python ({error.msg}); mend or remove it") from None
+
+
+def binds(tree: ast.Module, name: str) -> bool:
+    """Whether a file defines, imports or assigns `name` at its top level."""
+    for node in tree.body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == name:
+            return True
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and any((a.asname or a.name) == name for a in node.names):
+            return True
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+            return True
+    return False
+
+
+def _dropins(folder: str) -> list[Path]:
+    return sorted(p for p in (ROOT / folder).glob("*.py") if not p.name.startswith(("_", ".")))
+
+
+def read_method(path: Path) -> list[Method]:
+    """The method of one file and its variants; the id is the file's name.
+
+    Raises:
+        AnomarkError: a literal is malformed, an unknown modality is named, or nothing is called `Method`.
+    """
+    meta = read_literals(path, METHOD_LITERALS)
+    if not binds(parse(path), "Method"):
+        raise AnomarkError(
+            f"{path}: nothing in it is called Method; define `class Method` or import one under that name"
+        )
+    stem = path.stem
+    modalities = meta.get("MODALITIES", MODALITIES)
+    if unknown := [m for m in modalities if m not in MODALITIES]:
+        raise AnomarkError(f"{path}: MODALITIES names {unknown[0]!r}; {nearest(str(unknown[0]), MODALITIES)}")
+    name = meta.get("NAME", stem)
+    common: dict[str, Any] = {
+        "base": stem,
+        "path": path,
+        "name": name,
+        "paper": meta.get("PAPER", ""),
+        "modalities": tuple(modalities),
+        "defaults": meta.get("DEFAULTS", {}),
+        "needs": meta.get("NEEDS", ()),
+        "suites": meta.get("SUITES", ()),
+        "uses_valid": meta.get("USES_VALID", False),
+        "deterministic": meta.get("DETERMINISTIC", False),
+        "transductive": meta.get("TRANSDUCTIVE", False),
+        "control": meta.get("CONTROL", False),
+        "full_resolution": meta.get("FULL_RESOLUTION", False),
+    }
+    label = meta.get("LABEL", name)
+    rows = [Method(id=stem, label=label, overrides={}, **common)]
+    for variant, overrides in meta.get("VARIANTS", {}).items():
+        if not isinstance(overrides, dict):
+            raise AnomarkError(f"{path}: VARIANTS[{variant!r}] is {overrides!r}, expected a dict of parameters")
+        overrides = dict(overrides)
+        # A variant may carry its own label, needs and suites beside the parameters it switches.
+        fields = {
+            key.lower(): tuple(v) if isinstance(v := overrides.pop(key), list) else v
+            for key in ("NEEDS", "SUITES", "DETERMINISTIC", "MODALITIES", "CONTROL")
+            if key in overrides
+        }
+        suffix = variant.removeprefix(f"{stem}-").replace("-", " ")
+        variant_label = overrides.pop("LABEL", f"{label} {suffix}")
+        rows.append(Method(id=variant, label=variant_label, overrides=overrides, **(common | fields)))
+    return rows
+
+
+@lru_cache(maxsize=1)
+def methods() -> dict[str, Method]:
+    """Every method and variant in `methods/`, by id, in the order of their files."""
+    found: dict[str, Method] = {}
+    for path in _dropins("methods"):
+        for method in read_method(path):
+            if method.id in found:
+                raise AnomarkError(
+                    f"{path}: the id {method.id!r} is taken by {found[method.id].path}; rename one of them"
+                )
+            found[method.id] = method
+    return found
+
+
+def read_family(path: Path) -> Family:
+    """The dataset family of one file; its id is the file's name with hyphens."""
+    meta = read_literals(path, DATASET_LITERALS)
+    if not binds(parse(path), "prepare"):
+        raise AnomarkError(f"{path}: it defines no function prepare(raw, ...) -> Prepared")
+    for key, allowed in (("MODALITY", get_args(Modality)), ("LEVEL", LEVELS)):
+        if key not in meta:
+            raise AnomarkError(f"{path}: it does not say its {key}, one of {', '.join(allowed)}")
+        if meta[key] not in allowed:
+            raise AnomarkError(f"{path}: {key} is {meta[key]!r}; {nearest(meta[key], allowed)}")
+    items, variants, defaults = (meta.get(key, {}) for key in ("ITEMS", "VARIANTS", "DEFAULTS"))
+    if {"contamination", "train_share"} <= defaults.keys():
+        variants = TRAINING_SETS | variants
+    for variant, changes in variants.items():
+        if not isinstance(changes, dict) or not changes.keys() <= {"LABEL", *defaults}:
+            raise AnomarkError(f"{path}: VARIANTS[{variant!r}] is {changes!r}, expected a dict of keys of DEFAULTS")
+        if taken := [item for item in items if item.endswith(f"-{variant}")]:
+            raise AnomarkError(
+                f"{path}: the item {taken[0]!r} ends as the variant {variant!r} does; rename one of them"
+            )
+    name = meta.get("NAME", path.stem)
+    return Family(
+        id=path.stem.replace("_", "-"),
+        path=path,
+        label=meta.get("LABEL", name),
+        name=name,
+        modality=meta["MODALITY"],
+        level=meta["LEVEL"],
+        licence=meta.get("LICENCE", ""),
+        source=meta.get("SOURCE", ""),
+        items=items,
+        variants=variants,
+        defaults=defaults,
+        files=meta.get("FILES", ()),
+    )
+
+
+@lru_cache(maxsize=1)
+def families() -> dict[str, Family]:
+    """Every dataset family in `datasets/`, by id."""
+    return {family.id: family for family in map(read_family, _dropins("datasets"))}
+
+
+def datasets() -> dict[str, Dataset]:
+    """Every dataset that can be named without looking at data, by id; variants aside, so that no pattern meets them."""
+    return {dataset.id: dataset for family in families().values() for dataset in family.datasets}
+
+
+def find_dataset(name: str) -> Dataset:
+    """The dataset or variant of that id.
+
+    Raises:
+        AnomarkError: there is none; the sentence suggests the nearest id.
+    """
+    known = datasets()
+    if name in known:
+        return known[name]
+    variants = {variant.id: variant for dataset in known.values() for variant in dataset.variants}
+    if name in variants:
+        return variants[name]
+    for family in families().values():
+        item = name.removeprefix(f"{family.id}-")
+        if family.open and item != name and item:
+            return Dataset(name, family, item, family.items["*"])
+    near = nearest(name, [*known, *variants])
+    raise AnomarkError(f"unknown dataset {name!r}; {near} (`anomark list datasets` lists all)")
+
+
+def find_method(name: str) -> Method:
+    """The method or variant of that id.
+
+    Raises:
+        AnomarkError: there is none; the sentence suggests the nearest id.
+    """
+    known = methods()
+    if name not in known:
+        raise AnomarkError(f"unknown method {name!r}; {nearest(name, known)} (`anomark list methods` lists all)")
+    return known[name]
+
+
+def load_method(base: str) -> type:
+    """The class `Method` of methods/<base>.py; this imports the file."""
+    return importlib.import_module(f"anomark_methods.{base}").Method
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A half sentence that suggests the nearest of the known names."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(map(str, known[:12]))}"
