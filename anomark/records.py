@@ -1,0 +1,448 @@
+"""The JSON files that one stage writes and another reads, each as a typed record with `load` and `save`.
+
+A field that a file does not have takes its default, and a field that the record does not know is passed over. So
+files of older versions of the benchmark still load. Nothing here imports a numerical library.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from anomark.contracts import DataError
+from anomark.files import replacing
+from anomark.outcomes import Outcome
+
+
+class Record(BaseModel):
+    """What all records share: they don't change, and they know how they are stored."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a record from a JSON file.
+
+        Raises:
+            DataError: the file is missing, is not JSON, or a field is missing or of the wrong type.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            raise DataError(f"{path}: the file does not exist; run snakemake, which writes it") from None
+        except OSError as error:
+            raise DataError(f"{path}: the file can't be read ({error.strerror}); mend its permissions") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            found = f"{where}: {first['msg']}" if where else first["msg"]
+            raise DataError(
+                f"{path}: it is not a valid {cls.__name__} record ({found}); delete it and run snakemake, which "
+                "writes it anew"
+            ) from None
+
+    def save(self, path: Path) -> None:
+        """Write the record as JSON; the file is there whole or not at all."""
+        with replacing(path) as partial:
+            partial.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+
+
+# -- datasets ------------------------------------------------------------------------------------------------------
+
+
+class DatasetInfo(Record):
+    """What is known of a dataset before its data is read.
+
+    dataset
+        Its id.
+    base, protocol
+        A variant of a dataset names that dataset as its base, and what it changes as its protocol. Of other datasets
+        the base is their own id and the protocol is empty.
+    label, name
+        The short name for tables and the full one.
+    key
+        Hash of everything that the prepared data depends on.
+    """
+
+    dataset: str
+    base: str = ""
+    protocol: str = ""
+    label: str = ""
+    name: str = ""
+    modality: str
+    level: str
+    licence: str = ""
+    source: str = ""
+    citation: str = ""
+    params: dict[str, Any] = {}
+    key: str = ""
+
+
+class Data(DatasetInfo):
+    """A dataset as the plan has it: where its `prepare` is found, and where what it returns is stored.
+
+    module
+        The import name of the dataset's file.
+    raw
+        The folder of the owners' files; None where the dataset needs none.
+    folder, labels
+        The folder of the arrays, which methods see, and the file of the labels, which only `evaluate` opens.
+    """
+
+    module: str
+    raw: str | None
+    folder: str
+    labels: str
+
+
+class Samples(Record):
+    """The size and the making of a prepared dataset; all empty where its data was refused.
+
+    shape
+        Of one sample: (C, H, W) of an image, (C, L) of a window or a clip.
+    n_train, n_test
+        Rows of the training part (held-out ones among them) and of the test part; windows where a series is cut.
+    window, stride
+        In steps; None where samples are not cut from a series.
+    normal_class, choices, notes
+        As in `anomark.contracts.Prepared`.
+    refused
+        Why the data can't be used, in one sentence, or None.
+    """
+
+    shape: tuple[int, ...] = ()
+    n_train: int = 0
+    n_test: int = 0
+    window: int | None = None
+    stride: int | None = None
+    normal_class: str = ""
+    choices: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    refused: str | None = None
+
+
+class Meta(Samples):
+    """meta.json beside the arrays of a prepared dataset: all that a method's cell is told about them.
+
+    value_range
+        (low, high) that every value lies in, or None where there are no bounds.
+    fit, valid
+        Indices of the training rows (windows) to fit on, and of the held-out normal ones.
+    train_starts, test_starts
+        First step of each window of the two parts, test windows in their seeded order; None of other data.
+    """
+
+    dataset: str
+    modality: str
+    level: str
+    value_range: tuple[float, float] | None = None
+    fit: tuple[int, ...] = ()
+    valid: tuple[int, ...] = ()
+    train_starts: tuple[int, ...] | None = None
+    test_starts: tuple[int, ...] | None = None
+
+
+class Summary(DatasetInfo, Samples):
+    """summary.json of an evaluated dataset: what the report says of it beside the numbers.
+
+    n_valid
+        Held-out normal rows.
+    n_labels, n_anomalous
+        Labelled things of the test part (rows, or steps of a series) and how many of them are anomalous.
+    random_band
+        95% of the AUROC of a random score.
+    f
+        Name of the frozen network of the methods that need one, or None.
+    method_params
+        Resolved parameters of every method that ran.
+    """
+
+    n_valid: int = 0
+    n_labels: int = 0
+    n_anomalous: int = 0
+    random_band: tuple[float, float] | None = None
+    f: str | None = None
+    method_params: dict[str, dict[str, Any]] = {}
+
+
+# -- cells ---------------------------------------------------------------------------------------------------------
+
+
+class Parts(Record):
+    """What the key of a cell is made of, beside the ids of its dataset and method and its seed.
+
+    data, features
+        Keys of the prepared data and of the frozen network f; None where the method doesn't need f.
+    resolution
+        The side that images are reduced to, or None.
+    sources, versions
+        Hash of every file of code that can move the result, by path, and version of every such library.
+    """
+
+    data: str
+    params: dict[str, Any]
+    uses_valid: bool
+    resolution: int | None
+    device: Literal["cpu", "cuda"]
+    threads: int
+    sources: dict[str, str]
+    versions: dict[str, str]
+    features: str | None = None
+
+
+class CellInfo(Record):
+    """Which cell something belongs to; `base` is the id of the method file, from which variants have another id."""
+
+    dataset: str
+    method: str
+    base: str
+    seed: int
+    key: str
+    parts: Parts
+
+
+class Cell(CellInfo):
+    """One (dataset, method or variant, seed) as the plan has it.
+
+    data, features
+        Folder of the prepared data, and file of the weights of f or None.
+    folder
+        Where its result is stored; the key names it.
+    core_seconds
+        What the suite declares that it costs.
+    """
+
+    data: str
+    features: str | None
+    folder: str
+    core_seconds: float
+
+    @property
+    def id(self) -> str:
+        return f"{self.dataset}/{self.method}/{self.seed}-{self.key}"
+
+    @property
+    def outputs(self) -> list[str]:
+        return [f"{self.folder}/fit.json", f"{self.folder}/scores.npz"]
+
+    @property
+    def exists(self) -> bool:
+        """Whether its result is stored; the key leaves nothing else to ask."""
+        return all(Path(path).exists() for path in self.outputs)
+
+
+class Device(Record):
+    """What a cell ran on; `card` is the number of the GPU."""
+
+    kind: str
+    card: str | None = None
+
+
+class Cost(Record):
+    """What a cell used; None where it was not measured.
+
+    fit_seconds, score_seconds, wall_seconds
+        By the clock: of the fit, of scoring the test part, and of the whole process.
+    cpu_seconds, peak_memory_mb
+        Of the whole process; memory in MiB, the largest resident size that was seen.
+    parameters
+        Numbers in the stored model.
+    network_calls, flops_per_sample
+        For the score of one sample: calls of the network, and floating-point operations in its convolutions and
+        matrix products.
+    """
+
+    fit_seconds: float | None = None
+    score_seconds: float | None = None
+    seconds_per_sample: float | None = None
+    wall_seconds: float | None = None
+    cpu_seconds: float | None = None
+    peak_memory_mb: float | None = None
+    parameters: int | None = None
+    network_calls: float | None = None
+    flops_per_sample: int | None = None
+
+
+class StoredModel(Record):
+    """Where a fitted model is stored. The format "refit" has no file: the model is made again from its seed, and
+    `why` says what stands against storing it."""
+
+    file: str | None
+    format: Literal["safetensors", "skops", "refit"]
+    why: str = ""
+
+
+class Result(Record):
+    """result.json: what the process that fits and scores says of itself before it ends.
+
+    info
+        What the method tells of itself, and the curves of its losses under `loss`: loop -> rows of a step and the
+        mean of each loss up to it.
+    """
+
+    status: Outcome
+    reason: str = ""
+    cost: Cost = Cost()
+    model: StoredModel | None = None
+    info: dict[str, Any] = {}
+
+
+class FitRecord(CellInfo, Result):
+    """fit.json: how a cell ended. It is written last, so a folder that has one is complete.
+
+    log
+        The last lines that the process printed.
+    """
+
+    device: Device
+    log: str = ""
+
+
+# -- the plan and the suite ----------------------------------------------------------------------------------------
+
+
+class Features(Record):
+    """The frozen perceptual network f of a suite.
+
+    kind
+        Which network it is: embedded, mobilenet_v2 or random.
+    path
+        The file that its weights are written to.
+    raw
+        A file of the owner to read the weights from; None where they are trained, drawn or fetched.
+    """
+
+    kind: str
+    key: str
+    path: str
+    raw: str | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}-{self.key[:8]}"
+
+
+class Sweep(Record):
+    """The stored model of one cell, to be scored at other settings; `path` is the file for what comes of it."""
+
+    dataset: str
+    method: str
+    seed: int
+    cell: str
+    samples: int
+    path: str
+
+
+class NotApplicable(Record):
+    """A method that is not made for a dataset, and why."""
+
+    dataset: str
+    method: str
+    reason: str
+
+
+class Limits(Record):
+    """What one cell may use before it is stopped and printed as `timeout` or `oom`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seconds: float = Field(1800, gt=0, description="Wall-clock seconds for the fit and score of one cell.")
+    memory_gb: float = Field(8, gt=0, description="Resident memory of one cell, in GiB.")
+
+
+class MethodInfo(Record):
+    """What the tables know of a method, a control or a variant.
+
+    paper
+        Where the method was published, as its file cites it.
+    base
+        The method that a variant is of; its own id, or empty, for others.
+    track
+        Methods are ranked within their track: with a pretrained network at score time, or from scratch.
+    family
+        What kind of detector it is, as its file says.
+    """
+
+    id: str
+    label: str
+    name: str = ""
+    paper: str = ""
+    base: str = ""
+    kind: Literal["method", "control"] = "method"
+    track: str = "from scratch"
+    family: str = ""
+    deterministic: bool = False
+    transductive: bool = False
+
+    @property
+    def is_control(self) -> bool:
+        return self.kind == "control"
+
+    @property
+    def is_variant(self) -> bool:
+        return self.base not in ("", self.id)
+
+    @property
+    def is_rival(self) -> bool:
+        """Whether it competes for a rank. A variant doesn't: it is its method with one switch turned."""
+        return not self.is_control and not self.is_variant
+
+
+class MetricInfo(Record):
+    """What the tables know of a metric.
+
+    levels
+        What one label stands for where the metric applies.
+    range
+        The lowest and the highest possible value; None where there is no bound.
+    flattering
+        Whether a random score does well in it, so that the control's value has to stand beside.
+    """
+
+    id: str
+    label: str
+    levels: tuple[str, ...]
+    range: tuple[float | None, float | None]
+    higher_is_better: bool
+    source: str
+    flattering: bool = False
+
+
+class Jobs(Record):
+    """plan.json: what the jobs of a suite read. Data by dataset, cells by id, sweeps by path."""
+
+    data: dict[str, Data]
+    cells: dict[str, Cell]
+    sweeps: dict[str, Sweep]
+    features: Features | None
+    not_applicable: tuple[NotApplicable, ...]
+    limits: Limits
+    methods: tuple[MethodInfo, ...]
+
+
+class SuiteRecord(Record):
+    """suite.json: what the report says of the suite as a whole.
+
+    config
+        The resolved configuration.
+    absent
+        Datasets whose files are not here, and how to get them.
+    environment
+        Python, platform, and the versions of the libraries that can move a number.
+    commit, date, modified
+        State of the checkout: commit, its date, and whether files differ from it; None outside of git.
+    """
+
+    suite: str
+    seeds: tuple[int, ...]
+    config: dict[str, Any] = {}
+    methods: tuple[MethodInfo, ...]
+    metrics: tuple[MetricInfo, ...] = ()
+    datasets: tuple[str, ...]
+    absent: dict[str, str] = {}
+    environment: dict[str, str] = {}
+    commit: str | None = None
+    date: str | None = None
+    modified: bool | None = None
