@@ -13,8 +13,59 @@ LEVEL = "clip"
 LICENCE = "CC BY-NC 3.0"
 SOURCE = "https://github.com/karolpiczak/ESC-50"
 CITATION = "Piczak: ESC: Dataset for Environmental Sound Classification, ACM Multimedia 2015"
-#: Any class as its owner writes it: esc50-dog.
-ITEMS: dict[str, dict] = {"*": {}}
+#: The classes, as the owner writes them.
+ITEMS: dict[str, dict] = {
+    "airplane": {},
+    "breathing": {},
+    "brushing_teeth": {},
+    "can_opening": {},
+    "car_horn": {},
+    "cat": {},
+    "chainsaw": {},
+    "chirping_birds": {},
+    "church_bells": {},
+    "clapping": {},
+    "clock_alarm": {},
+    "clock_tick": {},
+    "coughing": {},
+    "cow": {},
+    "crackling_fire": {},
+    "crickets": {},
+    "crow": {},
+    "crying_baby": {},
+    "dog": {},
+    "door_wood_creaks": {},
+    "door_wood_knock": {},
+    "drinking_sipping": {},
+    "engine": {},
+    "fireworks": {},
+    "footsteps": {},
+    "frog": {},
+    "glass_breaking": {},
+    "hand_saw": {},
+    "helicopter": {},
+    "hen": {},
+    "insects": {},
+    "keyboard_typing": {},
+    "laughing": {},
+    "mouse_click": {},
+    "pig": {},
+    "pouring_water": {},
+    "rain": {},
+    "rooster": {},
+    "sea_waves": {},
+    "sheep": {},
+    "siren": {},
+    "sneezing": {},
+    "snoring": {},
+    "thunderstorm": {},
+    "toilet_flush": {},
+    "train": {},
+    "vacuum_cleaner": {},
+    "washing_machine": {},
+    "water_drops": {},
+    "wind": {},
+}
 #: The owner's five folds are kept; all clips last 5 s at 44.1 kHz.
 DEFAULTS = {"test_fold": 5, "rate": 8000, "seconds": 5.0}
 FILES = (

@@ -18,12 +18,12 @@ LEVEL = "point"
 LICENCE = "none stated; cite the archive"
 SOURCE = "https://www.cs.ucr.edu/~eamonn/time_series_data_2018/UCR_TimeSeriesAnomalyDatasets2021.zip"
 CITATION = "Wu, Keogh: Current Time Series Anomaly Detection Benchmarks are Flawed, IEEE TKDE 35(3), 2023"
-#: Any number of the archive, three digits: ucr-anomaly-109.
+#: Any number of the archive, in three digits: ucr-anomaly-109.
 ITEMS: dict[str, dict] = {"*": {}}
 DEFAULTS = {"stride_divisor": 8}
 FILES = (
-    ("ucr_anomaly.zip",),
-    ("UCR_TimeSeriesAnomalyDatasets2021.zip",),
+    ("ucr_anomaly.zip/**/{item}_UCR_Anomaly_*.txt",),
+    ("UCR_TimeSeriesAnomalyDatasets2021.zip/**/{item}_UCR_Anomaly_*.txt",),
     ("UCR_Anomaly_FullData/{item}_UCR_Anomaly_*.txt",),
     ("AnomalyDatasets_2021/UCR_TimeSeriesAnomalyDatasets2021/FilesAreInHere/UCR_Anomaly_FullData/{item}_UCR_*.txt",),
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,19 +19,99 @@ def locate(raw: Path, alternatives: tuple[tuple[str, ...], ...], **params: Any) 
     """Files of the first alternative all of whose patterns match something; a dataset is read from these alone.
 
     Args:
-        raw: the data root.
-        alternatives: `FILES` of the dataset: glob patterns relative to `raw`, "{name}" standing for a parameter.
+        raw: the data folder.
+        alternatives: `FILES` of the dataset: glob patterns relative to `raw`, in which "{name}" stands for a parameter.
+            A pattern that goes on behind ".zip/" matches the archives that hold such a file.
 
     Raises:
         DataError: no alternative is complete.
     """
     wanted = [[pattern.format(**params) for pattern in patterns] for patterns in alternatives]
     for patterns in wanted:
-        found = [sorted(path for path in raw.glob(pattern) if path.is_file()) for pattern in patterns]
+        found = [_archives(raw, pattern) if ".zip/" in pattern else _files(raw, pattern) for pattern in patterns]
         if all(found):
             return [path for paths in found for path in paths]
     expected = ", or ".join(" with ".join(patterns) for patterns in wanted)
     raise DataError(f"{raw}: the dataset's files are not here; expected {expected}")
+
+
+def items(raw: Path, alternatives: tuple[tuple[str, ...], ...], **params: Any) -> list[str]:
+    """Every name that "{item}" can take so that `locate` finds its files, in the order of the names.
+
+    Hidden files are passed over. Other parameters of the patterns are given by `params`.
+
+    Raises:
+        DataError: an archive can't be read.
+    """
+    found: set[str] = set()
+    for patterns in alternatives:
+        named = [pattern.format(**(params | {"item": "{item}"})) for pattern in patterns if "{item}" in pattern]
+        if named:
+            found |= set.intersection(*(_names(raw, pattern) for pattern in named))
+    return sorted(found)
+
+
+def _names(raw: Path, pattern: str) -> set[str]:
+    """What "{item}" stands for in the names of the files that one pattern matches."""
+    outer, archive, _ = pattern.partition(".zip/")
+    files = _files(raw, (outer + ".zip" if archive else pattern).replace("{item}", "*"))
+    names = [path.relative_to(raw).as_posix() for path in files]
+    if archive:
+        members = zip(names, map(_members, files), strict=True)
+        names = [f"{name}/{member}" for name, inside in members for member in inside]
+    matches = filter(None, map(_expression(pattern).fullmatch, names))
+    return {match["item"] for match in matches if not match["item"].startswith(".")}
+
+
+def _files(raw: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in raw.glob(pattern) if path.is_file())
+
+
+def _archives(raw: Path, pattern: str) -> list[Path]:
+    """Archives that hold a file of this name, and those that can't be read: reading the dataset says why."""
+    outer, _, inner = pattern.partition(".zip/")
+    expression, found = _expression(inner), []
+    for path in _files(raw, f"{outer}.zip"):
+        try:
+            if not any(map(expression.fullmatch, _members(path))):
+                continue
+        except DataError:
+            pass
+        found.append(path)
+    return found
+
+
+@cache
+def _expression(pattern: str) -> re.Pattern[str]:
+    """A glob pattern as a regular expression; "{item}" becomes the group `item`, which is as short as can be."""
+    parts = {"**/": "(?:[^/]+/)*", "*": "[^/]*", "?": "[^/]", "{item}": "(?P<item>[^/]+?)"}
+    split = re.split(r"(\*\*/|\*|\?|\{item\})", pattern)
+    first = split.index("{item}") if "{item}" in split else -1
+    return re.compile(
+        "".join(
+            "(?P=item)" if part == "{item}" and i != first else parts.get(part, re.escape(part))
+            for i, part in enumerate(split)
+        )
+    )
+
+
+def _members(path: Path) -> tuple[str, ...]:
+    """Names of the files in a zip archive.
+
+    Raises:
+        DataError: it can't be read.
+    """
+    stat = path.stat()
+    return _listing(path, stat.st_size, stat.st_mtime_ns)
+
+
+@cache
+def _listing(path: Path, size: int, modified: int) -> tuple[str, ...]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return tuple(member for member in archive.namelist() if not member.endswith("/"))
+    except (zipfile.BadZipFile, OSError) as error:
+        raise DataError(f"{path}: not a readable zip archive ({error}); replace it by a whole copy") from error
 
 
 class RawFiles:
@@ -41,12 +123,7 @@ class RawFiles:
             if path.suffix != ".zip":
                 self._place[path.as_posix()] = path, None
                 continue
-            try:
-                with zipfile.ZipFile(path) as archive:
-                    members = [member for member in archive.namelist() if not member.endswith("/")]
-            except (zipfile.BadZipFile, OSError) as error:
-                raise DataError(f"{path}: not a readable zip archive ({error}); fetch it again") from error
-            self._place.update({f"{path.as_posix()}/{member}": (path, member) for member in members})
+            self._place.update({f"{path.as_posix()}/{member}": (path, member) for member in _members(path)})
 
     def one(self, *endings: str) -> str:
         """Name of the only file whose path ends with this pattern ("labels/combined_windows.json", "*_TEST.tsv").

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import os
 import platform
@@ -14,11 +13,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from anomark.contracts import AnomarkError, DataError
+from anomark.contracts import DataError
 from anomark.data.rawfiles import locate
 from anomark.files import replacing
 from anomark.suite import keys as provenance
-from anomark.suite import registry
+from anomark.suite import select
 from anomark.suite.config import Suite
 from anomark.suite.dropins import ROOT
 from anomark.suite.registry import Dataset, Method
@@ -125,9 +124,9 @@ class Plan:
         self.folder = f"{results}/{suite.suite}"
         self.report = f"{reports}/{suite.suite}"
         self.cells_root = os.environ.get("ANOMARK_CELLS") or f"{results}/cells"
-        self.datasets = _select_datasets(suite)
-        self.methods = _select_methods(suite)
-        _check_parameters(suite)
+        self.datasets = select.datasets(suite)
+        self.methods = select.methods(suite)
+        select.check_parameters(suite, self.datasets)
         self._prints = provenance.Fingerprints(Path(results) / "fingerprints.json")
         self.features = self._features() if any("features" in m.needs for m in self.methods) else None
         #: Datasets whose files are not here, and how to get them; the run does without.
@@ -165,17 +164,17 @@ class Plan:
             where = "no data folder is named" if root is None else f"{root}: no such folder"
             raise DataError(
                 f"{where}: set data_root in the config or ANOMARK_DATA to the folder that holds "
-                + "; ".join(_wanted(d, self._dataset_params(d)) for d in needed)
+                + "; ".join(select.wanted(d, self._dataset_params(d)) for d in needed)
             )
         found: dict[str, list[Path]] = {}
         for d in needed:
             if root is None:
-                self.absent[d.id] = f"{_wanted(d, self._dataset_params(d))}; name a data folder: ANOMARK_DATA"
+                self.absent[d.id] = f"{select.wanted(d, self._dataset_params(d))}; name a data folder: ANOMARK_DATA"
                 continue
             try:
                 found[d.id] = locate(root, d.family.files, **self._dataset_params(d))
             except DataError:
-                self.absent[d.id] = _wanted(d, self._dataset_params(d))
+                self.absent[d.id] = select.wanted(d, self._dataset_params(d))
         if len(self.absent) == len(self.datasets):
             raise DataError(f"{root}: missing are {'; '.join(self.absent.values())}")
         out = []
@@ -398,82 +397,3 @@ def _commit() -> dict[str, Any]:
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "date": None, "modified": None}
     return {"commit": run[0], "date": run[1], "modified": bool(run[2])}
-
-
-def _select_datasets(suite: Suite) -> list[Dataset]:
-    known = registry.datasets()
-    chosen: dict[str, Dataset] = {}
-    for name in suite.datasets:
-        if any(c in name for c in "*?["):
-            names = fnmatch.filter(known, name)
-            if not names:
-                raise AnomarkError(f"no dataset matches {name!r} (`anomark list datasets` lists all)")
-        else:
-            names = [name]
-        chosen |= {n: registry.find_dataset(n) for n in names}
-    return list(chosen.values())
-
-
-def _select_methods(suite: Suite) -> list[Method]:
-    for name in (*suite.only, *suite.include, *suite.exclude, *suite.params):
-        registry.find_method(name)
-    for name in suite.sweep.methods:
-        if not {"start", "calls", "T"} <= registry.find_method(name).defaults.keys():
-            raise AnomarkError(f"sweep: {name} has no parameters start, calls and T to try; leave it out")
-    for name in suite.core_seconds:
-        if name != "other":
-            registry.find_method(name)
-    chosen = [
-        m
-        for m in registry.methods().values()
-        if m.id not in suite.exclude
-        and (m.id in suite.include or m.id in suite.only or (not suite.only and m.belongs_to(suite.suite)))
-    ]
-    if not chosen:
-        raise AnomarkError(f"the suite {suite.suite!r} has no method left; see `exclude` in its config")
-    return chosen
-
-
-def _check_parameters(suite: Suite) -> None:
-    """A misspelt parameter would silently change nothing; name it and its nearest neighbour instead."""
-    all_methods = registry.methods()
-    families = registry.families()
-    known = {key for m in all_methods.values() for key in m.defaults}
-    for key in suite.budget:
-        if key not in known:
-            raise AnomarkError(f"budget: no method has a parameter {key!r}; {registry.nearest(key, known)}")
-    known = {key for f in families.values() for key in f.defaults}
-    for key, value in suite.preprocessing.items():
-        if key not in known:
-            raise AnomarkError(f"preprocessing: no dataset has a parameter {key!r}; {registry.nearest(key, known)}")
-        for default in (f.defaults[key] for f in families.values() if key in f.defaults):
-            _check_value("preprocessing", key, value, default)
-    for name, params in suite.params.items():
-        defaults = all_methods[name].defaults | all_methods[name].overrides
-        for key in params:
-            if defaults and key not in defaults:  # a class taken as it stands may have more than its file names
-                raise AnomarkError(f"params: {name} has no parameter {key!r}; {registry.nearest(key, defaults)}")
-    for name, params in suite.dataset_params.items():
-        family = families.get(name) or next((d.family for d in _select_datasets(suite) if d.id == name), None)
-        if family is None:
-            chosen = [*families, *(d.id for d in _select_datasets(suite))]
-            raise AnomarkError(f"dataset_params: no family or dataset {name!r}; {registry.nearest(name, chosen)}")
-        for key, value in params.items():
-            if key not in family.defaults:
-                raise AnomarkError(
-                    f"dataset_params: {name} has no parameter {key!r}; {registry.nearest(key, family.defaults)}"
-                )
-            _check_value(f"dataset_params: {name}", key, value, family.defaults[key])
-
-
-def _check_value(where: str, key: str, value: Any, default: Any) -> None:
-    """A dataset's parameter is of its default's type, and above 0 as sizes, lengths and rates are; a seed may be 0."""
-    if type(value) is not type(default) and not (type(value) is int and type(default) is float):
-        raise AnomarkError(f"{where}: {key} is {value!r}, expected one like {default!r}")
-    if isinstance(default, int | float) and not (value > 0 or value == default == 0):
-        raise AnomarkError(f"{where}: {key} is {value!r}, expected a number {'above' if default else 'from'} 0")
-
-
-def _wanted(dataset: Dataset, params: dict[str, Any]) -> str:
-    ways = " or ".join(" and ".join(p.format(**params) for p in alternative) for alternative in dataset.family.files)
-    return f"{dataset.id} ({ways}; from {dataset.family.source})"

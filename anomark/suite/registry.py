@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import difflib
 import importlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -345,7 +346,12 @@ def find_dataset(name: str) -> Dataset:
         return variants[name]
     for family in families().values():
         item = name.removeprefix(f"{family.id}-")
-        if family.open and item != name and item:
+        if family.open and item != name:
+            if not re.fullmatch(r"\w[\w.+-]*", item):  # it becomes a folder's name, and a word of a command
+                raise AnomarkError(
+                    f"{name!r}: {item!r} can't name an item of {family.id}: a name begins with a letter or a digit and "
+                    "holds letters, digits, '.', '_', '+' and '-' alone; rename its files"
+                )
             return Dataset(name, family, item, family.items["*"])
     near = nearest(name, [*known, *variants])
     raise AnomarkError(f"unknown dataset {name!r}; {near} (`anomark list datasets` lists all)")

@@ -13,7 +13,7 @@ import yaml
 from anomark.contracts import AnomarkError
 from anomark.report.results import PAPER_COLUMNS
 from anomark.runtime import progress
-from anomark.suite import config, plan, registry
+from anomark.suite import config, registry, select
 from anomark.suite.dropins import ROOT
 from anomark.suite.plan import Plan
 
@@ -56,7 +56,7 @@ def test_sensitivity_fits_half_an_hour_on_two_cores(data_root: Path, monkeypatch
 
 def test_no_pattern_of_a_suite_reaches_a_variant() -> None:
     for name in set(config.suites()) - {"sensitivity"}:
-        assert not any(registry.find_dataset(d.id).protocol for d in plan._select_datasets(config.load(name)))
+        assert not any(registry.find_dataset(d.id).protocol for d in select.datasets(config.load(name)))
 
 
 def test_a_variant_takes_the_parameters_of_its_base() -> None:

@@ -1,0 +1,133 @@
+"""Which datasets and methods a suite means by the names and patterns in its config."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from anomark.contracts import AnomarkError
+from anomark.data import rawfiles
+from anomark.suite import registry
+from anomark.suite.config import Suite
+from anomark.suite.registry import Dataset, Family, Method, nearest
+
+
+def datasets(suite: Suite) -> list[Dataset]:
+    """The datasets of a suite, in the order of its config.
+
+    A pattern such as `textures-*` meets every dataset that its family lists. Where a family takes any item, a pattern
+    that begins with the family's id meets the items that are in the data folder: `folder-*`, `ucr-anomaly-1*`. No
+    pattern meets a variant.
+
+    Raises:
+        AnomarkError: a name is unknown, or a pattern meets nothing.
+    """
+    known, root = registry.datasets(), suite.data_folder()
+    chosen: dict[str, Dataset] = {}
+    for name in suite.datasets:
+        names = [name]
+        if any(c in name for c in "*?["):
+            families = [f for f in registry.families().values() if f.open and name.startswith(f"{f.id}-")]
+            names = fnmatch.filter(known, name)
+            names += [d for f in families if root for d in fnmatch.filter(in_folder(f, root), name)]
+            if not names:
+                raise AnomarkError(_met_nothing(name, families, root))
+        chosen |= {n: registry.find_dataset(n) for n in names}
+    return list(chosen.values())
+
+
+def in_folder(family: Family, root: Path) -> list[str]:
+    """Ids of the datasets of an open family whose files are in the data folder."""
+    return [f"{family.id}-{item}" for item in rawfiles.items(root, family.files, **family.items["*"])]
+
+
+def _met_nothing(pattern: str, families: list[Family], root: Path | None) -> str:
+    if not families:
+        return f"no dataset matches {pattern!r} (`anomark list datasets` lists all)"
+    if root is None:
+        return f"no dataset matches {pattern!r}: no data folder is named; set data_root in the config or ANOMARK_DATA"
+    files = " or ".join(
+        " and ".join(pattern.replace("{item}", "<item>") for pattern in patterns)
+        for family in families
+        for patterns in family.files
+    )
+    return f"no dataset matches {pattern!r}: {root} holds no such item; an item is read from {files}"
+
+
+def methods(suite: Suite) -> list[Method]:
+    """The methods of a suite, in the order of their ids.
+
+    Raises:
+        AnomarkError: a name is unknown, or no method is left.
+    """
+    for name in (*suite.only, *suite.include, *suite.exclude, *suite.params):
+        registry.find_method(name)
+    for name in suite.sweep.methods:
+        if not {"start", "calls", "T"} <= registry.find_method(name).defaults.keys():
+            raise AnomarkError(f"sweep: {name} has no parameters start, calls and T to try; leave it out")
+    for name in suite.core_seconds:
+        if name != "other":
+            registry.find_method(name)
+    chosen = [
+        m
+        for m in registry.methods().values()
+        if m.id not in suite.exclude
+        and (m.id in suite.include or m.id in suite.only or (not suite.only and m.belongs_to(suite.suite)))
+    ]
+    if not chosen:
+        raise AnomarkError(f"the suite {suite.suite!r} has no method left; see `exclude` in its config")
+    return chosen
+
+
+def check_parameters(suite: Suite, chosen: list[Dataset]) -> None:
+    """Refuse parameters that no method or dataset has: a misspelt one would silently change nothing.
+
+    Args:
+        chosen: the datasets of the suite.
+
+    Raises:
+        AnomarkError: a parameter is unknown, or a dataset's is of another type than its default or out of range.
+    """
+    all_methods, families = registry.methods(), registry.families()
+    _known("budget", "method", suite.budget, (m.defaults for m in all_methods.values()))
+    _known("preprocessing", "dataset", suite.preprocessing, (f.defaults for f in families.values()))
+    for key, value in suite.preprocessing.items():
+        for default in (f.defaults[key] for f in families.values() if key in f.defaults):
+            _check_value("preprocessing", key, value, default)
+    for name, params in suite.params.items():
+        defaults = all_methods[name].defaults | all_methods[name].overrides
+        for key in params:
+            if defaults and key not in defaults:  # a class taken as it stands may have more than its file names
+                raise AnomarkError(f"params: {name} has no parameter {key!r}; {nearest(key, defaults)}")
+    families = families | {d.id: d.family for d in chosen}
+    for name, params in suite.dataset_params.items():
+        if name not in families:
+            raise AnomarkError(f"dataset_params: no family or dataset {name!r}; {nearest(name, families)}")
+        defaults = families[name].defaults
+        for key, value in params.items():
+            if key not in defaults:
+                raise AnomarkError(f"dataset_params: {name} has no parameter {key!r}; {nearest(key, defaults)}")
+            _check_value(f"dataset_params: {name}", key, value, defaults[key])
+
+
+def _known(section: str, kind: str, keys: Iterable[str], defaults: Iterable[Mapping[str, Any]]) -> None:
+    known = {key for each in defaults for key in each}
+    for key in keys:
+        if key not in known:
+            raise AnomarkError(f"{section}: no {kind} has a parameter {key!r}; {nearest(key, known)}")
+
+
+def _check_value(where: str, key: str, value: Any, default: Any) -> None:
+    """A dataset's parameter is of its default's type, and above 0 as sizes, lengths and rates are; a seed may be 0."""
+    if type(value) is not type(default) and not (type(value) is int and type(default) is float):
+        raise AnomarkError(f"{where}: {key} is {value!r}, expected one like {default!r}")
+    if isinstance(default, int | float) and not (value > 0 or value == default == 0):
+        raise AnomarkError(f"{where}: {key} is {value!r}, expected a number {'above' if default else 'from'} 0")
+
+
+def wanted(dataset: Dataset, params: Mapping[str, Any]) -> str:
+    """A dataset that is not here, the files it wants and where they come from, for messages."""
+    ways = " or ".join(" and ".join(p.format(**params) for p in patterns) for patterns in dataset.family.files)
+    return f"{dataset.id} ({ways}; from {dataset.family.source})"
