@@ -8,8 +8,8 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from anomark.report.render.formats import Cell, Column, Row, Table, number, percent
 from anomark.report.results import PAPER_COLUMNS, Results, published_modality
+from anomark.report.table import Cell, Column, Row, Table, number, percent
 from anomark.report.tables import ABLATIONS
 
 TABLE = {"image": "Table I", "series": "Table II"}

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from anomark.report.render.formats import Cell, Column, Row, Table, number, signed
 from anomark.report.results import ORACLE, PAPER_COLUMNS, Results
+from anomark.report.table import Cell, Column, Row, Table, number, signed
 from anomark.statistics.bootstrap import REPLICATES, Comparison, compare
 
 #: How a stored model tells that a method is one of PyOD's or scikit-learn's, which take no gradient steps.

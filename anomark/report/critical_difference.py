@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from anomark.report.rank_tests import Field
-from anomark.report.render.formats import number
 from anomark.report.results import Results
+from anomark.report.table import number
 from anomark.statistics.ranks import cliques
 
 #: Heights in the diagram, in units of one line of text.

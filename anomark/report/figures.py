@@ -32,9 +32,9 @@ from anomark.evaluation.settings import OWN
 from anomark.report.critical_difference import diagram
 from anomark.report.injections import event_examples, hatch, kinds, severity_curves
 from anomark.report.rank_tests import fields
-from anomark.report.render.formats import number
 from anomark.report.results import ORACLE, PAPER_COLUMNS, Results, average
 from anomark.report.sensitivity import AXES, protocol_curve
+from anomark.report.table import number
 from anomark.report.tables import ablation_changes, protocol
 from anomark.statistics.ranking import precision_recall
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from anomark.report.comparisons import strongest, strongest_classical, strongest_control
-from anomark.report.render.formats import Cell, Column, Row, Table, number
 from anomark.report.results import Results
+from anomark.report.table import Cell, Column, Row, Table, number
 from anomark.report.tables import below_control, footnotes, partial_notes, protocol, score_cell
 
 #: Methods that have a column of their own, under the header.

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from anomark.contracts import Array
-from anomark.report.render.formats import number
+from anomark.report.table import number
 
 #: Colours of the kinds, in the recipe's order (Okabe & Ito's palette).
 KIND_COLOURS = ("#e69f00", "#009e73", "#cc79a7", "#56b4e9")

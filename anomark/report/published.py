@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from anomark.report.render.formats import Cell, Column, Row, Table, number, signed
 from anomark.report.results import PAPER_COLUMNS, Results, published_modality
+from anomark.report.table import Cell, Column, Row, Table, number, signed
 from anomark.report.tables import protocol, spread
 
 #: A measured mean this near to the published number reproduces it: a third of the gain over DDPM that the paper's

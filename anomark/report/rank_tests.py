@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from anomark.contracts import Array
-from anomark.report.render.formats import Cell, Column, Row, Table, number
 from anomark.report.results import Results
+from anomark.report.table import Cell, Column, Row, Table, number
 from anomark.report.tables import protocol
 from anomark.statistics.ranks import Friedman, critical_difference, friedman, smallest_wilcoxon_p, wilcoxon_holm
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau
 
-from anomark.report.render.formats import Cell, Column, Row, Table, number
 from anomark.report.results import ORACLE, PAPER_COLUMNS, RANDOM, Results
+from anomark.report.table import Cell, Column, Row, Table, number
 from anomark.report.tables import READINGS, protocol
 
 #: Parameters of a dataset over which AUROC is drawn, and what their axis says.

@@ -13,7 +13,6 @@ from typing import Any
 import pandas as pd
 
 from anomark.report.comparisons import difference, interval, relative_change
-from anomark.report.render.formats import Cell, Column, Row, Table, number, percent, signed
 from anomark.report.results import (
     ORACLE,
     PAPER_COLUMNS,
@@ -26,6 +25,7 @@ from anomark.report.results import (
     published_modality,
     worst,
 )
+from anomark.report.table import Cell, Column, Row, Table, number, percent, signed
 from anomark.statistics.bootstrap import Comparison
 from anomark.statistics.false_alarms import ALPHA
 

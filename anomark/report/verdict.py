@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import statistics
 
-from anomark.report.render.formats import number, percent, signed
 from anomark.report.results import ORACLE, RANDOM, Results, average
+from anomark.report.table import number, percent, signed
 from anomark.report.tables import ablation_changes, below_control
 
 NOUNS = {"image": "images", "series": "time series", "audio": "audio"}

@@ -19,10 +19,11 @@ from anomark.report.headline import headline_table
 from anomark.report.machine import to_json
 from anomark.report.published import published_table
 from anomark.report.rank_tests import rank_table
-from anomark.report.render.formats import FORMATS, Table, render
+from anomark.report.render.formats import FORMATS, render
 from anomark.report.render.page import write_page
 from anomark.report.results import Results, load_results
 from anomark.report.sensitivity import sensitivity_table
+from anomark.report.table import Table
 from anomark.report.tables import ablation_table, alarm_table, leaderboard, modality_table, protocol, reading_table
 from anomark.suite.dropins import ROOT
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from anomark.report.figures import STYLE, protocol_curves
-from anomark.report.render.formats import FORMATS, Table, number, render
+from anomark.report.render.formats import FORMATS, render
 from anomark.report.results import Results, load_results
 from anomark.report.sensitivity import agreement, protocol_curve, sensitivity_table
+from anomark.report.table import Table, number
 from anomark.report.verdict import verdict
 from anomark.stages.report import build_tables
 from anomark.suite.dropins import ROOT

@@ -13,19 +13,9 @@ import pandas as pd
 import pytest
 
 from anomark.contracts import DataError
-from anomark.report.render.formats import (
-    FORMATS,
-    Cell,
-    Column,
-    Row,
-    Table,
-    escape_latex,
-    number,
-    percent,
-    render,
-    signed,
-)
+from anomark.report.render.formats import FORMATS, escape_latex, render
 from anomark.report.results import Results, Score, average, load_results
+from anomark.report.table import Cell, Column, Row, Table, number, percent, signed
 from anomark.report.tables import ranks
 from anomark.report.verdict import verdict
 from anomark.stages.report import build_tables

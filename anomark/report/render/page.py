@@ -11,9 +11,10 @@ from typing import Any
 from markupsafe import Markup
 
 from anomark.report.figures import INK, Picture, load_examples
-from anomark.report.render.formats import Table, number, templates, to_html
+from anomark.report.render.formats import templates, to_html
 from anomark.report.render.interactive import bokeh_js, series_plot
 from anomark.report.results import Results, worst
+from anomark.report.table import Table, number
 from anomark.report.verdict import NOUNS, verdict
 
 #: Shape beside colour, so that the coverage matrix reads in greyscale too.
