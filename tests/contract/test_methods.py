@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from anomark.checks import run as check
+from anomark.checks import methods as check
 from anomark.suite import registry
 
 SHAPES = {f"{modality}-{'x'.join(map(str, shape))}": (modality, shape, r) for modality, shape, r in check.SAMPLES}
@@ -29,7 +29,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("contract", check.METHOD_CHECKS, ids=lambda c: c.__name__)
+@pytest.mark.parametrize("contract", check.CHECKS, ids=lambda c: c.__name__)
 @pytest.mark.parametrize(("method", "shape"), CASES)
 def test_contract(method: str, shape: str, contract: Callable[[check.Subject], None]) -> None:
     subject_ = subject(method, shape)
@@ -63,7 +63,7 @@ class Method:
     def load_state_dict(self, state): CALLS[0] += 1
 """
     )
-    failed = {name.rpartition(": ")[2].replace(" ", "_") for name, problem in check.check_file(file) if problem}
+    failed = {name.rpartition(": ")[2].replace(" ", "_") for name, problem in check.check(file) if problem}
     assert failed >= {
         "same_seed_gives_the_same_bits",
         "a_score_does_not_depend_on_its_batch",

@@ -1,0 +1,58 @@
+"""The contract of a dataset's file as executable checks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from anomark.checks.files import load, sentence
+from anomark.contracts import DataError
+from anomark.data.rawfiles import items
+from anomark.stages import prepare as preparing
+from anomark.suite import registry
+from anomark.suite.registry import Dataset, Family
+
+
+def check(path: Path) -> Iterator[tuple[str, str | None]]:
+    """Prepare every dataset and variant of a file twice, and look at what comes out.
+
+    Where the owner's files are not in the data folder (`ANOMARK_DATA`), a dataset is left out.
+
+    Yields:
+        (name of the check, None or what is wrong).
+    """
+    try:
+        family = registry.read_family(path)
+        module = load(path, "datasets")
+    except Exception as error:
+        yield "it can be read and imported", sentence(error)
+        return
+    yield "it can be read and imported", None
+    root = Path(os.environ.get("ANOMARK_DATA") or "data")
+    for dataset in (variant for base in _datasets(family, root) for variant in (base, *base.variants)):
+        name = dataset.id
+        params = family.defaults | ({"item": dataset.item} if dataset.item else {}) | dataset.overrides
+        try:
+            first = module.prepare(root, **params)
+            preparing.check(first, name)
+        except DataError as error:
+            # Embedded data has no excuse; of the owners' data a part may be absent, or unusable and refused for it.
+            left_out = (f"{name}: left out, {error}", None)
+            yield left_out if family.files else (f"{name}: it keeps the contract", str(error))
+            continue
+        except Exception as error:
+            yield f"{name}: it keeps the contract", sentence(error)
+            continue
+        yield f"{name}: it keeps the contract", None
+        second = module.prepare(root, **params)
+        same = all(np.array_equal(getattr(first, part), getattr(second, part)) for part in ("train", "test", "labels"))
+        yield f"{name}: preparing twice gives the same bytes", None if same else "two calls give different arrays"
+
+
+def _datasets(family: Family, root: Path) -> list[Dataset]:
+    """Those that the file lists, and of a family that takes any item those in the data folder."""
+    found = items(root, family.files, **family.items["*"]) if family.open else []
+    return [*family.datasets, *(Dataset(f"{family.id}-{item}", family, item, family.items["*"]) for item in found)]

@@ -1,0 +1,239 @@
+"""The contract of a method as executable checks, which the tests run over every method and variant.
+
+A check returns None or raises AssertionError with one sentence. It costs seconds: trained methods take a few steps.
+"""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anomark.checks.files import load, sentence
+from anomark.contracts import AnomarkError, Array, Diverged, Spec
+from anomark.stages import fit as fitting
+from anomark.stages.score import score
+from anomark.suite import registry
+
+#: Small stand-ins for what methods meet: (modality, shape of a sample, value range).
+SAMPLES = (
+    ("image", (3, 16, 16), (-1.0, 1.0)),
+    ("image", (1, 8, 8), (-1.0, 1.0)),
+    ("series", (1, 24), None),
+    ("series", (3, 17), None),
+    ("audio", (1, 64), (-1.0, 1.0)),
+)
+#: A score alone and among others may differ by this much, relative, in fp32.
+BATCH_TOLERANCE = 1e-5
+_QUICK = {"steps": 4, "batch_size": 4, "width": 16, "start": 40, "calls": 4}
+_SHORT = 120  # steps after which a trained method must tell far samples from normal ones
+
+
+def _sample(spec: Spec, rows: int, seed: int, shift: float = 0.0) -> Array:
+    """Smooth rows with a shared shape and noise of their own; `shift` moves their level and phase and sets a spike.
+
+    A method may see one of the three alone: a saliency map sees the spike in the middle, and no level.
+    """
+    rng = np.random.default_rng(seed)
+    ramp = np.linspace(0, 2 * np.pi, int(np.prod(spec.shape[1:]))).reshape(spec.shape[1:])
+    rows_ = 0.4 * np.sin(ramp + shift) + 0.1 * rng.standard_normal((rows, *spec.shape)) + shift / 4
+    middle: tuple[Any, ...] = (..., *(n // 2 for n in spec.shape[1:]))
+    rows_[middle] += shift / 4
+    return np.clip(rows_, *(spec.value_range or (-np.inf, np.inf))).astype(np.float32)
+
+
+class Subject:
+    """One method on one small data set: fitted when first asked for, then shared by the checks."""
+
+    def __init__(self, method: registry.Method, cls: type, sample: tuple[Any, ...]) -> None:
+        self.method, self.cls = method, cls
+        self.spec = Spec(*sample)
+        self.params = method.defaults | {k: v for k, v in _QUICK.items() if k in method.defaults} | method.overrides
+        if "features" in method.needs:
+            self.params["features"] = _random_features()
+        self.X, self.X_valid = _sample(self.spec, 24, 1), _sample(self.spec, 6, 2)
+        self.X_test = np.concatenate([_sample(self.spec, 6, 3), _sample(self.spec, 6, 4, shift=3.0)])
+        self._fitted: Any = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.method.id} on {self.spec.modality} {'x'.join(map(str, self.spec.shape))}"
+
+    def skips(self) -> str | None:
+        """The method's reason not to run on this shape, or None."""
+        reason: str | None = getattr(self.cls, "skip", lambda _: None)(self.spec)
+        return reason
+
+    def fit(self, seed: int = 0, X: Array | None = None, steps: int | None = None, rows: int | None = None) -> Any:
+        """A method fitted on the small data set, after `steps` gradient steps where it takes any.
+
+        With `rows`, on as many training rows and held-out rows at most.
+        """
+        if torch := sys.modules.get("torch"):
+            torch.set_num_threads(1)
+        method = fitting.build(
+            self.cls,
+            self.spec,
+            seed,
+            "cpu",
+            self.params | ({"steps": steps} if steps and "steps" in self.params else {}),
+        )
+        method.fit((self.X if X is None else X)[:rows], self.X_valid[:rows] if self.method.uses_valid else None)
+        return method
+
+    @property
+    def fitted(self) -> Any:
+        if self._fitted is None:
+            self._fitted = self.fit()
+        return self._fitted
+
+    def scores(self, method: Any = None, X: Array | None = None) -> Array:
+        return score(method or self.fitted, self.X_test if X is None else X, self.spec)[0]
+
+
+@lru_cache(maxsize=1)
+def _random_features() -> str:
+    """Weights of a random perceptual network, for methods that need one; they live as long as the process."""
+    from anomark.stages.features import write_features
+
+    folder = tempfile.mkdtemp(prefix="anomark-check-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    write_features({"kind": "random", "raw": None}, path := Path(folder) / "random.safetensors")
+    return str(path)
+
+
+def scores_have_the_right_shape(s: Subject) -> None:
+    """One finite float per sample, maps no finer than the sample; the stage's own check raises otherwise."""
+    scores, maps = score(s.fitted, s.X_test, s.spec)
+    assert scores.shape == (len(s.X_test),)
+    assert maps is None or len(maps) == len(s.X_test)
+
+
+def same_seed_gives_the_same_bits(s: Subject) -> None:
+    """Fitting twice with one seed gives byte-identical scores."""
+    assert np.array_equal(s.scores(), s.scores(s.fit())), "two fits with the same seed score differently"
+
+
+def seeds_differ_unless_declared(s: Subject) -> None:
+    """Another seed gives other scores, unless the file says DETERMINISTIC; then it must not."""
+    same = np.array_equal(s.scores(), s.scores(s.fit(seed=1)))
+    if s.method.deterministic:
+        assert same, "it is declared DETERMINISTIC, but two seeds score differently"
+    else:
+        assert not same, "two seeds score alike: use the seed, or declare DETERMINISTIC = True"
+
+
+def a_score_does_not_depend_on_its_batch(s: Subject) -> None:
+    """A sample alone, among others and in another order gets the same score (transductive methods excepted)."""
+    if s.method.transductive:
+        return
+    together = s.scores()
+    alone = np.concatenate([s.scores(X=s.X_test[i : i + 1]) for i in range(len(s.X_test))])
+    reverse = s.scores(X=s.X_test[::-1])[::-1]
+    for other, what in ((alone, "alone"), (reverse, "in reverse order")):
+        gap = np.max(np.abs(other - together) / np.maximum(np.abs(together), 1e-6))
+        assert gap <= BATCH_TOLERANCE, (
+            f"a sample's score {what} differs by {gap:.1e} (relative) from its score in a batch"
+        )
+
+
+def a_stored_model_scores_the_same(s: Subject) -> None:
+    """What was saved and loaded again scores byte-identically (or the record says `refit`)."""
+    with tempfile.TemporaryDirectory() as folder:
+        record = fitting.save_model(s.fitted, Path(folder), s.X_test[:4])
+        if record["format"] == "refit":
+            return
+        path = Path(folder) / record["file"]
+        copy = fitting.load_model(s.cls, s.spec, 0, "cpu", s.params, path)
+        assert np.array_equal(s.scores(), s.scores(copy)), f"the model loaded from {record['file']} scores differently"
+        first = path.read_bytes()
+        fitting.save_model(s.fit(), Path(folder), s.X_test[:4])
+        assert path.read_bytes() == first, "two fits with the same seed store different bytes"
+
+
+def higher_is_more_anomalous(s: Subject) -> None:
+    """After a short training, samples far from the normal ones score higher on average (controls excepted)."""
+    if s.method.control:
+        return
+    scores = s.scores(s.fit(steps=_SHORT))
+    assert scores[6:].mean() > scores[:6].mean(), "samples far from normal score lower than normal ones"
+
+
+def constant_channels_are_legal(s: Subject) -> None:
+    """A constant channel occurs in real telemetry, a constant stretch in any window; scores stay finite."""
+    constant = s.X.copy()
+    if s.spec.shape[0] > 1:
+        constant[:, -1] = 0.5
+    else:
+        constant[..., s.spec.shape[-1] // 2 :] = 0.5
+    try:
+        s.scores(s.fit(X=constant))
+    except Diverged:
+        if hasattr(s.cls, "load_state_dict"):  # a foreign class is taken as it comes; its cell will say `diverged`
+            raise
+
+
+def a_single_row_is_fitted_or_refused(s: Subject) -> None:
+    """With one or two training rows it works, or raises an AnomarkError that says in one line why it can't."""
+    for rows in (1, 2):
+        try:
+            s.scores(s.fit(rows=rows))
+        except AnomarkError as refusal:
+            assert str(refusal).strip() and "\n" not in str(refusal), f"it refuses {rows} rows without one clear line"
+
+
+def inputs_are_left_alone(s: Subject) -> None:
+    """fit and score don't write to the arrays they are given."""
+    before = s.X.copy(), s.X_test.copy()
+    s.scores(s.fit())
+    assert np.array_equal(before[0], s.X) and np.array_equal(before[1], s.X_test), "it changes its input in place"
+
+
+CHECKS: tuple[Callable[[Subject], None], ...] = (
+    scores_have_the_right_shape,
+    same_seed_gives_the_same_bits,
+    seeds_differ_unless_declared,
+    a_score_does_not_depend_on_its_batch,
+    a_stored_model_scores_the_same,
+    higher_is_more_anomalous,
+    constant_channels_are_legal,
+    a_single_row_is_fitted_or_refused,
+    inputs_are_left_alone,
+)
+
+
+def check(path: Path) -> Iterator[tuple[str, str | None]]:
+    """Run every check on a method's file, on every variant and every shape of sample that it takes.
+
+    Yields:
+        (name of the check, None or what is wrong).
+    """
+    try:
+        methods = registry.read_method(path)
+        cls = load(path, "methods").Method
+    except Exception as error:
+        yield "it can be read and imported", sentence(error)
+        return
+    yield "it can be read and imported", None
+    for method in methods:
+        for sample in SAMPLES:
+            if sample[0] not in method.modalities:
+                continue
+            subject = Subject(method, cls, sample)
+            if reason := subject.skips():
+                yield f"{subject.name}: skipped, {reason}", None
+                continue
+            for contract in CHECKS:
+                try:
+                    contract(subject)
+                    problem = None
+                except Exception as error:
+                    problem = sentence(error)
+                yield f"{subject.name}: {contract.__name__.replace('_', ' ')}", problem
