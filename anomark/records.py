@@ -411,7 +411,11 @@ class MetricInfo(Record):
 
 
 class Jobs(Record):
-    """plan.json: what the jobs of a suite read. Data by dataset, cells by id, sweeps by path."""
+    """plan.json: what the jobs of a suite read. Data by dataset, cells by id, sweeps by path.
+
+    highlight
+        Ids of the methods that stand out; the first that a dataset has chooses the examples stored of it.
+    """
 
     data: dict[str, Data]
     cells: dict[str, Cell]
@@ -420,6 +424,7 @@ class Jobs(Record):
     not_applicable: tuple[NotApplicable, ...]
     limits: Limits
     methods: tuple[MethodInfo, ...]
+    highlight: tuple[str, ...] = ()
 
 
 class SuiteRecord(Record):
@@ -427,6 +432,10 @@ class SuiteRecord(Record):
 
     config
         The resolved configuration.
+    papers
+        Ids of the papers whose tables the report sets beside the measured numbers.
+    highlight
+        Ids of the methods that stand out in tables and pictures, the first of them first.
     absent
         Datasets whose files are not here, and how to get them.
     environment
@@ -438,6 +447,8 @@ class SuiteRecord(Record):
     suite: str
     seeds: tuple[int, ...]
     config: dict[str, Any] = {}
+    papers: tuple[str, ...] = ()
+    highlight: tuple[str, ...] = ()
     methods: tuple[MethodInfo, ...]
     metrics: tuple[MetricInfo, ...] = ()
     datasets: tuple[str, ...]

@@ -92,6 +92,8 @@ def write_evaluation(root: Path, datasets: Sequence[str] = tuple(DATASETS)) -> t
         "suite": "example",
         "seeds": SEEDS,
         "config": {"suite": "example", "limits": {"seconds": 60}, "budget": {"steps": 400}},
+        "papers": ["chen2025"],
+        "highlight": ["wavediff", "ddpm", "wavediff_latent"],
         "methods": METHODS,
         "datasets": list(datasets),
         "environment": {"python": "3.11.9", "numpy": "2.4.6", "torch": "2.13.0", "platform": "Linux", "cpu": "2 cores"},

@@ -14,6 +14,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from anomark.contracts import Array, DataError
+from anomark.suite.papers import Paper, find_paper
 
 #: From this many seeds on a Student t interval is printed; below it, the range.
 SEEDS_FOR_INTERVAL = 3
@@ -131,6 +132,8 @@ class Results:
         (dataset, method) -> (B,) mean AUROC over seeds on replicates of the test set, shared by a dataset's methods.
     summaries
         Per dataset: modality, level, counts, random band, choices, ...
+    papers
+        The papers of the suite, in its order.
     published
         The paper's Tables I and II: (dataset, method) -> AUROC.
     published_ablation
@@ -148,6 +151,7 @@ class Results:
     replicates: dict[tuple[str, str], Array]
     summaries: dict[str, dict[str, Any]]
     evaluation: Path
+    papers: list[Paper]
     published: dict[tuple[str, str], float]
     published_ablation: dict[str, dict[str, str]]
     claims: pd.DataFrame
@@ -289,6 +293,7 @@ def load_results(suite_json: Path, evaluation: Path, published: Path) -> Results
         },
         summaries={folder.name: _read_json(folder / "summary.json") for folder in folders},
         evaluation=evaluation,
+        papers=[find_paper(name) for name in suite.get("papers", ())],
         published={
             (str(row.dataset), str(row.method)): float(row.auroc)  # type: ignore[arg-type]
             for table in ("table1.csv", "table2.csv")

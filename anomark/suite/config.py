@@ -33,8 +33,8 @@ class Sweep(BaseModel):
 
     methods: list[str] = Field(
         [],
-        description="Methods that reconstruct by diffusion, such as `wavediff`: their models of the first seed are "
-        "scored at other λ, T′ and numbers of network calls.",
+        description="Methods that can score at other settings than they were fitted with: their models of the first "
+        "seed are scored at other λ, T′ and numbers of network calls.",
     )
     samples: int = Field(64, ge=2, description="Test samples of each dataset that they score, evenly spaced.")
 
@@ -59,6 +59,15 @@ class Suite(BaseModel):
         [], description="Methods to add to those that belong to this suite by their own `SUITES`."
     )
     exclude: list[str] = Field([], description="Methods to leave out of this suite.")
+    papers: list[str] = Field(
+        [],
+        description="Papers whose tables the report sets beside the measured numbers; `anomark list papers` shows all.",
+    )
+    highlight: list[str] = Field(
+        [],
+        description="Methods that have a column of their own in the headline and keep a colour in every picture. The "
+        "first of them chooses the examples that the gallery shows.",
+    )
     seeds: list[int] = Field(min_length=1, description="Repetitions. A deterministic method runs once, at the first.")
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where trained methods run.")
     threads: int = Field(

@@ -20,6 +20,7 @@ from anomark.suite import keys as provenance
 from anomark.suite import select
 from anomark.suite.config import Suite
 from anomark.suite.dropins import ROOT
+from anomark.suite.papers import PAPERS, find_paper
 from anomark.suite.registry import Dataset, Method
 
 STAGES = ROOT / "anomark" / "stages"
@@ -127,6 +128,7 @@ class Plan:
         self.datasets = select.datasets(suite)
         self.methods = select.methods(suite)
         select.check_parameters(suite, self.datasets)
+        self.papers = [find_paper(name) for name in suite.papers]
         self._prints = provenance.Fingerprints(Path(results) / "fingerprints.json")
         self.features = self._features() if any("features" in m.needs for m in self.methods) else None
         #: Datasets whose files are not here, and how to get them; the run does without.
@@ -317,22 +319,25 @@ class Plan:
     # -- keys of the two last stages ------------------------------------------------------------------------------
 
     def evaluation_key(self, dataset: str) -> str:
-        """Changes with the cells, the labels, a metric's code, or what the tables call a method."""
+        """Changes with the cells, the labels, a metric's code, or the methods that stand out."""
         sources, versions = provenance.closure([STAGES / "evaluate.py"])
         cells = [[c.method, c.seed, c.key] for c in self.cells_of(dataset)]
         rows = [row for row in self.not_applicable if row["dataset"] == dataset]
         sweeps = [sweep.path for sweep in self.sweeps_of(dataset)]
         data = asdict(self.data[dataset])
         features = asdict(self.features) if self.features else None
-        return provenance.digest([cells, sweeps, rows, data, features, sources, versions])[:16]
+        known = [rows, data, features, self.suite.highlight]
+        return provenance.digest([cells, sweeps, known, sources, versions])[:16]
 
     def report_key(self) -> str:
-        """Changes with the report's code, templates, published numbers, and the suite's description."""
+        """Changes with the report's code, templates, papers, and the suite's description."""
         sources, versions = provenance.closure([STAGES / "report.py"])
-        files = sorted((ROOT / "anomark/report").rglob("*.j2")) + sorted((ROOT / "reports/published").glob("*.csv"))
-        texts = {file.name: file.read_text(encoding="utf-8") for file in files}
+        files = sorted((ROOT / "anomark/report").rglob("*.j2"))
+        files += [file for name in self.suite.papers for file in sorted((PAPERS / name).iterdir()) if file.is_file()]
+        texts = {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in files}
         evaluations = [self.evaluation_key(d) for d in self.data]
-        return provenance.digest([evaluations, self.absent, self._rows(), sources, versions, texts])[:16]
+        suite = [self.suite.papers, self.suite.highlight, self.absent, self._rows()]
+        return provenance.digest([evaluations, suite, sources, versions, texts])[:16]
 
     # -- descriptions for the jobs --------------------------------------------------------------------------------
 
@@ -364,11 +369,14 @@ class Plan:
             "not_applicable": self.not_applicable,
             "limits": self.suite.limits.model_dump(),
             "methods": self._rows(),
+            "highlight": self.suite.highlight,
         }
         suite = {
             "suite": self.suite.suite,
             "seeds": self.suite.seeds,
             "config": self.suite.model_dump(mode="json"),
+            "papers": self.suite.papers,
+            "highlight": self.suite.highlight,
             "methods": self._rows(),
             "datasets": list(self.data),
             "absent": self.absent,

@@ -62,7 +62,7 @@ def methods(suite: Suite) -> list[Method]:
     Raises:
         AnomarkError: a name is unknown, or no method is left.
     """
-    for name in (*suite.only, *suite.include, *suite.exclude, *suite.params):
+    for name in (*suite.only, *suite.include, *suite.exclude, *suite.params, *suite.highlight):
         registry.find_method(name)
     for name in suite.sweep.methods:
         if not {"start", "calls", "T"} <= registry.find_method(name).defaults.keys():

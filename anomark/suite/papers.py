@@ -1,0 +1,188 @@
+"""Papers whose tables a suite reproduces: `papers/<id>/paper.yaml` and the tables as CSV files beside it.
+
+The YAML file says which row and column of a table is which dataset and method of this project, which of the paper's
+statements can be checked by arithmetic, and what the paper leaves open. The models are its schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from anomark.contracts import AnomarkError
+from anomark.suite import registry
+from anomark.suite.claims import Claim, Drop, Drops, Fact, Gain, Mean, Named, Order
+from anomark.suite.dropins import ROOT
+from anomark.suite.paper_tables import Ablation, AblationColumns, PaperTable, Part, Printed, distinct
+from anomark.suite.registry import nearest
+
+PAPERS = ROOT / "papers"
+
+
+class LeftOpen(Part):
+    """What the paper does not give; the report prints what was chosen."""
+
+    method: str = Field(description="The method whose parameters these are.")
+    chosen: str = Field("", description="How the values were chosen, in a sentence.")
+    parameters: dict[str, str] = Field(description="Parameter -> what it means.")
+
+
+class Paper(Part):
+    """A paper, with the numbers of its tables."""
+
+    id: str = Field(description="The name of its folder; not a key of paper.yaml.")
+    title: str
+    authors: list[str] = Field(min_length=1)
+    year: int
+    citation: str
+    links: list[str] = Field([], description="Where to read it.")
+    protocol: str = Field(description="How the paper measured, in words.")
+    ours: str = Field(description="Method id of the method that the paper proposes.")
+    baseline: str | None = Field(None, description="Method id of what it is compared with first.")
+    tables: list[PaperTable] = Field(min_length=1)
+    ablations: list[Ablation] = Field([], description="Its tables of variants.")
+    tolerance: float = Field(
+        gt=0, lt=1, description="A measured AUROC at most this far from the published one reproduces it."
+    )
+    tolerance_sd: float | None = Field(
+        None, gt=0, description="So does one that is at most so many published standard deviations away."
+    )
+    claims: list[Claim] = Field([], description="Statements that the audit checks, in its order.")
+    left_open: LeftOpen | None = None
+
+    @cached_property
+    def numbers(self) -> dict[tuple[str, str], Printed]:
+        """(dataset id, method id) -> the number printed, of all tables."""
+        return {cell: printed for table in self.tables for cell, printed in table.numbers.items()}
+
+    @cached_property
+    def not_comparable(self) -> dict[str, str]:
+        """Dataset id -> why its set-up can't be the paper's."""
+        return {dataset: why for table in self.tables for dataset, why in table.not_comparable.items()}
+
+    def table(self, name: str) -> PaperTable:
+        return next(table for table in self.tables if table.id == name)
+
+    def ablation(self, name: str) -> Ablation:
+        return next(ablation for ablation in self.ablations if ablation.id == name)
+
+    def tables_of(self, modality: str) -> list[PaperTable]:
+        return [table for table in self.tables if table.modality == modality]
+
+    def columns(self, modality: str) -> dict[str, str]:
+        """Method id -> the paper's name of it, of all columns of the tables of a modality."""
+        return {method: label for table in self.tables_of(modality) for method, label in table.columns.items()}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        tables, ablations = [table.id for table in self.tables], [ablation.id for ablation in self.ablations]
+        distinct("tables and ablations", [*tables, *ablations])
+        distinct("tables", [dataset for table in self.tables for dataset in table.datasets.values()])
+        for key, method in self._method_ids():
+            if method not in registry.methods():
+                raise ValueError(f"{key} names an unknown method {method!r}; {nearest(method, registry.methods())}")
+        for table in self.tables:
+            for dataset in table.datasets.values():
+                try:
+                    registry.find_dataset(dataset)
+                except AnomarkError as error:
+                    raise ValueError(f"{table.id}: {error}") from None
+        for claim in self.claims:
+            for key, known in (("table", tables), ("ablation", ablations)):
+                if key in type(claim).model_fields:
+                    _known(claim, key, getattr(claim, key), known)
+            if isinstance(claim, Gain):
+                columns = self.table(claim.table).columns
+                _known(claim, "method", claim.method or self.ours, columns)
+                if (over := claim.over or self.baseline) is None:
+                    raise ValueError("claims: a gain needs the key 'over' where the paper has no baseline")
+                _known(claim, "over", over, columns)
+            if isinstance(claim, Mean):
+                _known(claim, "modality", claim.modality, self.ablation(claim.ablation).columns)
+        return self
+
+    def _method_ids(self) -> Iterable[tuple[str, str]]:
+        yield "ours", self.ours
+        if self.baseline:
+            yield "baseline", self.baseline
+        if self.left_open:
+            yield "left_open", self.left_open.method
+        for table in self.tables:
+            yield from ((f"{table.id}: methods", method) for method in table.methods.values())
+        for ablation in self.ablations:
+            yield from ((f"{ablation.id}: rows", method) for method in ablation.rows.values())
+            yield from ((f"{ablation.id}: further", method) for method in ablation.further)
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+
+
+def papers(folder: Path = PAPERS) -> dict[str, Paper]:
+    """Every paper of the project, by id: each folder that has a paper.yaml."""
+    return {name: read_paper(folder / name) for name in paper_ids(folder)}
+
+
+def paper_ids(folder: Path = PAPERS) -> list[str]:
+    """The ids of all papers; nothing is read."""
+    return sorted(path.parent.name for path in folder.glob("*/paper.yaml"))
+
+
+def find_paper(name: str, folder: Path = PAPERS) -> Paper:
+    """The paper of that id.
+
+    Raises:
+        AnomarkError: there is none, with the nearest id as a suggestion; or its files can't be read.
+    """
+    known = paper_ids(folder)
+    if name not in known:
+        hint = nearest(name, known) if known else "there is none"
+        raise AnomarkError(f"unknown paper {name!r}; {hint} (`anomark list papers` lists all)")
+    return read_paper(folder / name)
+
+
+def read_paper(folder: Path) -> Paper:
+    """The paper of one folder; its id is the folder's name.
+
+    Raises:
+        AnomarkError: one sentence that names the file and key, what was found and what was expected.
+    """
+    path = folder / "paper.yaml"
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise AnomarkError(f"{path}: can't be read ({error.strerror})") from None
+    except yaml.YAMLError as error:
+        raise AnomarkError(f"{path}: not valid YAML ({str(error).splitlines()[0]})") from None
+    if not isinstance(raw, dict):
+        raise AnomarkError(f"{path}: expected keys and values, found {type(raw).__name__}")
+    try:
+        return Paper.model_validate(raw | {"id": folder.name}, context={"folder": folder})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            message = f"unknown key {key!r}; {nearest(str(first['loc'][-1]), _keys())}"
+        elif first["type"] == "missing":
+            message = f"the key {key!r} is missing"
+        elif first["type"] == "value_error":  # ours: a whole sentence
+            message = f"{key}: {first['ctx']['error']}" if key else str(first["ctx"]["error"])
+        else:
+            message = f"{key} is {first['input']!r}: {first['msg']}"
+        raise AnomarkError(f"{path}: {message}") from None
+
+
+def _known(claim: Claim, key: str, name: str, known: Iterable[str]) -> None:
+    """Raise a ValueError where a claim names a table, a row or a column that is not there."""
+    if name not in (known := list(known)):
+        raise ValueError(f"claims: a claim of the kind {claim.kind!r} has {key} {name!r}; {nearest(name, known)}")
+
+
+def _keys() -> list[str]:
+    """Every key that paper.yaml knows somewhere."""
+    parts = (Paper, PaperTable, Ablation, AblationColumns, Gain, Mean, Drops, Drop, Order, Named, Fact, LeftOpen)
+    return list(dict.fromkeys(key for part in parts for key in part.model_fields))
