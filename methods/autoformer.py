@@ -14,6 +14,15 @@ from anomark.nn.window_embedding import ValueEmbedding
 NAME = "Autoformer"
 LABEL = "Autoformer"
 PAPER = "Wu, Xu, Wang, Long: Autoformer. NeurIPS 2021"
+PUBLISHED = (
+    "Series decomposition with a moving average of 25 steps, and auto-correlation over the floor(log L) best delays. "
+    "The encoder has 3 layers and a linear head, as in the authors' Time-Series-Library for anomaly detection."
+)
+DIFFERS = (
+    "Delays are chosen for each window in training too, and not for the batch. For the short budget there is no "
+    "dropout, and the learning rate is 1e-3 instead of 1e-4."
+)
+FAMILY = "reconstruction"
 MODALITIES = ("series",)
 DEFAULTS = {
     "steps": 3000,

@@ -11,9 +11,9 @@ from anomark.contracts import Array, Spec
 NAME = "Constant score"
 LABEL = "constant"
 PAPER = ""
+FAMILY = "control"
 MODALITIES = ("image", "series", "audio")
 DETERMINISTIC = True
-CONTROL = True
 
 
 class Method:

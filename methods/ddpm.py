@@ -19,8 +19,19 @@ from anomark.nn.unet import UNet
 NAME = "ddpm"
 LABEL = "DDPM"
 PAPER = "Ho et al. 2020; scored as in AnoDDPM, Wyatt et al. 2022"
+PUBLISHED = (
+    "The loss on the predicted noise, T = 1000 and a linear beta. As in AnoDDPM, a test sample is noised to T' = 250, "
+    "denoised and compared with itself."
+)
+DIFFERS = (
+    "T' is 100 for images, because at 250 the noise hides small ones: AUROC was .64 and .67 against .85 and .83 on "
+    "textures, and only on transistor .06 higher. The noise is Gaussian instead of simplex noise. To fit a CPU's "
+    "budget, DDIM makes 10 network calls instead of 250 ancestral steps, and the U-Net has one block a stage, no "
+    "attention, and the suite's width. All test samples share their noise, so that no score depends on the other "
+    "samples. Windows and clips pass through an invertible scalogram."
+)
+FAMILY = "diffusion"
 MODALITIES = ("image", "series", "audio")
-VARIANTS: dict[str, dict[str, Any]] = {}
 DEFAULTS = {
     "steps": 3000,
     "batch_size": 16,
@@ -36,6 +47,8 @@ DEFAULTS = {
     "eta": 0.0,
     "draws": 1,
 }
+#: What `sweep` tries beside the model's own setting: network calls K, T' as shares of T, and the start from pure noise.
+SWEEP = {"calls": (1, 2, 5, 10, 25, 50, 250), "start": (0.05, 0.1, 0.25, 0.5, 0.75, 1.0), "from_noise": (True,)}
 
 
 class Method(Reconstructor):

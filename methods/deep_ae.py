@@ -15,6 +15,17 @@ from anomark.detectors.training import Stateful, seeded, train_steps
 NAME = "deep_ae"
 LABEL = "Deep AE"
 PAPER = "Bergmann et al. 2019 (L2 autoencoder)"
+PUBLISHED = (
+    "The layers, channels and code size of table 1, leaky ReLUs and no normalisation. The squared error is both loss "
+    "and score, and the weight decay is 1e-5."
+)
+DIFFERS = (
+    "The network sees whole samples instead of patches of 128 pixels. It halves them down to 8 and no further, and "
+    "has one-dimensional layers for windows. The code has at most a quarter of a sample's numbers, so that short "
+    "windows don't pass unchanged. Adam's rate is 1e-3 instead of 2e-4, because a suite trains for some hundred "
+    "steps."
+)
+FAMILY = "reconstruction"
 MODALITIES = ("image", "series")
 SUITES = ("extended", "paper-cpu")
 DEFAULTS = {

@@ -15,6 +15,15 @@ from anomark.detectors.training import Stateful, seeded, train_steps
 NAME = "Deep SVDD"
 LABEL = "Deep SVDD"
 PAPER = "Ruff et al.: Deep One-Class Classification. ICML 2018"
+PUBLISHED = (
+    "The one-class objective, a network without biases, the centre fixed at the mean of the initial codes, and a "
+    "weight decay of 1e-6."
+)
+DIFFERS = (
+    "There is no pretraining by an autoencoder, so that the budget is that of the other methods. Convolutions have "
+    "strides instead of pooling, and run over one dimension for windows."
+)
+FAMILY = "one-class"
 MODALITIES = ("image", "series")
 SUITES = ("extended", "paper-cpu")
 DEFAULTS = {

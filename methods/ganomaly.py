@@ -16,6 +16,15 @@ from anomark.nn.dcgan import Decoder, Encoder
 NAME = "ganomaly"
 LABEL = "GANomaly"
 PAPER = "Akcay et al. 2018"
+PUBLISHED = (
+    "A DCGAN encoder, decoder, second encoder and discriminator. The adversarial, contextual and encoder losses are "
+    "weighted 1, 50 and 1. The score is the L1 distance of the two codes."
+)
+DIFFERS = (
+    "Losses are means over numbers, as in the authors' code. Windows get one-dimensional layers, and no tanh where "
+    "their values are unbounded. Scores are not scaled over the test set, which would change no ranking."
+)
+FAMILY = "adversarial"
 MODALITIES = ("image", "series")
 SUITES = ("extended", "paper-cpu")
 DEFAULTS = {

@@ -12,6 +12,15 @@ from anomark.contracts import Array, Spec
 NAME = "Lightweight on-line detector of anomalies"
 LABEL = "LODA"
 PAPER = "Pevný: Loda: Lightweight On-line Detector of Anomalies. Machine Learning 102, 2016"
+PUBLISHED = (
+    "100 histograms of sparse random projections, with bins by Birgé and Rozenholc's penalised likelihood. The score "
+    "is the mean negative log density."
+)
+DIFFERS = (
+    "The number of projections is fixed at 100, where the paper adds projections until scores settle. Counts are "
+    "raised by 1e-12, as in PyOD. PyOD's own class is not used, because it takes the density of the neighbouring bin."
+)
+FAMILY = "classical"
 MODALITIES = ("image", "series", "audio")
 SUITES = ("extended", "paper-cpu")
 DEFAULTS = {"projections": 100}

@@ -13,6 +13,12 @@ from anomark.nn.nearest import nearest
 NAME = "Matrix profile"
 LABEL = "Matrix profile"
 PAPER = "Yeh et al.: Matrix Profile I: All Pairs Similarity Joins for Time Series. ICDM 2016"
+PUBLISHED = "The distance of z-normalised windows to the nearest one, averaged over variables."
+DIFFERS = (
+    "Test windows are compared with training windows, at the suite's window length and stride, where the paper takes "
+    "every shift."
+)
+FAMILY = "classical"
 MODALITIES = ("series",)
 DETERMINISTIC = True
 SUITES = ("extended", "paper-cpu")

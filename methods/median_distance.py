@@ -16,11 +16,16 @@ from anomark.contracts import Array, Spec
 NAME = "Distance to the training median"
 LABEL = "median distance"
 PAPER = ""
+FAMILY = "control"
 MODALITIES = ("image", "series", "audio")
 DETERMINISTIC = True
-CONTROL = True
 DEFAULTS = {"smooth": False}
-VARIANTS = {"median_distance-smoothed": {"smooth": True}}
+VARIANTS = {
+    "median_distance-smoothed": {
+        "smooth": True,
+        "DIFFERS": "A moving average comes before the distance, so that slow deviations show through the noise.",
+    }
+}
 
 
 class Method:

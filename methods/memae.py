@@ -15,6 +15,15 @@ from anomark.detectors.training import Stateful, seeded, train_steps
 NAME = "memae"
 LABEL = "MemAE"
 PAPER = "Gong et al. 2019"
+PUBLISHED = (
+    "The layers of the paper's CIFAR-10 network, one memory query for each place, addressing by cosine, hard "
+    "shrinkage at 1/N, 500 items, and an entropy weight of 2e-4. The score is the squared error."
+)
+DIFFERS = (
+    "Windows get one-dimensional layers. Maps with sides of 4 or less keep their size, so that small samples have "
+    "places to address. Adam's rate is 1e-3 instead of 1e-4, because a suite trains for some hundred steps."
+)
+FAMILY = "reconstruction"
 MODALITIES = ("image", "series")
 SUITES = ("extended", "paper-cpu")
 DEFAULTS = {

@@ -12,9 +12,9 @@ from anomark.contracts import Array, Spec
 NAME = "Nearest training sample"
 LABEL = "1-NN"
 PAPER = ""
+FAMILY = "control"
 MODALITIES = ("image", "series", "audio")
 DETERMINISTIC = True
-CONTROL = True
 
 _BLOCK = 256  # test rows compared at a time, which bounds the distance matrix
 

@@ -17,6 +17,15 @@ LABEL = "PaDiM"
 PAPER = (
     "Defard et al.: PaDiM: a Patch Distribution Modeling Framework for Anomaly Detection and Localization. ICPR 2020"
 )
+PUBLISHED = (
+    "A Gaussian at each position, on 100 channels drawn at random, with epsilon = .01. The map is the Mahalanobis "
+    "distance, and the score is its largest value."
+)
+DIFFERS = (
+    "f and its levels are those of `patchcore`. Epsilon is relative to a channel's variance, because levels are "
+    "standardised. The map is enlarged from every 16th pixel and not blurred."
+)
+FAMILY = "features"
 MODALITIES = ("image",)  # a position of a window or a clip means nothing
 NEEDS = ("features",)
 FULL_RESOLUTION = True

@@ -15,8 +15,8 @@ from anomark.contracts import Array, Spec
 NAME = "Random score"
 LABEL = "random"
 PAPER = ""
+FAMILY = "control"
 MODALITIES = ("image", "series", "audio")
-CONTROL = True
 
 
 class Method:

@@ -12,6 +12,16 @@ from anomark.contracts import Array, Spec
 NAME = "Spectral residual"
 LABEL = "Spectral residual"
 PAPER = "Ren et al.: Time-Series Anomaly Detection Service at Microsoft. KDD 2019"
+PUBLISHED = (
+    "The saliency of the log amplitude spectrum less its mean over 3 frequencies, relative to its mean over 21 steps, "
+    "after 5 estimated points are appended."
+)
+DIFFERS = (
+    "The score is the largest value of the window and of all its variables, instead of a threshold at the window's "
+    "last point. The spectrum is smoothed around its ends, and the mean includes the step itself. The paper's network "
+    "(SR-CNN) is left out. A window is compared with itself alone, and normal beats have spikes too."
+)
+FAMILY = "classical"
 MODALITIES = ("series",)
 DETERMINISTIC = True
 SUITES = ("extended", "paper-cpu")

@@ -17,6 +17,18 @@ from anomark.nn.window_embedding import positions
 NAME = "TranAD"
 LABEL = "TranAD"
 PAPER = "Tuli, Casale, Jennings: TranAD. PVLDB 15(6), 2022"
+PUBLISHED = (
+    "Two phases with a focus score, and two decoders with the paper's opposed losses. The score comes from both "
+    "reconstructions. As in the authors' code, windows are scaled to [0, 1] by the training data, and the weights of "
+    "the losses are 1/n over 5 epochs."
+)
+DIFFERS = (
+    "The whole window is rebuilt, and not the last of 10 steps. The embedding is linear and as wide as the suite "
+    "says, because a layer norm over twice one channel leaves only signs. There is no meta-learning step. Decoder 2 "
+    "really plays against the rest, where the authors' code trains the first loss alone; at the end its output is far "
+    "from the window."
+)
+FAMILY = "reconstruction"
 MODALITIES = ("series",)
 SUITES = ("extended", "paper-cpu")
 DEFAULTS = {

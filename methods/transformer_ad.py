@@ -12,6 +12,17 @@ from anomark.nn.window_embedding import ValueEmbedding, positions
 NAME = "Transformer autoencoder"
 LABEL = "Trans-AD"
 PAPER = 'Vaswani et al. 2017; Chen\'s "Trans-AD" names no source'
+PUBLISHED = (
+    "A Transformer encoder with a value embedding and sinusoidal positions. The score is the reconstruction error, "
+    "and windows are standardised by training statistics."
+)
+DIFFERS = (
+    "A window is rebuilt from 4 learnt tokens that the encoder summarises it in, because an encoder with an output at "
+    "every step learns the identity. Sizes are those of Time-Series-Library (3 layers, 8 heads, a feed-forward "
+    "network as wide as the model) with the suite's width. For the short budget there is no dropout, and the learning "
+    "rate is 1e-3 instead of 1e-4."
+)
+FAMILY = "reconstruction"
 MODALITIES = ("series",)
 DEFAULTS = {"steps": 3000, "batch_size": 32, "lr": 1e-3, "width": 32, "layers": 3, "heads": 8, "tokens": 4}
 

@@ -17,8 +17,26 @@ from anomark.detectors.training import Stateful, seeded, train_steps
 NAME = "vae"
 LABEL = "VAE"
 PAPER = "Kingma & Welling 2014"
+PUBLISHED = (
+    "A convolutional encoder and decoder with a Gaussian posterior and a Gaussian likelihood, trained on the evidence "
+    "lower bound (ELBO) with one draw of z for each sample and step."
+)
+DIFFERS = (
+    "Convolutions run over one or two dimensions, because samples are windows or images. One sigma is learnt for a "
+    "dataset. The score is the negative ELBO at the mean of the posterior, so that it depends on the sample alone. "
+    "The loss is divided by the number of dimensions and gradients are clipped, so that one learning rate serves all "
+    "sizes."
+)
+FAMILY = "reconstruction"
 MODALITIES = ("image", "series", "audio")
-VARIANTS = {"untrained": {"steps": 0, "LABEL": "untrained VAE", "CONTROL": True}}  # what the architecture alone sees
+VARIANTS = {
+    "untrained": {
+        "steps": 0,
+        "LABEL": "untrained VAE",
+        "FAMILY": "control",
+        "DIFFERS": "The network takes no training step: the score shows what the architecture alone sees.",
+    }
+}
 DEFAULTS = {"steps": 3000, "batch_size": 32, "lr": 1e-3, "width": 32, "latent": 64}
 #: Bounds of log sigma^2: without the lower one, constant data would drive the likelihood to infinity.
 LOG_VARIANCE = (-8.0, 4.0)

@@ -28,16 +28,31 @@ from anomark.nn.wavelet import WaveletPyramid
 NAME = "wavediff"
 LABEL = "WaveDiff"
 PAPER = "Chen: Research on Anomaly Detection Methods Based on Diffusion Models"
+PUBLISHED = (
+    "A U-Net that predicts the noise, with a wavelet pyramid of x_t, attention, a shared input adapter and a Conv1D "
+    "over the time embedding. The loss has a term in feature space, and the score is lambda E_recon + (1 - lambda) "
+    "E_feat."
+)
+DIFFERS = (
+    "Reconstruction starts at T' = 100 for images and at 250 for windows and clips, as for `ddpm`, because a start "
+    "from pure noise cannot depend on the input (`wavediff-noise-start` keeps it). DDIM makes 10 network calls. Both "
+    "terms of the score are standardised on held-out normal samples. The feature term of the loss is weighted by "
+    "alpha-bar_t and computed on the least noisy quarter of a batch."
+)
+FAMILY = "diffusion"
 MODALITIES = ("image", "series", "audio")
 NEEDS = ("features",)
 USES_VALID = True
 VARIANTS = {
-    "wavediff-no-wavelet": {"wavelet": None},
-    "wavediff-no-mha": {"heads": 0},
-    "wavediff-no-adapter": {"adapter": False},
-    "wavediff-no-hybrid-emb": {"hybrid_embedding": False},
-    "wavediff-no-feat-score": {"lambda_": 1.0},
-    "wavediff-no-feat-loss": {"gamma": 0.0},
+    "wavediff-no-wavelet": {"wavelet": None, "DIFFERS": "The wavelet pyramid is left out."},
+    "wavediff-no-mha": {"heads": 0, "DIFFERS": "Attention is left out."},
+    "wavediff-no-adapter": {"adapter": False, "DIFFERS": "Each modality has a plain first convolution."},
+    "wavediff-no-hybrid-emb": {
+        "hybrid_embedding": False,
+        "DIFFERS": "The time embedding is a sinusoid and a perceptron, without the Conv1D.",
+    },
+    "wavediff-no-feat-score": {"lambda_": 1.0, "DIFFERS": "Lambda is 1: the score is E_recon alone."},
+    "wavediff-no-feat-loss": {"gamma": 0.0, "DIFFERS": "Gamma is 0: the loss is that of the noise alone."},
     "ddpm-feat": {
         "LABEL": "DDPM with E_feat",
         "wavelet": None,
@@ -45,9 +60,24 @@ VARIANTS = {
         "adapter": False,
         "hybrid_embedding": False,
         "gamma": 0.0,
+        "DIFFERS": "All four blocks and the feature term of the loss are off: the plain DDPM, scored with E_feat.",
     },
-    "wavediff-noise-start": {"from_noise": True, "start": 1000, "SUITES": ("extended",)},
-    "wavediff-ancestral": {"sampler": "ancestral", "SUITES": ("extended",)},
+    "wavediff-noise-start": {
+        "from_noise": True,
+        "start": 1000,
+        "SUITES": ("extended",),
+        "DIFFERS": "Reconstruction starts from pure noise at T, which is the paper's literal reading.",
+    },
+    "wavediff-ancestral": {
+        "sampler": "ancestral",
+        "SUITES": ("extended",),
+        "DIFFERS": "Sampling is ancestral and makes as many network calls as T' has steps.",
+    },
+    "wavediff-auto-lambda": {
+        "lambda_": "auto",
+        "SUITES": ("extended",),
+        "DIFFERS": "Lambda is chosen on synthetic anomalies of held-out normal samples.",
+    },
 }
 DEFAULTS = {
     "steps": 3000,
@@ -73,6 +103,8 @@ DEFAULTS = {
     "draws": 1,
     "share": 1.0,  # of a map's largest errors that the score averages
 }
+#: What `sweep` tries beside the model's own setting: network calls K, T' as shares of T, and the start from pure noise.
+SWEEP = {"calls": (1, 2, 5, 10, 25, 50, 250), "start": (0.05, 0.1, 0.25, 0.5, 0.75, 1.0), "from_noise": (True,)}
 #: Share of a batch's rows, those with the least noise, that L_feat is computed on.
 FEATURE_ROWS = 0.25
 #: Training maps that the variances of f's levels come from.

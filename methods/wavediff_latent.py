@@ -29,14 +29,34 @@ from anomark.nn.wavelet import WaveletPyramid
 NAME = "wavediff-latent"
 LABEL = "WaveDiff latent"
 PAPER = "diffusion on f's maps; parts as in Chen: Research on Anomaly Detection Methods Based on Diffusion Models"
+PUBLISHED = "The blocks are those of `wavediff`. The method itself is this suite's own and stands in no paper."
+DIFFERS = (
+    "Diffusion runs on the feature maps of the frozen network f instead of pixels. Four levels of f are joined, x_0 "
+    "is predicted in one call at each of two noise levels, and errors are weighed by channel. Images enter at the "
+    "size they are prepared in. The method is ranked in the pretrained track only. The levels of f were chosen on "
+    "transistor."
+)
+FAMILY = "diffusion"
 MODALITIES = ("image", "series", "audio")
 NEEDS = ("features",)
 FULL_RESOLUTION = True
 VARIANTS = {
-    "wavediff_latent-no-wavelet": {"wavelet": None, "SUITES": ("extended",)},
-    "wavediff_latent-no-mha": {"heads": 0, "SUITES": ("extended",)},
-    "wavediff_latent-no-adapter": {"adapter": False, "SUITES": ("extended",)},
-    "wavediff_latent-no-hybrid-emb": {"hybrid_embedding": False, "SUITES": ("extended",)},
+    "wavediff_latent-no-wavelet": {
+        "wavelet": None,
+        "SUITES": ("extended",),
+        "DIFFERS": "The wavelet pyramid is left out.",
+    },
+    "wavediff_latent-no-mha": {"heads": 0, "SUITES": ("extended",), "DIFFERS": "Attention is left out."},
+    "wavediff_latent-no-adapter": {
+        "adapter": False,
+        "SUITES": ("extended",),
+        "DIFFERS": "The first convolution is a plain one.",
+    },
+    "wavediff_latent-no-hybrid-emb": {
+        "hybrid_embedding": False,
+        "SUITES": ("extended",),
+        "DIFFERS": "The time embedding is a sinusoid and a perceptron, without the Conv1D.",
+    },
 }
 DEFAULTS = {
     "steps": 3000,

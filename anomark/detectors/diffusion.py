@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ class DiffusionDetector(OnePassDetector):
 class Reconstructor(DiffusionDetector):
     """A detector that compares a sample with its reconstruction from a partly noised copy.
 
-    `params` holds the sampler's settings: start, sampler, calls, eta and, optionally, from_noise.
+    `params` holds T and the sampler's settings: start (T'), sampler, calls (K), eta and, optionally, from_noise.
     """
 
     params: dict[str, Any]
@@ -50,6 +51,31 @@ class Reconstructor(DiffusionDetector):
         scores, maps = self.score.detect(X, self.reconstruct)
         return scores, maps
 
+    @property
+    def weight(self) -> Array:
+        """Weights (terms,) of the errors in the score: lambda and 1 - lambda, or 1 alone."""
+        weight: Array = self.score.weight.cpu().numpy()
+        return weight
+
+    def sweep(self, X: Any, settings: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], Array]]:
+        """Score X again at every setting of the sampler: the model's own first, then one departure at a time.
+
+        Args:
+            X: samples, as `detect` takes them.
+            settings: what to try, as `SWEEP` of a method's file has it (see `sampler_settings`).
+
+        Yields:
+            (setting: calls, start and from_noise; errors of X (N, terms), E_recon and E_feat, each in the standard
+            deviations that the model learnt at its own setting).
+        """
+        self.network.eval()
+        fitted = self.params
+        for setting in sampler_settings(fitted, settings):
+            self.params = fitted | setting
+            errors, _ = self.score.errors(X, self.reconstruct)
+            yield setting, (errors / self.score.scale[0]).cpu().numpy()
+        self.params = fitted
+
     def reconstruct(self, maps: Tensor, draw: int) -> Tensor:
         """The normal maps nearest to `maps` (B, C, H, W), under the noise of one draw."""
         p = self.params
@@ -65,6 +91,26 @@ class Reconstructor(DiffusionDetector):
             eta=p["eta"],
             clip=self.front.clip,
         )
+
+
+def sampler_settings(params: Mapping[str, Any], tried: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The settings of a sweep, the model's own first, none twice.
+
+    Args:
+        params: T, start, calls and, optionally, from_noise of the model.
+        tried: `calls`, numbers K of network calls at the model's own T', which is the most there can be; `start`, T'
+            as shares of T at the model's own K, those below K left out; `from_noise`, whether to start from pure noise
+            at T.
+    """
+    own = {"start": params["start"], "calls": params["calls"], "from_noise": params.get("from_noise", False)}
+    starts = [round(share * params["T"]) for share in tried["start"]]
+    settings = [
+        own,
+        *(own | {"calls": min(calls, own["start"])} for calls in tried["calls"]),
+        *(own | {"start": start} for start in starts if start >= own["calls"]),
+        *(own | {"start": params["T"], "from_noise": from_noise} for from_noise in tried["from_noise"]),
+    ]
+    return [setting for i, setting in enumerate(settings) if setting not in settings[:i]]
 
 
 def start_of(params: dict[str, Any], spec: Spec) -> int:

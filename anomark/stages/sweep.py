@@ -1,7 +1,7 @@
-"""Between score and evaluate: one stored diffusion model, scored again at other settings of its sampler.
+"""Between score and evaluate: one stored model is scored again at the settings that its method's `SWEEP` names.
 
-One process a model, and no label. Only T', the number K of network calls and the start change; E_recon and E_feat of
-every sample are kept apart, so that evaluate can weigh them by any lambda.
+Each model has a process of its own, which sees no label. The terms of a method's score are stored apart for every
+sample, so that `evaluate` can weigh them anew.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +21,6 @@ from anomark.files import replacing
 from anomark.stages import fit
 from anomark.stages.cell import claimed_device
 
-#: Network calls K, at the model's own T', which is the most there can be.
-CALLS = (1, 2, 5, 10, 25, 50, 250)
-#: T' as a share of T, at the model's own K.
-STARTS = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
-
-
-def settings(params: dict[str, Any]) -> list[dict[str, Any]]:
-    """What is tried, the model's own setting first: each K, each T', and a start from pure noise at T."""
-    own = {"start": params["start"], "calls": params["calls"], "from_noise": params.get("from_noise", False)}
-    starts = [round(share * params["T"]) for share in STARTS]
-    tried = [
-        own,
-        *(own | {"calls": min(calls, own["start"])} for calls in CALLS),
-        *(own | {"start": start} for start in starts if start >= own["calls"]),
-        own | {"start": params["T"], "from_noise": True},
-    ]
-    return [setting for i, setting in enumerate(tried) if setting not in tried[:i]]
-
 
 def chosen_rows(meta: dict[str, Any], samples: int) -> Array:
     """At most `samples` test rows: evenly spaced over time in a series, over the seeded permutation elsewhere."""
@@ -48,25 +29,11 @@ def chosen_rows(meta: dict[str, Any], samples: int) -> Array:
     return rows
 
 
-def sweep(method: Any, X: Any) -> Iterator[tuple[dict[str, Any], Array]]:
-    """Score X at every setting.
-
-    Yields:
-        (setting, E_recon and E_feat of X (N, terms), in the deviations that the model learnt at its own setting).
-    """
-    method.network.eval()
-    fitted = method.params
-    for setting in settings(fitted):
-        method.params = fitted | setting
-        errors, _ = method.score.errors(X, method.reconstruct)
-        yield setting, (errors / method.score.scale[0]).cpu().numpy()
-    method.params = fitted
-
-
 def write_sweep(job: dict[str, Any], cell: dict[str, Any]) -> None:
     """Sweep the stored model of one cell and write the job's npz.
 
-    rows (N,), weight (terms,), one value a setting of start, calls and from_noise, and errors (settings, N, terms).
+    It holds rows (N,), weight (terms,), errors (settings, N, terms), and for each parameter that the method tries its
+    value at every setting (settings,).
     Of a cell without a model it holds nothing but `no_model`, and of a sweep that failed nothing but `failed`: why.
     """
     record = json.loads((Path(cell["folder"]) / "fit.json").read_text())
@@ -87,9 +54,9 @@ def write_sweep(job: dict[str, Any], cell: dict[str, Any]) -> None:
 
 def _swept(cell: dict[str, Any], model: str, samples: int) -> dict[str, Any]:
     from anomark.seeds import seed_of
-    from anomark.suite.registry import load_method
+    from anomark.suite.registry import find_method, load_method
 
-    cls = load_method(cell["base"])
+    cls, settings = load_method(cell["base"]), find_method(cell["method"]).sweep
     torch = sys.modules["torch"]
     torch.set_num_threads(cell["threads"])
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -105,10 +72,11 @@ def _swept(cell: dict[str, Any], model: str, samples: int) -> dict[str, Any]:
         Path(cell["folder"]) / model,
     )
     rows = chosen_rows(meta, samples)
-    tried, errors = zip(*sweep(method, fit.test_data(data, meta, cell["resolution"])[rows]), strict=True)
+    samples_ = fit.test_data(data, meta, cell["resolution"])[rows]
+    tried, errors = zip(*method.sweep(samples_, settings), strict=True)
     return {
         "rows": rows,
-        "weight": method.score.weight.cpu().numpy(),
+        "weight": method.weight,
         "errors": np.stack(errors),
         **{name: np.array([setting[name] for setting in tried]) for name in tried[0]},
     }

@@ -287,7 +287,8 @@ class Plan:
         for cell in self.cells:
             swept = cell.method in suite.sweep.methods and not self.data[cell.dataset].protocol
             if swept and cell.seed == suite.seeds[0]:
-                key = provenance.digest([cell.key, suite.sweep.samples, code])[:16]
+                tried = registry.find_method(cell.method).sweep
+                key = provenance.digest([cell.key, suite.sweep.samples, tried, code])[:16]
                 path = f"{self.results}/sweeps/{cell.dataset}/{cell.method}/{cell.seed}-{key}.npz"
                 out.append(Sweep(cell.dataset, cell.method, cell.seed, cell.id, suite.sweep.samples, path))
         return out
@@ -349,6 +350,7 @@ class Plan:
                 "name": m.name,
                 "paper": m.paper,
                 "base": m.base,
+                "family": m.family,
                 "kind": "control" if m.control else "method",
                 "track": m.track,
                 "deterministic": m.deterministic,

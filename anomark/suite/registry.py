@@ -23,6 +23,9 @@ METHOD_LITERALS = {
     "NAME": str,
     "LABEL": str,
     "PAPER": str,
+    "PUBLISHED": str,
+    "DIFFERS": str,
+    "FAMILY": str,
     "MODALITIES": tuple,
     "VARIANTS": dict,
     "DEFAULTS": dict,
@@ -31,8 +34,8 @@ METHOD_LITERALS = {
     "USES_VALID": bool,
     "DETERMINISTIC": bool,
     "TRANSDUCTIVE": bool,
-    "CONTROL": bool,
     "FULL_RESOLUTION": bool,
+    "SWEEP": dict,
 }
 DATASET_LITERALS = {
     "NAME": str,
@@ -62,7 +65,20 @@ TRAINING_SETS: dict[str, dict[str, Any]] = {
 class Method:
     """One row of the tables: a method file, or one of its variants.
 
-    `overrides` is what the variant changes, over the file's DEFAULTS and the suite's parameters.
+    published, differs
+        What the method is as its paper has it, and where this file departs from that and why. For a variant `differs`
+        says what it changes.
+    family
+        What kind of detector it is. "classical" and "control" mean something to the report: the strongest classical
+        method of a dataset is a yardstick, and controls are not ranked. Any other word only describes.
+    overrides
+        What the variant changes, over the file's DEFAULTS and the suite's parameters.
+    full_resolution
+        Whether it takes images at the size that they are prepared in; all others get them reduced to the suite's
+        `resolution`.
+    sweep
+        Parameters that a stored model can be scored again with, and the values to try: what the method's
+        `sweep(X, settings)` is given. Empty where it has none.
     """
 
     id: str
@@ -71,6 +87,9 @@ class Method:
     label: str
     name: str
     paper: str
+    published: str
+    differs: str
+    family: str
     modalities: tuple[Modality, ...]
     defaults: dict[str, Any]
     overrides: dict[str, Any]
@@ -79,9 +98,13 @@ class Method:
     uses_valid: bool = False
     deterministic: bool = False
     transductive: bool = False
-    control: bool = False
-    #: Takes images at the size they are prepared in; all others get them reduced to the suite's `resolution`.
     full_resolution: bool = False
+    sweep: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def control(self) -> bool:
+        """Whether it is a control: it tests the harness, is the bar that a method should clear, and is not ranked."""
+        return self.family == "control"
 
     @property
     def track(self) -> str:
@@ -242,6 +265,9 @@ def read_method(path: Path) -> list[Method]:
         "path": path,
         "name": name,
         "paper": meta.get("PAPER", ""),
+        "published": meta.get("PUBLISHED", ""),
+        "differs": meta.get("DIFFERS", ""),
+        "family": meta.get("FAMILY", ""),
         "modalities": tuple(modalities),
         "defaults": meta.get("DEFAULTS", {}),
         "needs": meta.get("NEEDS", ()),
@@ -249,8 +275,8 @@ def read_method(path: Path) -> list[Method]:
         "uses_valid": meta.get("USES_VALID", False),
         "deterministic": meta.get("DETERMINISTIC", False),
         "transductive": meta.get("TRANSDUCTIVE", False),
-        "control": meta.get("CONTROL", False),
         "full_resolution": meta.get("FULL_RESOLUTION", False),
+        "sweep": meta.get("SWEEP", {}),
     }
     label = meta.get("LABEL", name)
     rows = [Method(id=stem, label=label, overrides={}, **common)]
@@ -258,10 +284,10 @@ def read_method(path: Path) -> list[Method]:
         if not isinstance(overrides, dict):
             raise AnomarkError(f"{path}: VARIANTS[{variant!r}] is {overrides!r}, expected a dict of parameters")
         overrides = dict(overrides)
-        # A variant may carry its own label, needs and suites beside the parameters it switches.
+        # Beside the parameters that it switches, a variant may say some things of itself that its file says otherwise.
         fields = {
             key.lower(): tuple(v) if isinstance(v := overrides.pop(key), list) else v
-            for key in ("NEEDS", "SUITES", "DETERMINISTIC", "MODALITIES", "CONTROL")
+            for key in ("NEEDS", "SUITES", "DETERMINISTIC", "MODALITIES", "FAMILY", "DIFFERS")
             if key in overrides
         }
         suffix = variant.removeprefix(f"{stem}-").replace("-", " ")

@@ -65,8 +65,10 @@ def methods(suite: Suite) -> list[Method]:
     for name in (*suite.only, *suite.include, *suite.exclude, *suite.params, *suite.highlight):
         registry.find_method(name)
     for name in suite.sweep.methods:
-        if not {"start", "calls", "T"} <= registry.find_method(name).defaults.keys():
-            raise AnomarkError(f"sweep: {name} has no parameters start, calls and T to try; leave it out")
+        if not (method := registry.find_method(name)).sweep:
+            raise AnomarkError(
+                f"sweep: {method.path} has no SWEEP, the settings to try on a stored model; leave {name} out"
+            )
     for name in suite.core_seconds:
         if name != "other":
             registry.find_method(name)

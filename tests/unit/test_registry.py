@@ -27,7 +27,7 @@ def test_variants_are_methods_of_their_own(tmp_path: Path) -> None:
     text = """
 LABEL: str = "Mine"
 DEFAULTS = {"a": 1, "b": 2}
-VARIANTS = {"mine-no-b": {"b": 0}, "other": {"a": 5, "LABEL": "Other", "CONTROL": True}}
+VARIANTS = {"mine-no-b": {"b": 0}, "other": {"a": 5, "LABEL": "Other", "FAMILY": "control"}}
 class Method: ...
 """
     base, no_b, other = registry.read_method(write(tmp_path, text))
