@@ -21,7 +21,7 @@ from anomark.suite import select
 from anomark.suite.config import Suite
 from anomark.suite.dropins import ROOT
 from anomark.suite.papers import PAPERS, find_paper
-from anomark.suite.registry import Dataset, Method
+from anomark.suite.registry import Dataset, Method, find_method
 
 STAGES = ROOT / "anomark" / "stages"
 
@@ -287,7 +287,7 @@ class Plan:
         for cell in self.cells:
             swept = cell.method in suite.sweep.methods and not self.data[cell.dataset].protocol
             if swept and cell.seed == suite.seeds[0]:
-                tried = registry.find_method(cell.method).sweep
+                tried = find_method(cell.method).sweep
                 key = provenance.digest([cell.key, suite.sweep.samples, tried, code])[:16]
                 path = f"{self.results}/sweeps/{cell.dataset}/{cell.method}/{cell.seed}-{key}.npz"
                 out.append(Sweep(cell.dataset, cell.method, cell.seed, cell.id, suite.sweep.samples, path))
