@@ -38,7 +38,7 @@ browser:
 check: setup
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile
-	$(BIN)/mypy anomark && $(BIN)/mypy methods && $(BIN)/mypy datasets
+	$(BIN)/mypy anomark && $(BIN)/mypy methods && $(BIN)/mypy datasets && $(BIN)/mypy metrics
 	$(BIN)/snakemake --lint
 
 bench: setup

@@ -157,6 +157,8 @@ class Summary(DatasetInfo, Samples):
         Name of the frozen network of the methods that need one, or None.
     method_params
         Resolved parameters of every method that ran.
+    failed_metrics
+        Metrics that raised instead of giving a number, and the first error of each.
     """
 
     n_valid: int = 0
@@ -165,6 +167,7 @@ class Summary(DatasetInfo, Samples):
     random_band: tuple[float, float] | None = None
     f: str | None = None
     method_params: dict[str, dict[str, Any]] = {}
+    failed_metrics: dict[str, str] = {}
 
 
 # -- cells ---------------------------------------------------------------------------------------------------------
@@ -393,21 +396,47 @@ class MethodInfo(Record):
 class MetricInfo(Record):
     """What the tables know of a metric.
 
+    id
+        As metrics.csv names it.
+    label, name
+        The short name for tables and the full one.
+    base
+        The file of metrics/ that computes it; several numbers can come from one file.
+    what
+        What it measures, in one sentence.
     levels
-        What one label stands for where the metric applies.
+        What one label stands for where the metric applies; empty where it applies at every level of labels.
     range
         The lowest and the highest possible value; None where there is no bound.
+    needs
+        What it reads beside labels and scores: fields of `anomark.statistics.context.Context`.
+    note
+        What a reader must know before trusting the number.
     flattering
         Whether a random score does well in it, so that the control's value has to stand beside.
     """
 
     id: str
     label: str
-    levels: tuple[str, ...]
-    range: tuple[float | None, float | None]
-    higher_is_better: bool
-    source: str
+    name: str = ""
+    base: str = ""
+    what: str = ""
+    levels: tuple[str, ...] = ()
+    range: tuple[float | None, float | None] = (None, None)
+    higher_is_better: bool = True
+    source: str = ""
+    needs: tuple[str, ...] = ()
+    note: str = ""
     flattering: bool = False
+
+    @property
+    def digits(self) -> int:
+        """Decimals that its values are printed with: none where they go up to 100, say, and three elsewhere."""
+        return 0 if any(bound is not None and abs(bound) > 1 for bound in self.range) else 3
+
+    def better(self, value: float, other: float) -> bool:
+        """Whether one value is better than another."""
+        return value > other if self.higher_is_better else value < other
 
 
 class Jobs(Record):

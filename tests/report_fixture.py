@@ -12,6 +12,7 @@ import pandas as pd
 
 from anomark.evaluation.settings import rank_settings
 from anomark.stages.sweep import settings
+from anomark.suite import registry
 
 SEEDS = [0, 1, 2]
 METHODS: list[dict[str, Any]] = [
@@ -95,6 +96,7 @@ def write_evaluation(root: Path, datasets: Sequence[str] = tuple(DATASETS)) -> t
         "papers": ["chen2025"],
         "highlight": ["wavediff", "ddpm", "wavediff_latent"],
         "methods": METHODS,
+        "metrics": [metric.model_dump(mode="json") for metric in registry.metrics().values()],
         "datasets": list(datasets),
         "environment": {"python": "3.11.9", "numpy": "2.4.6", "torch": "2.13.0", "platform": "Linux", "cpu": "2 cores"},
         "commit": "0123456789abcdef0123456789abcdef01234567",

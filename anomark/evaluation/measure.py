@@ -3,23 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 from anomark.contracts import Array
 from anomark.evaluation.merge import merge_windows
-from anomark.metrics.affiliation import affiliation
-from anomark.metrics.nab import PROFILES, nab_score
-from anomark.metrics.point_adjust import point_adjusted_f1
-from anomark.metrics.range_based import range_based
-from anomark.metrics.region import aupro
-from anomark.metrics.vus import vus
+from anomark.records import MetricInfo
 from anomark.seeds import seed_of
 from anomark.statistics.bootstrap import bootstrap_auroc, mean_over_seeds
-from anomark.statistics.events import best_f1
-from anomark.statistics.false_alarms import alarms, conformal_threshold
-from anomark.statistics.ranking import auroc, average_precision, best_threshold, random_band
+from anomark.statistics.context import PIXEL, Context
+from anomark.statistics.ranking import random_band
+from anomark.suite import registry
+
+
+def measure(labels: Array, scores: Array, context: Context) -> Iterator[dict[str, Any]]:
+    """What every metric that fits says of the scores: rows of metric, value, level and reason.
+
+    A metric fits where it applies to the level and the context has what it needs. One that raises, or returns
+    something else than its file declares, has the value NaN and a reason; the others go on.
+    """
+    for base, outputs in groupby(registry.metrics().values(), key=lambda metric: metric.base):
+        fitting = [metric.id for metric in outputs if _fits(metric, context)]
+        if not fitting:
+            continue
+        reason = ""
+        try:
+            given = registry.load_metric(base)(_read_only(labels), _read_only(scores), context)
+            by_name = given if isinstance(given, dict) else {base: given}
+            values = {name: float(value) for name, value in by_name.items()}
+            if values.keys() != set(fitting):
+                raise TypeError(f"it gives {', '.join(values)}, expected {', '.join(fitting)}")
+        except Exception as error:  # whatever a metric does, it is the outcome of that metric alone
+            values, reason = dict.fromkeys(fitting, float("nan")), f"{type(error).__name__}: {error}"
+        for name in fitting:
+            yield {"metric": name, "value": values[name], "level": context.level, "reason": reason}
+
+
+def _fits(metric: MetricInfo, context: Context) -> bool:
+    at_level = context.level in metric.levels if metric.levels else context.level != PIXEL
+    return at_level and all(getattr(context, need) is not None for need in metric.needs)
+
+
+def _read_only(values: Array) -> Array:
+    """The same array, so that a metric that writes into it fails instead of spoiling it for the next one."""
+    view = values.view()
+    view.setflags(write=False)
+    return view
 
 
 class Measured:
@@ -64,41 +95,20 @@ class Measured:
         return self.labels[covered], merged[covered]
 
     def metrics(self, scores: Array, maps: Array | None, valid: Array | None) -> Iterator[dict[str, Any]]:
-        """Rows of metric, value, level. `scores` are merged; `maps`, and `valid` of held-out normals, are as stored."""
-        f1, threshold = best_threshold(self.labels, scores)
-        yield {"metric": "auroc", "value": auroc(self.labels, scores), "level": self.level}
-        yield {"metric": "ap", "value": average_precision(self.labels, scores), "level": self.level}
-        yield {"metric": "f1_max", "value": f1, "level": self.level}
-        thresholds = {"oracle": threshold}
-        if valid is not None:
-            thresholds["held_out"] = conformal_threshold(self._merge_held_out(valid))
-        for chosen, threshold in thresholds.items():
-            rate, recall = alarms(self.labels, scores, threshold)
-            yield {"metric": f"false_alarm_rate_{chosen}", "value": rate, "level": self.level}
-            yield {"metric": f"recall_{chosen}", "value": recall, "level": self.level}
-        if self.starts is not None:
-            for metric, value in self._readings(scores).items():
-                yield {"metric": metric, "value": value, "level": "point"}
-        if maps is None:
-            return
-        if self.masks is not None:
-            yield {"metric": "pixel_auroc", "value": auroc(self.masks.ravel(), maps.ravel()), "level": "pixel"}
-            yield {"metric": "aupro", "value": aupro(self.masks, maps), "level": "pixel"}
-        if self.starts is not None:
-            # The other reading of a series: each step's own error, merged by overlap (sensitivity, not headline).
-            yield {"metric": "point_auroc_pointwise", "value": auroc(self.labels, self.merge(maps)), "level": "point"}
+        """The rows of `measure` at the level of the labels, then those of maps against masks.
 
-    def _readings(self, scores: Array) -> dict[str, float]:
-        """The same scores of a series under the other protocols in use."""
-        vus_roc, vus_pr = vus(self.labels, scores, self.meta["window"])
-        return {
-            "vus_roc": vus_roc,
-            "vus_pr": vus_pr,
-            "range_f1": best_f1(range_based, self.labels, scores),
-            "affiliation_f1": best_f1(affiliation, self.labels, scores),
-            "point_adjusted_f1": point_adjusted_f1(self.labels, scores),
-            **{f"nab_{profile}": nab_score(self.labels, scores, profile) for profile in PROFILES},
-        }
+        `scores` are merged; `maps`, and `valid` of held-out normals, are as stored.
+        """
+        series = self.starts is not None
+        context = Context(
+            self.level,
+            window=self.meta["window"] if series else None,
+            held_out=self._merge_held_out(valid) if valid is not None else None,
+            pointwise=self.merge(maps) if series and maps is not None else None,
+        )
+        yield from measure(self.labels, scores, context)
+        if maps is not None and self.masks is not None:
+            yield from measure(self.masks, maps, Context(PIXEL))
 
     def replicates(self, scores: dict[str, list[Array]]) -> dict[str, Array]:
         """AUROC of each method, mean over its seeds, on replicates of the test set: float32 (B,) by method.

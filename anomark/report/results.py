@@ -14,6 +14,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from anomark.contracts import Array, DataError
+from anomark.records import MetricInfo
 from anomark.suite.papers import Paper, find_paper
 
 #: From this many seeds on a Student t interval is printed; below it, the range.
@@ -176,6 +177,12 @@ class Results:
         return dict(sorted(listed.items(), key=lambda item: item[1].is_control))
 
     @cached_property
+    def metrics_info(self) -> dict[str, MetricInfo]:
+        """What the suite's metrics say of themselves; of one that says nothing only its id is known."""
+        listed = {row["id"]: MetricInfo(**row) for row in self.suite.get("metrics", ())}
+        return listed | {m: MetricInfo(id=m, label=m) for m in self.metrics["metric"].unique() if m not in listed}
+
+    @cached_property
     def datasets(self) -> dict[str, dict[str, Any]]:
         """The datasets that have numbers, in the suite's order; variants, which no table but one knows, aside."""
         known = (dataset for dataset in self.suite["datasets"] if dataset not in self.refused)
@@ -235,6 +242,8 @@ class Results:
             return Score("not in suite", "the suite has no such cell")
         by_seed = self._values.get((dataset, method, metric), {})
         if not by_seed and end.status == "done":
+            if reason := self.summaries[dataset].get("failed_metrics", {}).get(metric):
+                return Score("failed", reason)
             return Score("undefined", f"{metric} is not defined for these scores and labels")
         return replace(end, by_seed=by_seed)
 

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau
 
+from anomark.records import MetricInfo
+from anomark.report.metrics import HEADLINE, reading_metrics
 from anomark.report.results import ORACLE, PAPER_COLUMNS, RANDOM, Results
 from anomark.report.table import Cell, Column, Row, Table, number
-from anomark.report.tables import READINGS, protocol
+from anomark.report.tables import protocol
 
 #: Parameters of a dataset over which AUROC is drawn, and what their axis says.
 AXES = {"contamination": "anomalies in training, %", "train_share": "training data, %"}
@@ -31,12 +33,11 @@ def agreement(first: Mapping[str, float], second: Mapping[str, float]) -> float 
 
 
 def protocols(results: Results, base: str) -> list[tuple[str, str, str]]:
-    """Name, dataset and metric of each protocol of one dataset: the headline's, its variants, readings of a series."""
-    found = [("headline", base, "auroc")]
-    found += [(results.summaries[variant]["protocol"], variant, "auroc") for variant in results.variants[base]]
-    if results.datasets[base]["level"] == "point":
-        found += [(name, base, metric) for metric, name in READINGS.items()]
-    return found
+    """Name, dataset and metric of each protocol of one dataset: the headline's, its variants, and other readings."""
+    found = [("headline", base, HEADLINE)]
+    found += [(results.summaries[variant]["protocol"], variant, HEADLINE) for variant in results.variants[base]]
+    level = results.datasets[base]["level"]
+    return found + [(metric.label, base, metric.id) for metric in reading_metrics(results) if level in metric.levels]
 
 
 def sensitivity_table(results: Results) -> Table:
@@ -56,18 +57,20 @@ def sensitivity_table(results: Results) -> Table:
                 for m in results.methods
                 if m != ORACLE and (mean := results.score(dataset, m, metric).mean) is not None
             }
-            if metric != "auroc" and not means:
+            if metric != HEADLINE and not means:
                 continue
             of_paper = {m: means[m] for m in PAPER_COLUMNS[modality] if m in means}
             headline = headline or of_paper
-            tau = agreement(headline, of_paper)
+            info = results.metrics_info[metric]
+            tau = agreement(headline, {m: v if info.higher_is_better else -v for m, v in of_paper.items()})
             cells = [Cell(results.label(base)), Cell(name)]
             for method in paper:
                 rank = None
                 if method in of_paper:
-                    rank = 1 + sum(round(value, 3) > round(of_paper[method], 3) for value in of_paper.values())
-                cells.append(_cell(results, dataset, method, metric, rank))
-            cells += [_control(results, means, metric), _random(means, metric)]
+                    own = round(of_paper[method], 3)
+                    rank = 1 + sum(info.better(round(value, 3), own) for value in of_paper.values())
+                cells.append(_cell(results, dataset, method, info, rank))
+            cells += [_control(results, means, info), _random(means, info)]
             few = f"of {len(of_paper)} methods" if len(of_paper) < len(headline) else ""
             cells.append(
                 Cell("–", note=few, tone="quiet") if tau is None else Cell(number(tau, 2), note=few, sort=round(tau, 6))
@@ -90,29 +93,29 @@ def sensitivity_table(results: Results) -> Table:
     return Table("sensitivity", "Protocol sensitivity", caption, columns, rows, frame, notes)
 
 
-def _text(value: float, metric: str) -> str:
-    return number(value, 0 if metric.startswith("nab_") else 3)
-
-
-def _cell(results: Results, dataset: str, method: str, metric: str, rank: int | None) -> Cell:
-    score = results.score(dataset, method, metric)
+def _cell(results: Results, dataset: str, method: str, metric: MetricInfo, rank: int | None) -> Cell:
+    score = results.score(dataset, method, metric.id)
     if score.mean is None:
-        expected = metric != "auroc" or score.status in ("n/a", "not in suite")
+        expected = metric.id != HEADLINE or score.status in ("n/a", "not in suite")
         return Cell("–" if expected else score.status, title=score.reason, tone="quiet" if expected else "status")
-    return Cell(_text(score.mean, metric), note=f"rank {rank}" * bool(rank), sort=round(score.mean, 6), best=rank == 1)
+    text = number(score.mean, metric.digits)
+    return Cell(text, note=f"rank {rank}" * bool(rank), sort=round(score.mean, 6), best=rank == 1)
 
 
-def _control(results: Results, means: Mapping[str, float], metric: str) -> Cell:
+def _control(results: Results, means: Mapping[str, float], metric: MetricInfo) -> Cell:
     controls = [m for m in means if results.methods[m].is_control]
     if not controls:
         return Cell("–", tone="quiet")
-    best = max(controls, key=lambda m: means[m])
-    return Cell(_text(means[best], metric), note=results.methods[best].label, sort=round(means[best], 6))
+    best = (max if metric.higher_is_better else min)(controls, key=lambda m: means[m])
+    text = number(means[best], metric.digits)
+    return Cell(text, note=results.methods[best].label, sort=round(means[best], 6))
 
 
-def _random(means: Mapping[str, float], metric: str) -> Cell:
+def _random(means: Mapping[str, float], metric: MetricInfo) -> Cell:
     value = next((means[m] for m in RANDOM if m in means), None)
-    return Cell("–", tone="quiet") if value is None else Cell(_text(value, metric), sort=round(value, 6), tone="quiet")
+    if value is None:
+        return Cell("–", tone="quiet")
+    return Cell(number(value, metric.digits), sort=round(value, 6), tone="quiet")
 
 
 def _record(results: Results, base: str, name: str, dataset: str, metric: str) -> dict[str, Any]:

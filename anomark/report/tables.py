@@ -6,13 +6,22 @@ measured minus published. Their CSV files hold every method and control of the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
+from anomark.records import MetricInfo
 from anomark.report.comparisons import difference, interval, relative_change
+from anomark.report.metrics import (
+    HEADLINE,
+    alarm_metrics,
+    failure_notes,
+    further_metrics,
+    metric_notes,
+    reading_metrics,
+)
 from anomark.report.results import (
     ORACLE,
     PAPER_COLUMNS,
@@ -48,34 +57,6 @@ ABLATIONS = {
 MORE_ABLATIONS = ("wavediff-no-feat-score", "wavediff-no-feat-loss", "ddpm-feat")
 #: No number, and nothing went wrong.
 EXPECTED = ("not in suite", "n/a", "incomplete", "undefined")
-#: Beside AUROC, in the leaderboard.
-FURTHER_METRICS = {
-    "ap": "AP",
-    "f1_max": "Best F1",
-    "pixel_auroc": "Pixel AUROC",
-    "aupro": "AUPRO",
-}
-#: Other protocols for the same scores of a series.
-READINGS = {
-    "point_auroc_pointwise": "Pointwise AUROC",
-    "vus_roc": "VUS-ROC",
-    "vus_pr": "VUS-PR",
-    "range_f1": "Range F1",
-    "affiliation_f1": "Affiliation F1",
-    "point_adjusted_f1": "Point-adjusted F1",
-    "nab_standard": "NAB, standard",
-    "nab_low_fp": "NAB, low FP",
-    "nab_low_fn": "NAB, low FN",
-}
-#: Readings in which a random score does well: they stand beside the random control's own only.
-FLATTERING = ("affiliation_f1", "point_adjusted_f1")
-#: What is called at a threshold from held-out normals, and beside it at the one that is best on the labels.
-ALARMS = {
-    "false_alarm_rate_held_out": "False alarms",
-    "recall_held_out": "Recall",
-    "false_alarm_rate_oracle": "False alarms, oracle threshold",
-    "recall_oracle": "Recall, oracle threshold",
-}
 TIED = "≈"
 TIED_NOTE = f"{TIED} not distinguishable from the best method of its track (paired bootstrap, p ≥ .05)."
 FOOTNOTE = "† below the strongest control of its dataset (the oracle aside)."
@@ -122,20 +103,25 @@ def below_control(results: Results, dataset: str, method: str) -> bool:
 # -- cells and captions ------------------------------------------------------------------------------------------------
 
 
-def spread(score: Score) -> str:
+def spread(score: Score, digits: int = 3) -> str:
     """± the interval's half width; the range of two seeds; nothing for one seed or a deterministic method."""
     text = ""
     if score.ci95 is not None:
-        text = f"± {number(score.ci95)}"
+        text = f"± {number(score.ci95, digits)}"
     elif len(score.by_seed) > 1 and not score.deterministic:
-        text = f"({number(score.low)}–{number(score.high)})"
+        text = f"({number(score.low, digits)}–{number(score.high, digits)})"
     if 0 < len(score.by_seed) < score.seeds and not score.deterministic:
         text += f" {len(score.by_seed)}/{score.seeds} seeds"
     return text.strip()
 
 
 def score_cell(
-    score: Score, published: float | None = None, best: bool = False, below: bool = False, tied: bool = False
+    score: Score,
+    published: float | None = None,
+    best: bool = False,
+    below: bool = False,
+    tied: bool = False,
+    digits: int = 3,
 ) -> Cell:
     note = ""
     if published is not None:
@@ -143,8 +129,8 @@ def score_cell(
     if score.mean is None:
         tone = "quiet" if score.status in EXPECTED else "status"
         return Cell(score.status, note=note, title=score.reason, tone=tone)
-    beside = f"{spread(score)} {TIED if tied else ''}".strip()
-    return Cell(number(score.mean), beside, note, round(score.mean, 6), score.reason, best, below)
+    beside = f"{spread(score, digits)} {TIED if tied else ''}".strip()
+    return Cell(number(score.mean, digits), beside, note, round(score.mean, 6), score.reason, best, below)
 
 
 def interval_phrase(results: Results) -> str:
@@ -431,50 +417,54 @@ def reading_table(results: Results) -> Table:
 
     A rank in each cell shows how far the choice of protocol, and not of the method, moves the order.
     """
-    columns = [Column("Dataset", numeric=False), Column("Method", numeric=False), Column("AUROC")]
-    columns += [Column(header) for header in READINGS.values()]
+    readings = reading_metrics(results)
+    shown = [results.metrics_info[HEADLINE], *readings] if readings else []
+    columns = [Column("Dataset", numeric=False), Column("Method", numeric=False)]
+    columns += [Column(metric.label) for metric in shown]
     rows, data = [], []
-    datasets = [dataset for dataset, summary in results.datasets.items() if summary["level"] == "point"]
+    levels = {level for metric in readings for level in metric.levels}
+    datasets = [dataset for dataset, summary in results.datasets.items() if summary["level"] in levels]
     for dataset in datasets:
         means = {
-            metric: {m: s.mean for m in results.methods if (s := results.score(dataset, m, metric)).mean is not None}
-            for metric in ("auroc", *READINGS)
+            metric.id: {
+                m: s.mean for m in results.methods if (s := results.score(dataset, m, metric.id)).mean is not None
+            }
+            for metric in shown
         }
-        control = next((method for method in RANDOM if method in means["auroc"]), None)
-        for method in sorted(means["auroc"], key=lambda m: -means["auroc"][m]):
+        control = next((method for method in RANDOM if method in means[HEADLINE]), None)
+        for method in sorted(means[HEADLINE], key=lambda m: -means[HEADLINE][m]):
             if method == ORACLE:
                 continue
             info = results.methods[method]
             cells = [Cell(results.label(dataset)), Cell(info.label, tone="quiet" if info.is_control else "")]
             record: dict[str, Any] = {"dataset": dataset, "method": method}
-            for metric, scores in means.items():
+            for metric in shown:
+                scores = means[metric.id]
                 others = [results.methods[name] for name in scores]
                 rivals = [other.id for other in others if other.is_rival and other.track == info.track]
-                rank = 1 + sum(scores[rival] > scores[method] for rival in rivals) if method in rivals else None
+                ahead = sum(metric.better(scores[rival], scores[method]) for rival in rivals) if method in rivals else 0
+                rank = 1 + ahead if method in rivals else None
                 cells.append(_reading_cell(metric, scores.get(method), rank, scores.get(control or "")))
-                record |= {metric: _digits(scores.get(method)), f"{metric} rank": rank or ""}
-            rows.append(Row(cells, dataset, "series", method))
+                record |= {metric.id: _digits(scores.get(method)), f"{metric.id} rank": rank or ""}
+            rows.append(Row(cells, dataset, results.datasets[dataset]["modality"], method))
             data.append(record)
     caption = (
-        "The same scores of a series under other protocols, higher is better; small print: rank within its track, and "
-        "the random control's own number where a random score does well. F1 and NAB: at the best threshold, chosen on "
-        "the labels. NAB: at most 100, 0 never fires; acausal merge, not comparable with the scoreboard. VUS: buffers "
-        "up to one window. "
+        "The same scores under other protocols, higher is better unless said otherwise; small print: rank within its "
+        f"track, and the random control's own number where a random score does well. {metric_notes(readings)} "
         f"{protocol(results, datasets)}"
     )
-    notes = [] if rows else ["This suite has no series with a label per point."]
+    notes = failure_notes(results, shown) if rows else ["This suite has no dataset with other protocols to read."]
     frame = pd.DataFrame(data) if data else pd.DataFrame(columns=["dataset", "method"])
     return Table("readings", "Readings", caption, columns, rows, frame, notes)
 
 
-def _reading_cell(metric: str, value: float | None, rank: int | None, random: float | None) -> Cell:
+def _reading_cell(metric: MetricInfo, value: float | None, rank: int | None, random: float | None) -> Cell:
     if value is None:
         return Cell("–", tone="quiet")
-    form: Callable[[float], str] = number if not metric.startswith("nab_") else lambda v: number(v, 0)
     notes = [f"rank {rank}"] if rank else []
-    if metric in FLATTERING and random is not None:
-        notes.append(f"random {form(random)}")
-    return Cell(form(value), note=", ".join(notes), sort=round(value, 6), best=rank == 1)
+    if metric.flattering and random is not None:
+        notes.append(f"random {number(random, metric.digits)}")
+    return Cell(number(value, metric.digits), note=", ".join(notes), sort=round(value, 6), best=rank == 1)
 
 
 # -- at one threshold --------------------------------------------------------------------------------------------------
@@ -482,8 +472,9 @@ def _reading_cell(metric: str, value: float | None, rank: int | None, random: fl
 
 def alarm_table(results: Results) -> Table:
     """False-alarm rate and recall of every method at a threshold without labels, beside those at the oracle's."""
+    alarms = alarm_metrics(results)
     columns = [Column("Dataset", numeric=False), Column("Method", numeric=False)]
-    columns += [Column(header) for header in ALARMS.values()]
+    columns += [Column(metric.label) for metric in alarms]
     measured = set(results.metrics[["dataset", "method", "metric"]].itertuples(index=False, name=None))
     rows, data = [], []
     for dataset, summary in results.datasets.items():
@@ -492,23 +483,23 @@ def alarm_table(results: Results) -> Table:
         for method, info in results.methods.items():
             if method == ORACLE or not results.score(dataset, method):
                 continue
-            scores = {metric: results.score(dataset, method, metric) for metric in ALARMS}
             cells = [Cell(results.label(dataset)), Cell(info.label, tone="quiet" if info.is_control else "")]
             record: dict[str, Any] = {"dataset": dataset, "method": method}
-            for metric, score in scores.items():
-                if (dataset, method, metric) not in measured:
+            missing = True
+            for metric in alarms:
+                score = results.score(dataset, method, metric.id)
+                if (dataset, method, metric.id) not in measured:
                     score = Score("n/a", "trained on all normals")
-                elif not score:
+                elif score.status == "undefined":
                     score = replace(
                         score, reason=f"a threshold of {ALPHA:.0%} takes {1 / ALPHA - 1:.0f} held-out normals"
                     )
-                scores[metric] = score
+                if "held_out" in metric.needs:
+                    missing = missing and score.status == "n/a"
                 cells.append(score_cell(score))
-                record |= _machine(score, metric)
-            rate = scores["false_alarm_rate_held_out"]
-            note = rate.reason if rate.status == "n/a" else held_out
-            cells[2] = replace(cells[2], note=note)
-            found.append((rate.status == "n/a", -(results.score(dataset, method).mean or 0.0), cells, record))
+                record |= _machine(score, metric.id)
+            cells[2] = replace(cells[2], note="trained on all normals" if missing else held_out)
+            found.append((missing, -(results.score(dataset, method).mean or 0.0), cells, record))
         for missing, _, cells, record in sorted(found, key=lambda entry: entry[:2]):
             rows.append(Row(cells, dataset, summary["modality"], record["method"]))
             data.append(record | {"held out": "" if missing else summary["n_valid"], "nominal": ALPHA})
@@ -520,21 +511,23 @@ def alarm_table(results: Results) -> Table:
         f"is no promise, nor where the test part has drifted. {protocol(results, [*results.datasets])}"
     )
     frame = pd.DataFrame(data) if data else pd.DataFrame(columns=["dataset", "method"])
-    return Table("alarms", "False alarms at a threshold from held-out normals", caption, columns, rows, frame)
+    notes = failure_notes(results, alarms)
+    return Table("alarms", "False alarms at a threshold from held-out normals", caption, columns, rows, frame, notes)
 
 
 # -- leaderboard -------------------------------------------------------------------------------------------------------
 
 
 def leaderboard(results: Results) -> Table:
-    """Every method and control on every dataset, best first, with every metric and what it cost."""
+    """Every method and control on every dataset, best first, with its metrics and what it cost."""
+    further = further_metrics(results)
     columns = [
         Column("Dataset", numeric=False),
         Column("Method", numeric=False),
         Column("Track", numeric=False),
         Column("Rank"),
         Column("AUROC"),
-        *(Column(header) for header in FURTHER_METRICS.values()),
+        *(Column(metric.label) for metric in further),
         Column("Fit, s"),
         Column("Per sample, ms"),
         Column("Calls"),
@@ -551,7 +544,7 @@ def leaderboard(results: Results) -> Table:
             info, score = results.methods[method], scores[method]
             if score.status == "not in suite":
                 continue
-            extra = {metric: results.score(dataset, method, metric) for metric in FURTHER_METRICS}
+            extra = {metric.id: results.score(dataset, method, metric.id) for metric in further}
             track = "control" if info.is_control else info.track
             below = below_control(results, dataset, method)
             tied = tied_with_best(results, dataset, method, rank)
@@ -563,8 +556,10 @@ def leaderboard(results: Results) -> Table:
                 Cell(str(rank[method]), sort=rank[method]) if method in rank else Cell("–", tone="quiet"),
                 score_cell(score, results.published.get((dataset, method)), rank.get(method) == 1, below, tied),
                 *(
-                    score_cell(value) if value else Cell("–", title=value.reason, tone="quiet")
-                    for value in extra.values()
+                    score_cell(value, digits=metric.digits)
+                    if (value := extra[metric.id])
+                    else Cell("–", title=value.reason, tone="quiet")
+                    for metric in further
                 ),
                 _cost_cell(cost["fit_seconds"], "{:.1f}"),
                 _cost_cell(cost["seconds_per_sample"], "{:.2f}", 1000),
@@ -589,16 +584,17 @@ def leaderboard(results: Results) -> Table:
             record |= {"below control": below, "tied with best": tied, "status": score.status, "reason": score.reason}
             data.append(record | {key: _digits(value) for key, value in cost.items()})
     caption = (
-        f"Every method and control on every dataset, higher is better. {protocol(results, list(results.datasets))} "
+        f"Every method and control on every dataset by AUROC, higher is better. "
+        f"{protocol(results, list(results.datasets))} "
         f"Ranks run within one dataset and track; controls, variants and the oracle are not ranked. "
-        f"Best F1: at a threshold chosen on the labels; AUPRO: to 30% false positives. "
+        f"{metric_notes(further)} "
         f"Small print: published number and measured − published."
     )
     # A metric that nothing in the suite has, and a cost that nothing recorded, take no room.
     kept = [i for i in range(len(columns)) if any(row.cells[i].text != "–" for row in rows)]
     columns = [columns[i] for i in kept]
     rows = [replace(row, cells=[row.cells[i] for i in kept]) for row in rows]
-    notes = footnotes(rows) + partial_notes(results, results.datasets)
+    notes = footnotes(rows) + partial_notes(results, results.datasets) + failure_notes(results, further)
     if ORACLE in results.methods:
         notes.append("The oracle reads the labels: it checks the harness.")
     return Table("leaderboard", "Leaderboard", caption, columns, rows, pd.DataFrame(data), notes)

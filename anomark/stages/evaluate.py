@@ -115,6 +115,7 @@ def _measure(
     labels = measured.labels
 
     metrics: list[dict[str, Any]] = []
+    failed: dict[str, str] = {}
     curves: list[dict[str, Any]] = []
     severity: list[dict[str, Any]] = []
     first: dict[str, tuple[Array, Array | None]] = {}
@@ -125,7 +126,12 @@ def _measure(
         known = {name: cell[name] for name in ("dataset", "method", "seed")}
         score, map_, valid = _read_scores(cell, meta)
         merged = measured.merge(score)
-        metrics += [known | row for row in measured.metrics(merged, map_, valid)]
+        rows = [known | row for row in measured.metrics(merged, map_, valid)]
+        metrics += rows
+        for row in rows:
+            if row["reason"]:
+                print(f"{row['metric']} of {cell['method']}, seed {cell['seed']}, failed: {row['reason']}")
+                failed.setdefault(row["metric"], row["reason"])
         severity += [known | row for row in by_severity(events, merged, measured.scored)]
         fpr, tpr = roc_points(labels, merged)
         curves += [known | {"fpr": x, "tpr": y} for x, y in zip(fpr, tpr, strict=True)]
@@ -143,7 +149,7 @@ def _measure(
         pd.DataFrame(severity).to_csv(work / "severity.csv", index=False)
     _write_examples(measured, folder, first, work)
     params = {cell["method"]: record["params"] for cell, record in cells}
-    return _summary(plan, job, meta, measured) | {"method_params": params}
+    return _summary(plan, job, meta, measured) | {"method_params": params, "failed_metrics": failed}
 
 
 def _read_scores(cell: dict[str, Any], meta: dict[str, Any]) -> tuple[Array, Array | None, Array | None]:

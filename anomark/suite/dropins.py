@@ -1,7 +1,7 @@
-"""Make `methods/<id>.py` importable as `anomark_methods.<id>`, and `datasets/<id>.py` as `anomark_datasets.<id>`.
+"""Make `methods/<id>.py` importable as `anomark_methods.<id>`, and the files of datasets/ and metrics/ alike.
 
-The two folders stay plain folders of files. Each is given a module object whose search path is the folder, and
-Python's own import system does the rest, so dataclasses, pickling and spawned workers find what they expect.
+The folders stay plain folders of files. Each is given a module object whose search path is the folder, and Python's
+own import system does the rest, so dataclasses, pickling and spawned workers find what they expect.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-#: The checkout: the folder that holds Snakefile, methods/, datasets/ and config/.
+#: The checkout: the folder that holds Snakefile, methods/, datasets/, metrics/ and config/.
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = {"anomark_methods": "methods", "anomark_datasets": "datasets"}
+FOLDERS = {"anomark_methods": "methods", "anomark_datasets": "datasets", "anomark_metrics": "metrics"}
 
 
 def install() -> None:
-    """Register both folders; called once by `import anomark`."""
+    """Register the folders; called once by `import anomark`."""
     for name, folder in FOLDERS.items():
         module = ModuleType(name, f"The drop-in files of {folder}/.")
         module.__path__ = [str(ROOT / folder)]

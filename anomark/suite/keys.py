@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from anomark.suite.dropins import ROOT
+from anomark.suite.dropins import FOLDERS, ROOT
 from anomark.suite.registry import DATASET_LITERALS, METHOD_LITERALS, parse
 
 #: Import name -> distribution, where they differ.
@@ -82,7 +82,7 @@ def _scan(path: Path, _stamp: tuple[int, int]) -> tuple[str, tuple[Path, ...], f
             continue
         for name in names:
             top = name.partition(".")[0]
-            if top in ("anomark", "anomark_methods", "anomark_datasets"):
+            if top in ("anomark", *FOLDERS):
                 relative = name.replace("anomark_", "", 1) if top != "anomark" else name
                 file = ROOT / (relative.replace(".", "/") + ".py")
                 if file.is_file():

@@ -17,7 +17,7 @@ from anomark.contracts import DataError
 from anomark.data.rawfiles import locate
 from anomark.files import replacing
 from anomark.suite import keys as provenance
-from anomark.suite import select
+from anomark.suite import registry, select
 from anomark.suite.config import Suite
 from anomark.suite.dropins import ROOT
 from anomark.suite.papers import PAPERS, find_paper
@@ -321,13 +321,16 @@ class Plan:
 
     def evaluation_key(self, dataset: str) -> str:
         """Changes with the cells, the labels, a metric's code, or the methods that stand out."""
-        sources, versions = provenance.closure([STAGES / "evaluate.py"])
+        metrics = registry.metrics().values()
+        files = {ROOT / "metrics" / f"{metric.base}.py" for metric in metrics}
+        sources, versions = provenance.closure([STAGES / "evaluate.py", *files])
         cells = [[c.method, c.seed, c.key] for c in self.cells_of(dataset)]
         rows = [row for row in self.not_applicable if row["dataset"] == dataset]
         sweeps = [sweep.path for sweep in self.sweeps_of(dataset)]
         data = asdict(self.data[dataset])
         features = asdict(self.features) if self.features else None
-        known = [rows, data, features, self.suite.highlight]
+        fitting = [[metric.id, metric.levels, metric.needs] for metric in metrics]
+        known = [rows, data, features, self.suite.highlight, fitting]
         return provenance.digest([cells, sweeps, known, sources, versions])[:16]
 
     def report_key(self) -> str:
@@ -337,7 +340,7 @@ class Plan:
         files += [file for name in self.suite.papers for file in sorted((PAPERS / name).iterdir()) if file.is_file()]
         texts = {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in files}
         evaluations = [self.evaluation_key(d) for d in self.data]
-        suite = [self.suite.papers, self.suite.highlight, self.absent, self._rows()]
+        suite = [self.suite.papers, self.suite.highlight, self.absent, self._rows(), _metric_rows()]
         return provenance.digest([evaluations, suite, sources, versions, texts])[:16]
 
     # -- descriptions for the jobs --------------------------------------------------------------------------------
@@ -380,6 +383,7 @@ class Plan:
             "papers": self.suite.papers,
             "highlight": self.suite.highlight,
             "methods": self._rows(),
+            "metrics": _metric_rows(),
             "datasets": list(self.data),
             "absent": self.absent,
             "environment": environment(),
@@ -388,6 +392,10 @@ class Plan:
         for name, value in (("plan.json", plan), ("suite.json", suite)):
             with replacing(folder / name) as partial:
                 partial.write_text(json.dumps(value, indent=1, default=str))
+
+
+def _metric_rows() -> list[dict[str, Any]]:
+    return [metric.model_dump(mode="json") for metric in registry.metrics().values()]
 
 
 def environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Finds methods and datasets by file name and reads what they say of themselves without importing them.
+"""Finds methods, datasets and metrics by file name and reads what they say of themselves without importing them.
 
 A drop-in file describes itself in literals at its top level. They are read from its syntax tree, so that listing
 the benchmark imports neither torch nor the file.
@@ -10,13 +10,15 @@ import ast
 import difflib
 import importlib
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
 
-from anomark.contracts import LEVELS, MODALITIES, AnomarkError, Level, Modality
+from anomark.contracts import LEVELS, MODALITIES, AnomarkError, Array, Level, Modality
+from anomark.records import MetricInfo
+from anomark.statistics.context import PIXEL, Context
 from anomark.suite.dropins import ROOT
 
 METHOD_LITERALS = {
@@ -50,6 +52,20 @@ DATASET_LITERALS = {
     "DEFAULTS": dict,
     "FILES": tuple,
 }
+METRIC_LITERALS = {
+    "NAME": str,
+    "LABEL": str,
+    "LEVELS": tuple,
+    "RANGE": tuple,
+    "HIGHER_IS_BETTER": bool,
+    "SOURCE": str,
+    "NEEDS": tuple,
+    "NOTE": str,
+    "FLATTERING": bool,
+    "OUTPUTS": dict,
+}
+#: What a metric's file may say of one of its numbers, where that differs from what it says of all.
+OUTPUT_LITERALS = ("LABEL", "RANGE", "HIGHER_IS_BETTER", "NEEDS", "FLATTERING")
 #: Variants of every dataset whose DEFAULTS have both parameters.
 TRAINING_SETS: dict[str, dict[str, Any]] = {
     "contaminated-1": {"LABEL": "1% contaminated", "contamination": 0.01},
@@ -351,6 +367,103 @@ def read_family(path: Path) -> Family:
 def families() -> dict[str, Family]:
     """Every dataset family in `datasets/`, by id."""
     return {family.id: family for family in map(read_family, _dropins("datasets"))}
+
+
+def read_metric(path: Path) -> list[MetricInfo]:
+    """The metric of one file, whose id is the file's name, or one metric for each of its OUTPUTS.
+
+    Raises:
+        AnomarkError: a literal is missing or malformed, or nothing is called `compute`.
+    """
+    meta = read_literals(path, METRIC_LITERALS)
+    tree = parse(path)
+    if not binds(tree, "compute"):
+        raise AnomarkError(f"{path}: it defines no function compute(labels, scores, context) -> float or dict")
+    outputs = meta.get("OUTPUTS", {path.stem: {}})
+    found = []
+    for output, own in outputs.items():
+        if not isinstance(own, dict) or not own.keys() <= set(OUTPUT_LITERALS):
+            allowed = ", ".join(OUTPUT_LITERALS)
+            raise AnomarkError(f"{path}: OUTPUTS[{output!r}] is {own!r}, expected a dict of {allowed}")
+        says = meta | own
+        for literal, example in (("RANGE", "(0.0, 1.0), or (0.0, None) without an upper bound"), _DIRECTION):
+            if literal not in says:
+                raise AnomarkError(f"{path}: it does not say its {literal}, such as {literal} = {example}")
+        label = says.get("LABEL", says.get("NAME", output))
+        found.append(
+            MetricInfo(
+                id=output,
+                base=path.stem,
+                name=meta.get("NAME", label),
+                label=label if len(outputs) == 1 or "LABEL" in own else f"{label} {output}",
+                what=_first_sentence(tree),
+                levels=_levels(path, says.get("LEVELS", ())),
+                range=_range(path, says["RANGE"]),
+                higher_is_better=says["HIGHER_IS_BETTER"],
+                source=meta.get("SOURCE", ""),
+                needs=_needs(path, says.get("NEEDS", ())),
+                note=meta.get("NOTE", ""),
+                flattering=says.get("FLATTERING", False),
+            )
+        )
+    return found
+
+
+_DIRECTION = ("HIGHER_IS_BETTER", "True")
+
+
+def _first_sentence(tree: ast.Module) -> str:
+    """The first sentence of a file's docstring, on one line."""
+    paragraph = " ".join((ast.get_docstring(tree) or "").partition("\n\n")[0].split())
+    return paragraph.partition(". ")[0].removesuffix(".")
+
+
+def _levels(path: Path, levels: tuple[Any, ...]) -> tuple[str, ...]:
+    if unknown := [level for level in levels if level not in (*LEVELS, PIXEL)]:
+        raise AnomarkError(f"{path}: LEVELS names {unknown[0]!r}; {nearest(str(unknown[0]), (*LEVELS, PIXEL))}")
+    if PIXEL in levels and len(levels) > 1:
+        raise AnomarkError(
+            f"{path}: LEVELS names {PIXEL!r} beside other levels, expected it alone: there labels are masks and "
+            "scores are maps, so give the pixels a file of their own"
+        )
+    return levels
+
+
+def _range(path: Path, bounds: tuple[Any, ...]) -> tuple[float | None, float | None]:
+    known = [bound for bound in bounds if bound is not None]
+    numbers = all(isinstance(bound, int | float) and not isinstance(bound, bool) for bound in known)
+    if len(bounds) != 2 or not numbers or (len(known) == 2 and known[0] >= known[1]):
+        raise AnomarkError(
+            f"{path}: RANGE is {bounds!r}, expected (lowest, highest) value, with None where there is no bound"
+        )
+    return bounds[0], bounds[1]
+
+
+def _needs(path: Path, needs: tuple[Any, ...]) -> tuple[str, ...]:
+    known = [field.name for field in fields(Context) if field.name != "level"]
+    if unknown := [need for need in needs if need not in known]:
+        raise AnomarkError(f"{path}: NEEDS names {unknown[0]!r}; {nearest(str(unknown[0]), known)}")
+    return needs
+
+
+@lru_cache(maxsize=1)
+def metrics() -> dict[str, MetricInfo]:
+    """Every number that a file of `metrics/` gives, by id, in the order of their files."""
+    found: dict[str, MetricInfo] = {}
+    for path in _dropins("metrics"):
+        for metric in read_metric(path):
+            if metric.id in found:
+                raise AnomarkError(
+                    f"{path}: the metric {metric.id!r} is given by metrics/{found[metric.id].base}.py as well; "
+                    "rename one of them"
+                )
+            found[metric.id] = metric
+    return found
+
+
+def load_metric(base: str) -> Callable[[Array, Array, Context], float | dict[str, float]]:
+    """The function `compute` of metrics/<base>.py; this imports the file."""
+    return importlib.import_module(f"anomark_metrics.{base}").compute
 
 
 def datasets() -> dict[str, Dataset]:

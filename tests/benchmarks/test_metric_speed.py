@@ -9,10 +9,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
-from anomark.metrics.region import aupro
-from anomark.metrics.vus import vus
 from anomark.statistics.bootstrap import bootstrap_auroc
 from anomark.statistics.ranking import auroc
+from anomark_metrics.aupro import aupro
+from anomark_metrics.vus import vus
 
 WINDOW = 48
 

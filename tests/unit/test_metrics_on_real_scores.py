@@ -13,10 +13,10 @@ from sklearn.metrics import roc_auc_score
 from anomark.contracts import Spec
 from anomark.data.windows import Windows, window_starts
 from anomark.evaluation.merge import merge_windows
-from anomark.metrics.affiliation import affiliation
-from anomark.metrics.region import aupro
-from anomark.metrics.vus import range_auc, vus
 from anomark.statistics.ranking import auroc, average_precision, f1_max
+from anomark_metrics.affiliation_f1 import affiliation
+from anomark_metrics.aupro import aupro
+from anomark_metrics.vus import range_auc, vus
 from tests import metric_references as reference
 
 Scores = tuple[np.ndarray, np.ndarray]

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomark.metrics.region import aupro
+from anomark_metrics.aupro import aupro
 from tests import metric_references as reference
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomark.metrics.vus import range_auc, vus
 from anomark.statistics.events import events
+from anomark_metrics.vus import range_auc, vus
 from tests import metric_references as reference
 
 

@@ -1,9 +1,8 @@
 """Range-based precision, recall and F1: overlap of called ranges with anomalous ones, each range counting once.
 
 A range's reward is the share of it that is covered, divided by the number of ranges that cover it; recall may give the
-part `alpha` of the reward for being touched at all. Range [0, 1], higher is better.
-Source: Tatbul et al. 2018, "Precision and recall for time series", NeurIPS, with flat positional bias and the
-reciprocal cardinality factor. Cost: linear in the number of steps.
+part `alpha` of the reward for being touched at all; here it gives none. The positional bias is flat, and the
+cardinality factor is the reciprocal. The F1 is the best of 50 thresholds. Cost: linear in the number of steps.
 """
 
 from __future__ import annotations
@@ -11,7 +10,21 @@ from __future__ import annotations
 import numpy as np
 
 from anomark.contracts import Array
-from anomark.statistics.events import events, f1
+from anomark.statistics.context import Context
+from anomark.statistics.events import best_f1, events, f1
+
+NAME = "Range-based F1"
+LABEL = "Range F1"
+LEVELS = ("point",)
+RANGE = (0.0, 1.0)
+HIGHER_IS_BETTER = True
+SOURCE = "Tatbul et al. 2018, Precision and recall for time series, NeurIPS"
+NOTE = "at the best threshold, which is chosen on the labels"
+
+
+def compute(labels: Array, scores: Array, context: Context) -> float:
+    """Range-based F1 of the steps (T,) at the best threshold; NaN if one class is missing."""
+    return best_f1(range_based, labels, scores)
 
 
 def range_based(labels: Array, called: Array, alpha: float = 0.0) -> tuple[float, float, float]:

@@ -2,12 +2,11 @@
 
 A detection at relative position r of its window (-1 first step, 0 just behind it) earns 2 / (1 + exp(5 r)) - 1, the
 earliest one per window counting; a false alarm costs the same sigmoid of its distance behind the last window, times
-the profile's weight; a window without a detection costs the profile's. 0 is a detector that never fires, 100 a perfect
-one, and there is no lower bound; higher is better.
-Source: Lavin & Ahmad 2015, "Evaluating real-time anomaly detection algorithms"; weights as in the benchmark's
-profiles. Two things differ here, so that the numbers are not comparable with its scoreboard: a point's score comes
-from windows that look ahead (acausal), and the threshold is the best one of each stream (oracle threshold), where the
-benchmark takes one for all of its streams. Cost: one sort.
+the profile's weight; a window without a detection costs the profile's. A detector that never fires has 0 and a perfect
+one 100. At the best threshold the score is never below 0, since not firing at all is among the thresholds.
+The weights are those of the benchmark's profiles. Two things differ here, so that the numbers are not comparable with
+its scoreboard: a point's score comes from windows that look ahead (acausal), and the threshold is the best one of each
+stream (oracle threshold), where the benchmark takes one for all of its streams. Cost: one sort.
 """
 
 from __future__ import annotations
@@ -15,10 +14,31 @@ from __future__ import annotations
 import numpy as np
 
 from anomark.contracts import Array
+from anomark.statistics.context import Context
 from anomark.statistics.events import events
 
+NAME = "Score of the Numenta Anomaly Benchmark"
+LABEL = "NAB"
+LEVELS = ("point",)
+RANGE = (0.0, 100.0)
+HIGHER_IS_BETTER = True
+SOURCE = "Lavin and Ahmad 2015, Evaluating real-time anomaly detection algorithms, ICMLA"
+NOTE = (
+    "at the best threshold, which is chosen on the labels; 0 is a detector that never fires; not comparable with the "
+    "benchmark's scoreboard, since the scores of points look ahead"
+)
+OUTPUTS = {
+    "nab_standard": {"LABEL": "NAB, standard"},
+    "nab_low_fp": {"LABEL": "NAB, low FP"},
+    "nab_low_fn": {"LABEL": "NAB, low FN"},
+}
 #: Profile -> cost of a false alarm far from any window, cost of a missed window.
 PROFILES = {"standard": (0.11, 1.0), "low_fp": (0.22, 1.0), "low_fn": (0.11, 2.0)}
+
+
+def compute(labels: Array, scores: Array, context: Context) -> dict[str, float]:
+    """The score of the steps (T,) under each profile; NaN where no window is labelled."""
+    return {f"nab_{profile}": nab_score(labels, scores, profile) for profile in PROFILES}
 
 
 def nab_score(labels: Array, scores: Array, profile: str = "standard") -> float:

@@ -1,4 +1,7 @@
-"""How well anomaly maps find whole defects, large and small alike."""
+"""Area under the per-region-overlap curve: how well anomaly maps find whole defects, large and small alike.
+
+Each defect counts the same, however many pixels it has. Cost: one sort of the normal pixels.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,23 @@ import numpy as np
 from scipy import ndimage
 
 from anomark.contracts import Array
+from anomark.statistics.context import Context
+
+NAME = "Area under the per-region-overlap curve"
+LABEL = "AUPRO"
+LEVELS = ("pixel",)
+RANGE = (0.0, 1.0)
+HIGHER_IS_BETTER = True
+SOURCE = "Bergmann et al. 2021, The MVTec anomaly detection dataset, IJCV 129, section 5.1.3"
+NOTE = "up to 30% false positives"
 
 #: Pixels that touch at an edge or a corner belong to one region; images are never joined.
 _NEIGHBOURS = np.stack([np.zeros((3, 3)), np.ones((3, 3)), np.zeros((3, 3))])
+
+
+def compute(labels: Array, scores: Array, context: Context) -> float:
+    """AUPRO of masks and maps (N, H, W) up to 30% false positives; NaN if no pixel is anomalous or none normal."""
+    return aupro(labels, scores)
 
 
 def aupro(masks: Array, maps: Array, limit: float = 0.3) -> float:
@@ -17,7 +34,6 @@ def aupro(masks: Array, maps: Array, limit: float = 0.3) -> float:
     PRO is the share of a defect's pixels above the threshold, averaged over the defects (8-connected regions of the
     masks); it is drawn over the share of normal pixels of all images that are above it too. Points of equal score are
     joined by a line. Range [0, 1], higher is better; `limit` / 2 for a random map.
-    Source: Bergmann et al. 2021 (MVTec AD), section 5.1.3. Cost: one sort of the normal pixels.
 
     Args:
         masks: bool (N, H, W), the defects.

@@ -1,9 +1,8 @@
 """Volume under the surface: AUROC and average precision of ranges, with labels that fade out around each anomaly.
 
 For every buffer w = 0..window the labels are widened by sqrt(1 - d / w) at distance d <= w / 2 from an anomaly, recall
-is weighted by the share of anomalies hit at all, and the areas are averaged over w. Both lie in [0, 1], higher is
-better. At w = 0 with one anomaly they are near point AUROC and AP.
-Source: Paparrizos et al. 2022, "Volume under the surface", VLDB 15(11), with the authors' 250 thresholds.
+is weighted by the share of anomalies hit at all, and the areas are averaged over w. At w = 0 with one anomaly they are
+near point AUROC and AP. The thresholds are the authors' 250, the largest buffer is one window.
 Cost: buffers x thresholds x points near an anomaly, as one matrix product.
 """
 
@@ -12,9 +11,26 @@ from __future__ import annotations
 import numpy as np
 
 from anomark.contracts import Array
+from anomark.statistics.context import Context
 from anomark.statistics.events import events
 
+NAME = "Volume under the surface"
+LABEL = "VUS"
+LEVELS = ("point",)
+RANGE = (0.0, 1.0)
+HIGHER_IS_BETTER = True
+SOURCE = "Paparrizos et al. 2022, Volume under the surface, VLDB 15(11)"
+NEEDS = ("window",)
+NOTE = "buffers of up to one window"
+OUTPUTS = {"vus_roc": {"LABEL": "VUS-ROC"}, "vus_pr": {"LABEL": "VUS-PR"}}
 THRESHOLDS = 250
+
+
+def compute(labels: Array, scores: Array, context: Context) -> dict[str, float]:
+    """VUS-ROC and VUS-PR of the steps (T,), with buffers of 0 to `context.window`; NaN if one class is missing."""
+    assert context.window is not None
+    roc, pr = vus(labels, scores, context.window)
+    return {"vus_roc": roc, "vus_pr": pr}
 
 
 def vus(labels: Array, scores: Array, window: int, thresholds: int = THRESHOLDS) -> tuple[float, float]:
