@@ -8,12 +8,12 @@ from typing import Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
+from anomark.records import MetricInfo
 from anomark.report.results import Results
 from anomark.report.tables import interval_phrase, protocol
 from anomark.report.verdict import verdict
 
 Modality = Literal["image", "series", "audio"]
-Level = Literal["image", "point", "window", "clip", "pixel"]
 
 
 class _Model(BaseModel):
@@ -26,7 +26,7 @@ class DatasetEntry(_Model):
     id: str
     label: str
     modality: Modality
-    level: Level = Field(description="what one label stands for")
+    level: str = Field(description="what one label stands for")
     refused: str | None = Field(None, description="why it could not be evaluated")
     protocol: str | None = Field(None, description="level, seeds, split and f in one line; no number stands without it")
     f: str | None = Field(None, description="the frozen network of the pretrained track; null: the suite has none")
@@ -54,8 +54,8 @@ class Number(_Model):
 
     dataset: str
     method: str
-    metric: str = Field(description="as in metrics.csv; higher is better, but for false_alarm_rate_*")
-    level: Level
+    metric: str = Field(description="an id of `metrics`, which says its range and whether higher is better")
+    level: str = Field(description="what one label stands for; pixel: maps against masks")
     status: str = Field(description="done; else how the worst seed ended, or undefined")
     mean: float | None = Field(description="over seeds; null: there is no number, status says why")
     ci95: float | None = Field(description="half width of the mean's 95% Student t interval; null below three seeds")
@@ -95,6 +95,7 @@ class ResultsFile(_Model):
     verdict: list[str] = Field(description="sentences; **bold** marks what matters")
     datasets: list[DatasetEntry]
     methods: list[MethodEntry]
+    metrics: list[MetricInfo] = Field(description="what each metric measures; null in a range: no bound")
     numbers: list[Number]
     cells: list[CellEntry]
 
@@ -121,6 +122,7 @@ def to_json(results: Results) -> str:
             MethodEntry(id=m.id, label=m.label, kind=m.kind, track=m.track, base=m.base)
             for m in results.methods.values()
         ],
+        metrics=[*results.metrics_info.values()],
         numbers=_numbers(results),
         cells=[CellEntry(**_known(row)) for row in results.outcomes.to_dict("records")],
     )
