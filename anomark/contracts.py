@@ -5,18 +5,12 @@ Nothing here computes. Datasets and methods import these types; stages pass them
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
-Modality = Literal["image", "series", "audio"]
-#: What one label stands for: an image, a window (UCR row), a time step, a clip.
-Level = Literal["image", "window", "point", "clip"]
 Status = Literal["done", "failed", "timeout", "oom", "diverged", "skipped"]
-
-MODALITIES: tuple[Modality, ...] = ("image", "series", "audio")
-LEVELS: tuple[Level, ...] = ("image", "window", "point", "clip")
 
 Array = NDArray[Any]
 
@@ -37,20 +31,29 @@ class Diverged(AnomarkError):
 class Spec:
     """What a method is told about the data it will see; never a label.
 
+    modality
+        The id of a file in `anomark/modalities/`.
     shape
         One sample: (C, H, W) for images, (C, L) for windows of series and for audio clips.
     value_range
         (low, high) that every value lies in, or None where it is unbounded (standardised series).
     """
 
-    modality: Modality
+    modality: str
     shape: tuple[int, ...]
     value_range: tuple[float, float] | None = None
+
+    @property
+    def planar(self) -> bool:
+        """Whether samples are pictures (C, H, W), not signals (C, L)."""
+        return len(self.shape) == 3
 
 
 @dataclass
 class Prepared:
     """One dataset, as `prepare(raw, ...)` of a file in `datasets/` returns it.
+
+    Its modality and level are literals of that file.
 
     train, test
         float32. Images (N, C, H, W) in [-1, 1]; windows and clips (N, C, L); a series (T, C).
@@ -73,8 +76,6 @@ class Prepared:
     train: Array
     test: Array
     labels: Array
-    modality: Modality
-    level: Level
     masks: Array | None = None
     train_groups: Array | None = None
     test_groups: Array | None = None
@@ -84,7 +85,6 @@ class Prepared:
     normal_class: str = ""
     choices: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    extra: dict[str, Any] = field(default_factory=dict)  # JSON values, kept in meta.json
 
 
 @runtime_checkable

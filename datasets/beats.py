@@ -72,8 +72,6 @@ def prepare(raw: Path, *, seed: int, train_share: float, contamination: float) -
         labels=np.repeat(np.array([0, 1], dtype=np.uint8), [len(good), len(bad)]),
         train_groups=train_patients[kept],
         test_groups=np.concatenate([np.repeat(test_patients, GOOD_BEATS), np.repeat(test_patients, BAD_BEATS)]),
-        modality="series",
-        level="window",
         normal_class="normal beat",
         choices=(
             "test patients are not in training",

@@ -59,8 +59,6 @@ def prepare(raw: Path, *, item: str, normal: int, size: int, train_share: float,
         train=_enlarge(digits.images[train], size),
         test=_enlarge(digits.images[np.concatenate([good, bad])], size),
         labels=np.repeat(np.array([0, 1], dtype=np.uint8), [len(good), len(bad)]),
-        modality="image",
-        level="image",
         value_range=(-1.0, 1.0),
         normal_class=str(normal),
         choices=(

@@ -68,12 +68,9 @@ def prepare(raw: Path, *, seed: int) -> Prepared:
         labels=np.repeat(np.array([0, 1], dtype=np.uint8), [len(good), len(bad)]),
         train_groups=np.repeat(train_recordings, TRAIN_CLIPS),
         test_groups=np.concatenate([np.repeat(test_recordings, GOOD_CLIPS), np.repeat(test_recordings, BAD_CLIPS)]),
-        modality="audio",
-        level="clip",
         value_range=(-1.0, 1.0),
         normal_class="sound machine",
         choices=("test recordings are not in training", f"faults: {', '.join(kinds)}"),
-        extra={"sample_rate": RATE},
     )
 
 

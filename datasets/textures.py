@@ -69,8 +69,6 @@ def prepare(raw: Path, *, item: str, size: int, seed: int, train_share: float, c
         masks=np.concatenate([np.zeros((len(good), size, size), dtype=bool), np.stack(masks)]),
         train_groups=np.array(train_groups)[kept],
         test_groups=np.array(good_groups + bad_groups),
-        modality="image",
-        level="image",
         value_range=(-1.0, 1.0),
         normal_class="undisturbed texture",
         choices=(

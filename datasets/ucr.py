@@ -70,8 +70,6 @@ def prepare(raw: Path, *, item: str, archive: str, normal: int, swapped: bool) -
         train=train[train_classes == normal][:, None],
         test=test[:, None],
         labels=labels,
-        modality="series",
-        level="window",
         normal_class=str(normal),
         choices=(f"class {normal} is normal", "train = normal rows of TRAIN, test = all of TEST"),
         notes=tuple(notes),

@@ -113,7 +113,7 @@ STATISTICS_MAPS = 64
 SMALLEST_SIDE = 32
 
 
-def noise_predictor(front: FrontEnd, modality: Any, p: dict[str, Any]) -> UNet:
+def noise_predictor(front: FrontEnd, planar: bool, p: dict[str, Any]) -> UNet:
     """The paper's backbone: adapter -> encoder beside the wavelet pyramid -> attention -> decoder."""
     channels, width, levels = front.shape[0], p["width"], len(p["multipliers"]) - 1
     embedding = HybridTimeEmbedding if p["hybrid_embedding"] else SinusoidalEmbedding
@@ -121,7 +121,7 @@ def noise_predictor(front: FrontEnd, modality: Any, p: dict[str, Any]) -> UNet:
         channels,
         width=width,
         multipliers=p["multipliers"],
-        stem=SharedInputAdapter(modality, channels, width) if p["adapter"] else plain_input(channels, width),
+        stem=SharedInputAdapter(planar, channels, width) if p["adapter"] else plain_input(channels, width),
         time_embedding=embedding(4 * width),
         pyramid=WaveletPyramid(levels, p["wavelet"]) if p["wavelet"] else None,
         pyramid_channels=[WaveletPyramid.channels(channels)] * levels if p["wavelet"] else (),
@@ -144,10 +144,9 @@ class Method(Reconstructor):
             if features is None:
                 raise AnomarkError("wavediff needs the perceptual network: give `features`, the path of its weights")
             f = load_features(Path(features)).to(device)
-            image = spec.modality == "image"
             # Rows of scalograms are standardised: a third of them lies in f's range, [-1, 1].
-            divisor = 1.0 if image else 3.0
-            self.features = FeatureDistance(f, SIDE[f.architecture][not image], divisor).to(device)
+            divisor = 1.0 if spec.planar else 3.0
+            self.features = FeatureDistance(f, SIDE[f.architecture][not spec.planar], divisor).to(device)
             # The loss takes maps nearly as they come: f on enlarged ones would cost more than the network itself.
             self.loss_features = FeatureDistance(f, SMALLEST_SIDE, divisor).to(device)
         self.score = ReconstructionScore(
@@ -158,7 +157,7 @@ class Method(Reconstructor):
             share=p["share"],
         ).to(device)
         with seeded(seed):
-            network = noise_predictor(self.front, spec.modality, p)
+            network = noise_predictor(self.front, spec.planar, p)
         self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         calls = p["calls"] if p["sampler"] == "ddim" else p["start"]
         self.info = {

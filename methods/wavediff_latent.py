@@ -130,10 +130,10 @@ class Method(DiffusionDetector):
             raise AnomarkError("wavediff_latent needs the perceptual network: give `features`, its weights' path")
         f = load_features(Path(features))
         self.f = f.select(LEVELS[f.architecture]).to(device)
-        self.side = SIDE[f.architecture][spec.modality != "image"]
+        self.side = SIDE[f.architecture][not spec.planar]
         self.schedule = Schedule.named(p["schedule"], p["T"])
         self.front = front_end(spec).to(device)
-        self.variables = 1 if spec.modality == "image" else spec.shape[0]
+        self.variables = 1 if spec.planar else spec.shape[0]
         channels, *size = self._features(torch.zeros(1, *self.front.shape, device=device)).shape[1:]
         self.errors = LatentErrors(channels, (len(p["times"]), self.variables, *size)).to(device)
         with seeded(seed):
@@ -148,7 +148,7 @@ class Method(DiffusionDetector):
     @torch.no_grad()
     def _features(self, maps: Tensor) -> Tensor:
         """The front end's maps (B, C', H, W) to f's joined levels (B V, C, h, w)."""
-        if self.spec.modality != "image":
+        if not self.spec.planar:
             maps = maps.unflatten(1, (-1, 3)).flatten(0, 1) / 3  # standardised: a third lies in f's range, [-1, 1]
         enlarge = max(1.0, self.side / min(maps.shape[-2:]))
         size = [round(n * enlarge) for n in maps.shape[-2:]]
@@ -187,7 +187,7 @@ class Method(DiffusionDetector):
         # What never errs would otherwise make the smallest error infinite.
         usual = squared.mean((0, 3, 4))[..., None, None]
         self.errors.usual.copy_(usual.clamp(min=0.1 * float(usual.mean()) + 1e-6))
-        if self.spec.modality != "image" and len(rows) > self.variables:
+        if not self.spec.planar and len(rows) > self.variables:
             spread = self._relative(squared).std(0)
             self.errors.spread.copy_(spread.clamp(min=0.1 * float(spread.mean()) + 1e-6))
         return self
@@ -225,7 +225,7 @@ class Method(DiffusionDetector):
 
     def _located(self, errors: Tensor) -> Tensor:
         """Errors (B F, h, w) to anomaly maps: (B, h, w), never finer than the image, or (B, L)."""
-        if self.spec.modality == "image":
+        if self.spec.planar:
             (h, w), (height, width) = errors.shape[1:], self.spec.shape[1:]
             return F.adaptive_avg_pool2d(errors, (min(h, height), min(w, width)))
         large = F.interpolate(errors[:, None], size=self.front.shape[1:], mode="bilinear", align_corners=False)

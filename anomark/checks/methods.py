@@ -16,20 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from anomark import modality
 from anomark.checks.files import load, sentence
 from anomark.contracts import AnomarkError, Array, Diverged, Spec
 from anomark.stages import fit as fitting
 from anomark.stages.score import score
 from anomark.suite import registry
 
-#: Small stand-ins for what methods meet: (modality, shape of a sample, value range).
-SAMPLES = (
-    ("image", (3, 16, 16), (-1.0, 1.0)),
-    ("image", (1, 8, 8), (-1.0, 1.0)),
-    ("series", (1, 24), None),
-    ("series", (3, 17), None),
-    ("audio", (1, 64), (-1.0, 1.0)),
-)
 #: A score alone and among others may differ by this much, relative, in fp32.
 BATCH_TOLERANCE = 1e-5
 _QUICK = {"steps": 4, "batch_size": 4, "width": 16, "start": 40, "calls": 4}
@@ -52,9 +45,8 @@ def _sample(spec: Spec, rows: int, seed: int, shift: float = 0.0) -> Array:
 class Subject:
     """One method on one small data set: fitted when first asked for, then shared by the checks."""
 
-    def __init__(self, method: registry.Method, cls: type, sample: tuple[Any, ...]) -> None:
-        self.method, self.cls = method, cls
-        self.spec = Spec(*sample)
+    def __init__(self, method: registry.Method, cls: type, spec: Spec) -> None:
+        self.method, self.cls, self.spec = method, cls, spec
         self.params = method.defaults | {k: v for k, v in _QUICK.items() if k in method.defaults} | method.overrides
         if "features" in method.needs:
             self.params["features"] = _random_features()
@@ -223,10 +215,8 @@ def check(path: Path) -> Iterator[tuple[str, str | None]]:
         return
     yield "it can be read and imported", None
     for method in methods:
-        for sample in SAMPLES:
-            if sample[0] not in method.modalities:
-                continue
-            subject = Subject(method, cls, sample)
+        for spec in (Spec(m, *sample) for m in method.modalities for sample in modality.load(m).SAMPLES):
+            subject = Subject(method, cls, spec)
             if reason := subject.skips():
                 yield f"{subject.name}: skipped, {reason}", None
                 continue

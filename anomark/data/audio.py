@@ -59,8 +59,6 @@ def prepare_clips(
         labels=(~usual[test]).to_numpy(dtype=np.uint8),
         train_groups=groups[train].to_numpy(),
         test_groups=groups[test].to_numpy(),
-        modality="audio",
-        level="clip",
         value_range=(-1.0, 1.0),
         normal_class=normal,
         choices=(
@@ -68,7 +66,6 @@ def prepare_clips(
             f"{rate} Hz, shorter clips repeated to {seconds:g} s",
         ),
         notes=tuple(notes),
-        extra={"sample_rate": rate},
     )
 
 

@@ -67,8 +67,6 @@ def prepare_images(
         test=np.stack([resize_image(_open(path), size) for path in good_files + defect_files]),
         labels=np.repeat(np.array([0, 1], dtype=np.uint8), [len(good_files), len(defect_files)]),
         masks=masks,
-        modality="image",
-        level="image",
         value_range=(-1.0, 1.0),
         normal_class="good",
         choices=(f"resized by area to {size}x{size}", "a mask pixel is anomalous where any part of it is"),

@@ -105,17 +105,13 @@ def prepare_series(
     mean = _means(train)
     std = np.sqrt(_means(stored(np.square(block - mean) for block in blocks(train))))
     std[std == 0] = 1  # a constant channel is only centred
-    period = autocorrelation_period(train[:, 0])
     choices = (*fields.pop("choices", ()), "standardised by mean and standard deviation of the training part")
     return Prepared(
         train=stored(((block - mean) / std).astype(np.float32) for block in blocks(train)),
         test=stored(((block - mean) / std).astype(np.float32) for block in blocks(test)),
         labels=labels.astype(np.uint8),
-        modality="series",
-        level="point",
         window=window,
         stride=max(1, window // stride_divisor),
         choices=choices,
-        extra={"period": period or window, **fields.pop("extra", {})},
         **fields,
     )

@@ -5,31 +5,30 @@ They are a family of their own: no generator here makes the test anomalies of a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pywt
 from scipy.ndimage import gaussian_filter1d
 
-from anomark.contracts import Array, Modality
+from anomark.contracts import Array
 
-#: (samples (N, ...), row to change, generator) -> the changed row.
+#: (normal samples (N, ...), row to change, generator) -> a changed copy of that row.
 Generator = Callable[[Array, int, np.random.Generator], Array]
 
 
-def synthetic_anomalies(X: Array, modality: Modality, seed: int) -> Array:
+def synthetic_anomalies(X: Array, generators: Sequence[Generator], seed: int) -> Array:
     """One anomaly in every sample, the generators taking turns.
 
     Args:
         X: normal samples (N, C, H, W) or (N, C, L), float32; left alone.
-        modality: of the samples.
+        generators: those of the samples' modality.
         seed: of everything random.
 
     Returns:
         float32, shaped as X, no value beyond the range of X.
     """
     rng = np.random.default_rng(seed)
-    generators = list(GENERATORS[modality].values())
     rows = [generators[i % len(generators)](X, i, rng) for i in range(len(X))]
     return np.clip(np.stack(rows), X.min(), X.max()).astype(np.float32)
 
@@ -131,16 +130,3 @@ def _stretch(steps: int, rng: np.random.Generator) -> tuple[int, int]:
     """Start and length of a quarter to three quarters of a window."""
     length = max(2, int(steps * rng.uniform(0.25, 0.75)))
     return int(rng.integers(0, steps - length + 1)), length
-
-
-_WINDOWS: dict[str, Generator] = {
-    "segment_swap": segment_swap,
-    "time_warp": time_warp,
-    "foreign_segment": foreign_segment,
-    "wavelet_noise": wavelet_noise,
-}
-GENERATORS: dict[Modality, dict[str, Generator]] = {
-    "image": {"cut_paste": cut_paste, "perlin_texture": perlin_texture, "wavelet_noise": wavelet_noise},
-    "series": _WINDOWS,
-    "audio": _WINDOWS,
-}

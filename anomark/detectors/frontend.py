@@ -9,18 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anomark import modality
 from anomark.contracts import Array, Spec
 from anomark.data.windows import window_starts
 from anomark.signal.cwt import Scalogram
 
 #: Longest stretch of samples that becomes one scalogram; longer windows and clips are cut into stretches of it.
 FRAME = 512
-#: Shortest window whose scalogram determines it well.
-SHORTEST = {"series": 12, "audio": 32}
-#: Scales, and samples a column. The fewer numbers a map has for each sample of the signal, the more of the signal the
-#: noise hides: a very redundant map can be denoised without knowing what is normal.
-SCALES = {"series": 8, "audio": 32}
-DECIMATION = {"series": 4, "audio": 8}
 #: Frames that the statistics of the rows come from, evenly spaced over the training data.
 STATISTICS_FRAMES = 512
 #: A row of the scalogram is divided by its standard deviation, but at most enlarged to this share of the largest:
@@ -81,7 +76,9 @@ class ScalogramFrontEnd(nn.Module):
         self.frame = min(self.length, FRAME)
         self.starts = window_starts(self.length, self.frame, self.frame)
         self.maps_per_sample = len(self.starts)
-        self.scalogram = Scalogram(self.frame, SCALES[spec.modality], decimation=DECIMATION[spec.modality])
+        settings = modality.load(spec.modality).SCALOGRAM
+        assert settings is not None, "too_short refuses signals without a scalogram"
+        self.scalogram = Scalogram(self.frame, settings["scales"], decimation=settings["decimation"])
         scales, columns = self.scalogram.shape
         self.shape = (3 * variables, scales, columns)
         self.register_buffer("mean", torch.zeros(3 * variables, scales, 1))
@@ -160,12 +157,16 @@ FrontEnd = ImageFrontEnd | ScalogramFrontEnd
 
 def front_end(spec: Spec) -> FrontEnd:
     """The front end of a modality; one configuration for all its data sets."""
-    return ImageFrontEnd(spec) if spec.modality == "image" else ScalogramFrontEnd(spec)
+    return ImageFrontEnd(spec) if spec.planar else ScalogramFrontEnd(spec)
 
 
 def too_short(spec: Spec) -> str | None:
-    """Why a window has no scalogram, or None: a method's `skip`."""
-    shortest = SHORTEST.get(spec.modality, 0)
-    if spec.shape[-1] >= shortest:
+    """Why a sample is neither a picture nor has a scalogram, or None: a method's `skip`."""
+    if spec.planar:
         return None
-    return f"a window of {spec.shape[-1]} steps is too short for a scalogram, which needs {shortest}"
+    settings = modality.load(spec.modality).SCALOGRAM
+    if settings is None or len(spec.shape) != 2:
+        return f"{spec.modality} has no scalogram"
+    if spec.shape[-1] >= settings["shortest"]:
+        return None
+    return f"a window of {spec.shape[-1]} steps is too short for a scalogram, which needs {settings['shortest']}"

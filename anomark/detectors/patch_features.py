@@ -50,9 +50,9 @@ class PatchFeatures(nn.Module):
         f = load_features(Path(features))
         self.f = (f.select(LEVELS[f.architecture]),)  # in a tuple, because it is no part of what is learnt
         self.name = f.name
-        self.side = SIDE[f.architecture][spec.modality != "image"]
+        self.side = SIDE[f.architecture][not spec.planar]
         self.spec, self.front = spec, front_end(spec)
-        self.variables = 1 if spec.modality == "image" else spec.shape[0]
+        self.variables = 1 if spec.planar else spec.shape[0]
         self.channels = sum(f.channels)
         self.register_buffer("mean", torch.zeros(self.channels, 1, 1))
         self.register_buffer("scale", torch.ones(self.channels, 1, 1))
@@ -82,7 +82,7 @@ class PatchFeatures(nn.Module):
 
     def locate(self, values: Tensor) -> Tensor:
         """One value a position, (B, P), to anomaly maps (B, h, w), never finer than the image, or (B, L)."""
-        if self.spec.modality == "image":
+        if self.spec.planar:
             (h, w), (height, width) = self.size, self.spec.shape[1:]
             return F.adaptive_avg_pool2d(values.reshape(-1, h, w), (min(h, height), min(w, width)))
         scalograms = values.reshape(-1, self.variables, *self.size).mean(1, keepdim=True)
@@ -96,7 +96,7 @@ class PatchFeatures(nn.Module):
 
     def _maps(self, maps: Tensor) -> Tensor:
         """The front end's maps (B, C', H, W) to f's joined levels (B V, C, h, w)."""
-        if self.spec.modality != "image":
+        if not self.spec.planar:
             maps = maps.unflatten(1, (-1, 3)).flatten(0, 1) / 3  # standardised: a third lies in f's range, [-1, 1]
         enlarge = max(1.0, self.side / min(maps.shape[-2:]))
         size = [round(n * enlarge) for n in maps.shape[-2:]]

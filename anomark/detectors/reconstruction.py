@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anomark.contracts import Array, Modality
+from anomark import modality as modalities
+from anomark.contracts import Array
 from anomark.data.synthetic import synthetic_anomalies
 from anomark.detectors.frontend import FrontEnd
 
@@ -58,7 +59,7 @@ class ReconstructionScore(nn.Module):
         self.register_buffer("weight", torch.tensor([first, 1 - first][:terms]))
 
     @torch.inference_mode()
-    def calibrate(self, X: Any, reconstruct: Reconstruct, modality: Modality, seed: int) -> None:
+    def calibrate(self, X: Any, reconstruct: Reconstruct, modality: str, seed: int) -> None:
         """Learn the deviations from normal samples and, if asked to, lambda from synthetic anomalies of them.
 
         With one term there is nothing to weigh.
@@ -70,7 +71,8 @@ class ReconstructionScore(nn.Module):
         for i, values in enumerate((errors, maps.transpose(0, 1).flatten(1).T)):
             self.scale[i] = values.std(0).nan_to_num(0).clamp(min=1e-6)
         if self.automatic:
-            anomalous, _ = self.errors(synthetic_anomalies(normal, modality, seed), reconstruct)
+            generators = modalities.load(modality).synthetic()
+            anomalous, _ = self.errors(synthetic_anomalies(normal, generators, seed), reconstruct)
             best = best_weight(errors / self.scale[0], anomalous / self.scale[0])
             self.weight.copy_(torch.tensor([best, 1 - best]))
 

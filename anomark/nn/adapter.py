@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anomark.contracts import Modality
 from anomark.nn.time_embedding import sinusoid
 
 #: What an input channel is: a colour of an image, or a part of a scalogram.
@@ -27,7 +26,8 @@ class SharedInputAdapter(nn.Module):
     the fixed sinusoidal code of v, and the sum over variables is divided by sqrt(V).
 
     Args:
-        modality, channels: of the input; images have 1 or 3 channels, scalograms a multiple of 3.
+        picture: whether the input is a picture, which has 1 or 3 channels, or a scalogram, which has a multiple of 3.
+        channels: C.
         width: channels of the feature map.
         kernels: size of the bank.
         kernel_size: odd.
@@ -35,18 +35,14 @@ class SharedInputAdapter(nn.Module):
 
     code: Tensor  # (V, CODE)
 
-    def __init__(
-        self, modality: Modality, channels: int, width: int, *, kernels: int = 16, kernel_size: int = 5
-    ) -> None:
+    def __init__(self, picture: bool, channels: int, width: int, *, kernels: int = 16, kernel_size: int = 5) -> None:
         super().__init__()
-        image = modality == "image"
-        if channels not in (1, 3) if image else channels % 3:
-            raise ValueError(
-                f"{modality} input has {channels} channels, expected {'1 or 3' if image else '3 for each variable'}"
-            )
-        self.grey = image and channels == 1
-        self.roles = slice(0, 3) if image else slice(3, 6)
-        variables = 1 if image else channels // 3
+        if channels not in (1, 3) if picture else channels % 3:
+            what, expected = ("picture", "1 or 3") if picture else ("scalogram", "3 for each variable")
+            raise ValueError(f"a {what} has {channels} channels, expected {expected}")
+        self.grey = picture and channels == 1
+        self.roles = slice(0, 3) if picture else slice(3, 6)
+        variables = 1 if picture else channels // 3
         self.register_buffer("code", sinusoid(torch.arange(variables), CODE), persistent=False)
         self.bank = nn.Parameter(torch.randn(kernels, kernel_size, kernel_size) / kernel_size)
         # Three channels of unit variance give responses of unit variance: half of a code's squares sum to CODE / 2.

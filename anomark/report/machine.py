@@ -13,8 +13,6 @@ from anomark.report.results import Results
 from anomark.report.tables import interval_phrase, protocol
 from anomark.report.verdict import verdict
 
-Modality = Literal["image", "series", "audio"]
-
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -25,7 +23,7 @@ class DatasetEntry(_Model):
 
     id: str
     label: str
-    modality: Modality
+    modality: str
     level: str = Field(description="what one label stands for")
     refused: str | None = Field(None, description="why it could not be evaluated")
     protocol: str | None = Field(None, description="level, seeds, split and f in one line; no number stands without it")

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from anomark import modality as modalities
 from anomark.contracts import Array, DataError, Prepared
 from anomark.data.series import InjectedSeries
 from anomark.data.streamed import blocks
@@ -26,33 +27,35 @@ from anomark.seeds import seed_of
 #: Share of the normal training data held out for methods that calibrate or select on it (SPEC section 6).
 HELD_OUT = 0.2
 
-_DIMENSIONS = {"image": 4, "window": 3, "clip": 3, "point": 2}
 
-
-def load(module: str, raw: str | None, params: dict[str, Any], dataset: str) -> Prepared:
+def load(job: dict[str, Any]) -> Prepared:
     """The dataset as its file in `datasets/` gives it, checked against the contract."""
-    prepare = importlib.import_module(module).prepare
-    prepared: Prepared = prepare(Path(raw) if raw else Path(), **params)
-    check(prepared, dataset)
+    prepare = importlib.import_module(job["module"]).prepare
+    prepared: Prepared = prepare(Path(job["raw"]) if job["raw"] else Path(), **job["params"])
+    check(prepared, job["modality"], job["level"], job["id"])
     return prepared
 
 
-def check(p: Prepared, dataset: str) -> None:
+def check(p: Prepared, modality: str, level: str, dataset: str) -> None:
     """Raise DataError, in one sentence, where a prepared dataset breaks the contract or can't be evaluated."""
+    rules = modalities.load(modality)
+    axes = rules.LEVELS[level]
 
     def refuse(message: str) -> None:
         raise DataError(f"{dataset}: {message}")
 
     for name, array in (("train", p.train), ("test", p.test)):
-        if array.dtype != np.float32 or array.ndim != _DIMENSIONS[p.level]:
+        if array.dtype != np.float32 or array.ndim != axes:
             refuse(
-                f"{name} is {array.dtype} with {array.ndim} axes, expected float32 with {_DIMENSIONS[p.level]} "
-                f"(level {p.level})"
+                f"{name} is {array.dtype} with {array.ndim} axes, expected float32 with {axes} "
+                f"({modality}, level {level})"
             )
         if not len(array):
             refuse(f"{name} is empty")
         if not all(np.isfinite(block).all() for block in blocks(array)):
             refuse(f"{name} holds NaN or infinite values; mask or drop them in prepare")
+        if p.value_range and any(b.min() < p.value_range[0] or b.max() > p.value_range[1] for b in blocks(array)):
+            refuse(f"{name} holds values outside its value_range {p.value_range}; clip them in prepare")
     if p.train.shape[1:] != p.test.shape[1:]:
         refuse(f"train rows have shape {p.train.shape[1:]}, test rows {p.test.shape[1:]}")
     if p.labels.shape != (len(p.test),):
@@ -65,7 +68,7 @@ def check(p: Prepared, dataset: str) -> None:
         refuse(f"left_out is {p.left_out.dtype} of shape {p.left_out.shape}, expected bool of shape {p.labels.shape}")
     if p.masks is not None and p.masks.shape != (len(p.test), *p.test.shape[2:]):
         refuse(f"masks have shape {p.masks.shape}, expected {(len(p.test), *p.test.shape[2:])}")
-    if p.level == "point":
+    if level == "point":
         if not p.window or not p.stride:
             refuse("level is point, but window and stride are not given")
         elif p.window > min(len(p.train), len(p.test)):
@@ -73,6 +76,10 @@ def check(p: Prepared, dataset: str) -> None:
                 f"the window is {p.window} steps, longer than the series (train {len(p.train)}, test {len(p.test)}); "
                 "lower it in dataset_params"
             )
+    elif p.window is not None:
+        refuse(f"a window is given, but only a series of level point is cut into windows, and the level is {level}")
+    if problem := rules.check(p):
+        refuse(problem)
 
 
 def test_order(p: Prepared, dataset: str) -> Array:
@@ -80,7 +87,7 @@ def test_order(p: Prepared, dataset: str) -> Array:
 
     Here and in `hold_out`, variants of a dataset go by its id, so that they differ from it in their protocol alone.
     """
-    rows = len(_test_starts(p)) if p.level == "point" else len(p.test)
+    rows = len(_test_starts(p)) if p.window else len(p.test)
     return np.random.default_rng(seed_of(dataset=dataset, purpose="test order")).permutation(rows)
 
 
@@ -96,8 +103,8 @@ def hold_out(p: Prepared, dataset: str) -> tuple[Array, Array]:
     split by recording; other rows at random. Too little data gives no held-out part rather than no training part.
     """
     rng = np.random.default_rng(seed_of(dataset=dataset, purpose="held-out normals"))
-    if p.level == "point":
-        assert p.window and p.stride
+    if p.window:
+        assert p.stride
         starts = window_starts(len(p.train), p.window, p.stride)
         begin = min(len(p.train) - round(HELD_OUT * len(p.train)), len(p.train) - p.window)
         held = np.flatnonzero(starts >= begin)
@@ -116,16 +123,15 @@ def hold_out(p: Prepared, dataset: str) -> tuple[Array, Array]:
 
 def write_data(job: dict[str, Any]) -> None:
     """Write train.npy, test.npy and meta.json of one dataset; no label reaches them."""
-    p = load(job["module"], job["raw"], job["params"], job["id"])
+    p = load(job)
     order = test_order(p, job["base"])
     fit, valid = hold_out(p, job["base"])
-    point = p.level == "point"
     meta = {
         "dataset": job["id"],
         "label": job["label"],
-        "modality": p.modality,
-        "level": p.level,
-        "shape": [p.train.shape[1], p.window] if point else list(p.train.shape[1:]),
+        "modality": job["modality"],
+        "level": job["level"],
+        "shape": [p.train.shape[1], p.window] if p.window else list(p.train.shape[1:]),
         "value_range": p.value_range,
         "n_train": len(fit) + len(valid),
         "n_test": len(order),
@@ -133,28 +139,27 @@ def write_data(job: dict[str, Any]) -> None:
         "valid": valid.tolist(),
         "window": p.window,
         "stride": p.stride,
-        "train_starts": window_starts(len(p.train), p.window, p.stride).tolist() if point else None,  # type: ignore[arg-type]
-        "test_starts": _test_starts(p)[order].tolist() if point else None,
+        "train_starts": window_starts(len(p.train), p.window, p.stride).tolist() if p.window else None,  # type: ignore[arg-type]
+        "test_starts": _test_starts(p)[order].tolist() if p.window else None,
         "normal_class": p.normal_class,
         "licence": job["licence"],
         "source": job["source"],
         "params": job["params"],
         "choices": p.choices,
         "notes": p.notes,
-        "extra": p.extra,
         "key": job["key"],
     }
     folder = Path(job["folder"])
     _save(folder / "train.npy", p.train)
-    _save(folder / "test.npy", p.test if point else p.test[order])
+    _save(folder / "test.npy", p.test if p.window else p.test[order])
     with replacing(folder / "meta.json") as partial:
         partial.write_text(json.dumps(meta, indent=1))
 
 
 def write_labels(job: dict[str, Any]) -> None:
     """Write the labels (and masks, and recordings) of one dataset, in the order of its test rows."""
-    p = load(job["module"], job["raw"], job["params"], job["id"])
-    order = slice(None) if p.level == "point" else test_order(p, job["base"])
+    p = load(job)
+    order = slice(None) if p.window else test_order(p, job["base"])
     arrays = {"labels": p.labels[order]}
     if p.masks is not None:
         arrays["masks"] = p.masks[order]

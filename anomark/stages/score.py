@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from anomark import modality
 from anomark.contracts import AnomarkError, Array, Diverged, Spec
 
 
@@ -26,7 +27,7 @@ def score(method: Any, X: Any, spec: Spec) -> tuple[Array, Array | None]:
     scores = _checked("decision_function", scores, (len(X),))
     if maps is not None:
         size = spec.shape[1:]
-        if spec.modality == "image":  # may be coarser than the image, never finer
+        if modality.load(spec.modality).RESIZABLE:  # may be coarser than the sample, never finer
             size = tuple(min(a, b) for a, b in zip(np.shape(maps)[1:], size, strict=True))
         maps = _checked("localize", maps, (len(X), *size))
     return scores, maps

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from anomark import modality
 from anomark.contracts import DataError
 from anomark.data.rawfiles import locate
 from anomark.files import replacing
@@ -185,7 +186,8 @@ class Plan:
                 continue
             params = self._dataset_params(d)
             raw = self._prints.of(root, found[d.id]) if root is not None and d.id in found else None
-            sources, versions = provenance.closure([d.family.path, STAGES / "prepare.py"])
+            rules = modality.path_of(d.family.modality)  # through the data's key, cells depend on it too
+            sources, versions = provenance.closure([d.family.path, rules, STAGES / "prepare.py"])
             key = provenance.digest(
                 {"dataset": d.id, "params": params, "raw": raw, "sources": sources, "versions": versions}
             )[:16]
@@ -238,7 +240,8 @@ class Plan:
         own = suite.params.get(method.base, {})
         variant = suite.params.get(method.id, {}) if method.id != method.base else {}
         params = method.defaults | common | own | method.overrides | variant
-        resolution = suite.resolution if data.modality == "image" and not method.full_resolution else None
+        shrinks = modality.load(data.modality).RESIZABLE and not method.full_resolution
+        resolution = suite.resolution if shrinks else None
         sources, versions = self._code[method.path]
         parts = {
             "data": data.key,

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from anomark.contracts import LEVELS, MODALITIES, AnomarkError, Array, Level, Modality
+from anomark import modality
+from anomark.contracts import AnomarkError, Array
 from anomark.records import MetricInfo
 from anomark.statistics.context import PIXEL, Context
 from anomark.suite.dropins import ROOT
@@ -106,7 +107,7 @@ class Method:
     published: str
     differs: str
     family: str
-    modalities: tuple[Modality, ...]
+    modalities: tuple[str, ...]
     defaults: dict[str, Any]
     overrides: dict[str, Any]
     needs: tuple[str, ...] = ()
@@ -140,8 +141,8 @@ class Family:
     path: Path
     label: str
     name: str
-    modality: Modality
-    level: Level
+    modality: str
+    level: str
     licence: str
     source: str
     items: dict[str, dict[str, Any]]
@@ -272,9 +273,9 @@ def read_method(path: Path) -> list[Method]:
             f"{path}: nothing in it is called Method; define `class Method` or import one under that name"
         )
     stem = path.stem
-    modalities = meta.get("MODALITIES", MODALITIES)
-    if unknown := [m for m in modalities if m not in MODALITIES]:
-        raise AnomarkError(f"{path}: MODALITIES names {unknown[0]!r}; {nearest(str(unknown[0]), MODALITIES)}")
+    modalities = meta.get("MODALITIES", modality.ids())
+    if unknown := [m for m in modalities if m not in modality.ids()]:
+        raise AnomarkError(f"{path}: MODALITIES names {unknown[0]!r}; {nearest(str(unknown[0]), modality.ids())}")
     name = meta.get("NAME", stem)
     common: dict[str, Any] = {
         "base": stem,
@@ -331,11 +332,13 @@ def read_family(path: Path) -> Family:
     meta = read_literals(path, DATASET_LITERALS)
     if not binds(parse(path), "prepare"):
         raise AnomarkError(f"{path}: it defines no function prepare(raw, ...) -> Prepared")
-    for key, allowed in (("MODALITY", get_args(Modality)), ("LEVEL", LEVELS)):
+    known = modality.ids()
+    for key in ("MODALITY", "LEVEL"):
         if key not in meta:
-            raise AnomarkError(f"{path}: it does not say its {key}, one of {', '.join(allowed)}")
-        if meta[key] not in allowed:
-            raise AnomarkError(f"{path}: {key} is {meta[key]!r}; {nearest(meta[key], allowed)}")
+            raise AnomarkError(f"{path}: it does not say its {key}, one of {', '.join(known)}")
+        if meta[key] not in known:
+            raise AnomarkError(f"{path}: {key} is {meta[key]!r}; {nearest(meta[key], known)}")
+        known = tuple(modality.load(meta["MODALITY"]).LEVELS)
     items, variants, defaults = (meta.get(key, {}) for key in ("ITEMS", "VARIANTS", "DEFAULTS"))
     if {"contamination", "train_share"} <= defaults.keys():
         variants = TRAINING_SETS | variants
@@ -419,8 +422,9 @@ def _first_sentence(tree: ast.Module) -> str:
 
 
 def _levels(path: Path, levels: tuple[Any, ...]) -> tuple[str, ...]:
-    if unknown := [level for level in levels if level not in (*LEVELS, PIXEL)]:
-        raise AnomarkError(f"{path}: LEVELS names {unknown[0]!r}; {nearest(str(unknown[0]), (*LEVELS, PIXEL))}")
+    known = (*modality.levels(), PIXEL)
+    if unknown := [level for level in levels if level not in known]:
+        raise AnomarkError(f"{path}: LEVELS names {unknown[0]!r}; {nearest(str(unknown[0]), known)}")
     if PIXEL in levels and len(levels) > 1:
         raise AnomarkError(
             f"{path}: LEVELS names {PIXEL!r} beside other levels, expected it alone: there labels are masks and "

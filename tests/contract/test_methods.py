@@ -7,25 +7,31 @@ from functools import cache
 
 import pytest
 
+from anomark import modality
 from anomark.checks import methods as check
+from anomark.contracts import Spec
 from anomark.suite import registry
 
-SHAPES = {f"{modality}-{'x'.join(map(str, shape))}": (modality, shape, r) for modality, shape, r in check.SAMPLES}
+SPECS = {
+    f"{name}-{'x'.join(map(str, shape))}": Spec(name, shape, value_range)
+    for name in modality.ids()
+    for shape, value_range in modality.load(name).SAMPLES
+}
 
 
 @cache
 def subject(method: str, shape: str) -> check.Subject:
     """Shared by the checks, so that each method is fitted once a shape."""
     found = registry.methods()[method]
-    return check.Subject(found, registry.load_method(found.base), SHAPES[shape])
+    return check.Subject(found, registry.load_method(found.base), SPECS[shape])
 
 
 #: Variants are switches of one code: they are tried on one shape a modality, their base on all.
 CASES = [
     (method.id, shape)
     for method in registry.methods().values()
-    for shape, (modality, size, _) in SHAPES.items()
-    if modality in method.modalities and (method.id == method.base or size in ((1, 8, 8), (1, 24)))
+    for shape, spec in SPECS.items()
+    if spec.modality in method.modalities and (method.id == method.base or spec.shape in ((1, 8, 8), (1, 24)))
 ]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -56,7 +55,6 @@ def test_another_seed_gives_other_data(module: Any) -> None:
 @pytest.mark.parametrize(("module", "item"), CASES)
 def test_arrays_agree_with_each_other_and_with_the_metadata(module: Any, item: str | None) -> None:
     p = prepared(module, item)
-    assert (p.modality, p.level) == (module.MODALITY, module.LEVEL)
     assert p.train.dtype == p.test.dtype == np.float32
     assert p.train.shape[1:] == p.test.shape[1:]
     assert p.labels.dtype == np.uint8
@@ -71,7 +69,6 @@ def test_arrays_agree_with_each_other_and_with_the_metadata(module: Any, item: s
         assert groups is None or groups.shape == (len(rows),)
     if p.train_groups is not None and p.test_groups is not None:
         assert not set(p.train_groups.tolist()) & set(p.test_groups.tolist())
-    assert set(json.loads(json.dumps(p.extra))) <= {"period", "sample_rate"}  # nothing that tells a label
 
 
 def test_texture_counts_and_sizes() -> None:
@@ -128,7 +125,7 @@ VARIED = [(textures, "brick"), (textures, "gravel"), (digits, "0"), (digits, "8"
 
 def raw_train(p: Prepared, base: Prepared) -> Array:
     """The training rows of a variant on the scale of its base: a series is standardised by what trains."""
-    if p.level != "point":
+    if not p.window:
         return p.train
     scale = base.test.std() / p.test.std()
     return (p.train - p.test.mean()) * scale + base.test.mean()
@@ -140,7 +137,7 @@ def test_variants_keep_the_test_rows(module: Any, item: str | None) -> None:
     for name, changes in TRAINING_SETS.items():
         p = prepared(module, item, **{key: value for key, value in changes.items() if key != "LABEL"})
         assert np.array_equal(p.labels, base.labels), name
-        if base.level == "point":
+        if bool(base.window):
             a, b = np.polyfit(base.test[:, 0], p.test[:, 0], 1)
             np.testing.assert_allclose(p.test, a * base.test + b, atol=1e-4)
         else:
@@ -156,7 +153,7 @@ def test_a_smaller_training_set_is_part_of_a_larger_one(module: Any, item: str |
         assert len(p.train) == round(share * len(base.train))
         assert p.train_groups is None or len(p.train_groups) == len(p.train)
         rows = {np.round(row, 4).tobytes() for row in raw_train(p, base)}
-        if base.level == "point":
+        if bool(base.window):
             np.testing.assert_allclose(raw_train(p, base), base.train[: len(p.train)], atol=1e-3)
         else:
             assert larger is None or rows < larger
@@ -172,9 +169,9 @@ def test_contamination_replaces_training_rows_by_anomalies_that_are_not_tested(m
         p = prepared(module, item, contamination=share)
         assert p.train.shape == base.train.shape
         changed = np.abs(raw_train(p, base) - base.train).reshape(len(p.train), -1).max(axis=1) > 1e-3
-        assert abs(changed.sum() - share * len(p.train)) <= 0.5 + (base.level == "point"), "a step may be hit unchanged"
+        assert abs(changed.sum() - share * len(p.train)) <= 0.5 + (bool(base.window)), "a step may be hit unchanged"
         assert changed[before].all(), "more contamination keeps the anomalies of less"
-        if base.level != "point":
+        if not base.window:
             assert not tested & {row.tobytes() for row in p.train[changed]}
         if p.train_groups is not None:
             assert base.train_groups is not None and np.array_equal(p.train_groups, base.train_groups)
@@ -213,7 +210,6 @@ def test_series_anomalies_are_where_the_labels_say(monkeypatch: pytest.MonkeyPat
     p = prepared(series)
     assert p.train.shape == p.test.shape == (12 * 7 * 48, 1)
     assert (p.window, p.stride) == (48, 6)
-    assert p.extra["period"] == 48
 
     spans: list[tuple[str, int, int]] = []
     original: dict[str, Array] = {}

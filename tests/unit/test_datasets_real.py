@@ -41,7 +41,7 @@ def refusal(module: Any, root: Path, item: str, **params: Any) -> str:
 def same(first: Prepared, second: Prepared) -> bool:
     return all(
         getattr(first, name).tobytes() == getattr(second, name).tobytes() for name in ("train", "test", "labels")
-    ) and (first.notes, first.choices, first.extra) == (second.notes, second.choices, second.extra)
+    ) and (first.notes, first.choices) == (second.notes, second.choices)
 
 
 def unpack(archive: Path, folder: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from anomark.contracts import Modality, Spec
+from anomark.contracts import Spec
 from tests.samples import noise
 
 svdd = importlib.import_module("anomark_methods.deep_svdd")
@@ -14,7 +14,7 @@ SMALL = {"steps": 3, "batch_size": 4, "width": 8, "latent": 4}
 
 
 def method(X: np.ndarray, seed: int = 0, **params: Any) -> Any:
-    modality: Modality = "image" if X.ndim == 4 else "series"
+    modality: str = "image" if X.ndim == 4 else "series"
     return svdd.Method(Spec(modality, X.shape[1:]), seed, "cpu", **{**SMALL, **params})
 
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from anomark.contracts import Modality, Spec
+from anomark import modality
+from anomark.contracts import Spec
 from anomark.detectors.frontend import (
     FRAME,
-    SHORTEST,
     SMALLEST_SHARE,
     ImageFrontEnd,
     ScalogramFrontEnd,
@@ -19,8 +19,8 @@ def windows(n: int, variables: int, length: int) -> np.ndarray:
     return (3 + 0.1 * steps.cumsum(-1)).astype(np.float32)
 
 
-def fitted(X: np.ndarray, modality: Modality = "series") -> ScalogramFrontEnd:
-    front = front_end(Spec(modality, X.shape[1:]))
+def fitted(X: np.ndarray, name: str = "series") -> ScalogramFrontEnd:
+    front = front_end(Spec(name, X.shape[1:]))
     assert isinstance(front, ScalogramFrontEnd)
     front.fit(X)
     return front
@@ -33,11 +33,11 @@ def test_an_image_is_its_own_map() -> None:
     assert front(x) is x and front.inverse(x) is x and front.frames(x) is x
 
 
-@pytest.mark.parametrize("modality", ["series", "audio"])
+@pytest.mark.parametrize("name", ["series", "audio"])
 @pytest.mark.parametrize("shape", [(1, 32), (3, 37), (1, 48), (2, 288), (1, FRAME), (1, 2 * FRAME + 100)])
-def test_windows_come_back_and_maps_are_standardised(modality: Modality, shape: tuple[int, int]) -> None:
+def test_windows_come_back_and_maps_are_standardised(name: str, shape: tuple[int, int]) -> None:
     X = windows(20, *shape)
-    front = fitted(X, modality)
+    front = fitted(X, name)
     maps = front(torch.from_numpy(X))
     assert maps.shape == (20 * front.maps_per_sample, *front.shape) and front.shape[0] == 3 * shape[0]
     np.testing.assert_allclose(front.inverse(maps), X, atol=1e-4)
@@ -68,7 +68,9 @@ def test_frames_are_lazy_rows_of_their_windows() -> None:
 def test_only_a_window_can_be_too_short() -> None:
     assert too_short(Spec("image", (1, 4, 4))) is None and too_short(Spec("series", (1, 12))) is None
     assert "11 steps is too short" in str(too_short(Spec("series", (1, 11))))
-    assert all(front_end(Spec(m, (1, n))).shape for m, n in SHORTEST.items())
+    settings = {m: found for m in modality.ids() if (found := modality.load(m).SCALOGRAM)}
+    assert all(front_end(Spec(m, (1, found["shortest"]))).shape for m, found in settings.items())
+    assert "no scalogram" in str(too_short(Spec("series", (24,))))
 
 
 def test_errors_are_located_in_time() -> None:

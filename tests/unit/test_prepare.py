@@ -25,22 +25,20 @@ def rows(**change: Any) -> Prepared:
     train = np.arange(10, dtype=np.float32).repeat(4).reshape(10, 1, 4)
     test = np.arange(6, dtype=np.float32).repeat(4).reshape(6, 1, 4)
     labels = np.array([0, 0, 0, 1, 1, 1], dtype=np.uint8)
-    return Prepared(
-        **({"train": train, "test": test, "labels": labels, "modality": "series", "level": "window"} | change)
-    )
+    return Prepared(**({"train": train, "test": test, "labels": labels} | change))
 
 
 def series(steps: int = 100, window: int = 10, stride: int = 2) -> Prepared:
     values = np.arange(steps, dtype=np.float32)[:, None]
     labels = np.zeros(steps, dtype=np.uint8)
     labels[50:60] = 1
-    return Prepared(values, values, labels, "series", "point", window=window, stride=stride)
+    return Prepared(values, values, labels, window=window, stride=stride)
 
 
 def job(root: Path, **change: Any) -> dict[str, Any]:
     return {
         "id": "mine", "base": "mine", "label": "Mine", "module": "", "raw": None, "params": {}, "licence": "",
-        "source": "", "key": "k",
+        "source": "", "key": "k", "modality": "series", "level": "window",
         "folder": str(root / "data"), "labels": str(root / "labels/mine.npz"),
     } | change  # fmt: skip
 
@@ -96,6 +94,8 @@ def test_held_out_normals_keep_recordings_together() -> None:
         ({"train": np.zeros((3, 1, 4))}, "float64"),
         ({"train": np.full((3, 1, 4), np.nan, np.float32)}, "NaN"),
         ({"train": np.zeros((3, 1, 5), np.float32)}, "shape"),
+        ({"value_range": (0.0, 5.0)}, "train holds values outside"),
+        ({"window": 4}, "a window is given"),
         ({"labels": np.zeros(6, np.uint8)}, "one class"),
         ({"labels": np.ones(6, np.uint8)}, "one class"),
         ({"labels": np.zeros(5, np.uint8)}, "labels have shape"),
@@ -105,13 +105,13 @@ def test_held_out_normals_keep_recordings_together() -> None:
 )
 def test_a_broken_contract_is_one_sentence(change: dict[str, Any], words: str) -> None:
     with pytest.raises(DataError) as error:
-        prepare.check(rows(**change), "mine")
+        prepare.check(rows(**change), "series", "window", "mine")
     assert str(error.value).startswith("mine: ") and words in str(error.value)
 
 
 def test_a_window_longer_than_the_series_is_refused() -> None:
     with pytest.raises(DataError, match="longer than the series"):
-        prepare.check(series(window=101), "mine")
+        prepare.check(series(window=101), "series", "point", "mine")
 
 
 def test_what_was_injected_lies_beside_the_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def test_what_was_injected_lies_beside_the_labels(tmp_path: Path, monkeypatch: p
     assert json.loads(str(truth["recipe"])) == {"seed": 3}
     assert "seed" not in (folder / "meta.json").read_text()
     with pytest.raises(DataError, match="left_out is bool of shape"):
-        prepare.check(InjectedSeries(**vars(series()), left_out=left_out[1:]), "mine")
+        prepare.check(InjectedSeries(**vars(series()), left_out=left_out[1:]), "series", "point", "mine")
 
 
 def test_a_refusal_is_an_outcome(

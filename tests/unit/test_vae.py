@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from torch.distributions import Independent, Normal
 from torch.distributions import kl_divergence as torch_kl
 
-from anomark.contracts import Diverged, Modality, Spec
+from anomark.contracts import Diverged, Spec
 from anomark.detectors.training import seeded
 from tests.samples import noise
 
@@ -19,7 +19,7 @@ SMALL = {"steps": 3, "batch_size": 4, "width": 8, "latent": 4}
 
 
 def method(X: np.ndarray, seed: int = 0, **params) -> Any:
-    modality: Modality = "image" if X.ndim == 4 else "series"
+    modality: str = "image" if X.ndim == 4 else "series"
     return vae.Method(Spec(modality, X.shape[1:]), seed, "cpu", **{**SMALL, **params})
 
 

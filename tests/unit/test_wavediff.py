@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from anomark.contracts import AnomarkError, Modality, Spec
+from anomark.contracts import AnomarkError, Spec
 from anomark.detectors.diffusion_training import Noised
 from anomark.detectors.frontend import front_end
 from anomark.detectors.reconstruction import ReconstructionScore, best_weight
@@ -18,7 +18,7 @@ from tests.samples import waves
 
 wavediff = importlib.import_module("anomark_methods.wavediff")
 SMALL = {"steps": 2, "batch_size": 4, "width": 8, "multipliers": [1, 2], "calls": 2}
-SHAPES: list[tuple[Modality, tuple[int, ...]]] = [
+SHAPES: list[tuple[str, tuple[int, ...]]] = [
     ("image", (3, 12, 13)),
     ("image", (1, 8, 8)),
     ("series", (2, 30)),
@@ -32,7 +32,7 @@ PARTS = {
 }
 
 
-def method(f: str, modality: Modality, shape: tuple[int, ...], seed: int = 0, **params: Any) -> Any:
+def method(f: str, modality: str, shape: tuple[int, ...], seed: int = 0, **params: Any) -> Any:
     spec = Spec(modality, shape, (-1.0, 1.0) if modality == "image" else None)
     return wavediff.Method(spec, seed, "cpu", features=f, **{**SMALL, **params})
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from anomark.contracts import AnomarkError, Modality, Spec
+from anomark.contracts import AnomarkError, Spec
 from anomark.data.images import enlarge_maps
 from anomark.nn.adapter import FeatureAdapter
 from anomark.nn.attention import SelfAttention2d
@@ -17,7 +17,7 @@ from tests.samples import waves
 
 latent = importlib.import_module("anomark_methods.wavediff_latent")
 SMALL = {"steps": 2, "batch_size": 4, "width": 4, "multipliers": [2, 4], "times": [50, 300]}
-SHAPES: list[tuple[Modality, tuple[int, ...]]] = [
+SHAPES: list[tuple[str, tuple[int, ...]]] = [
     ("image", (3, 12, 13)),
     ("image", (1, 8, 8)),
     ("series", (2, 30)),
@@ -31,7 +31,7 @@ PARTS = {
 }
 
 
-def method(f: str, modality: Modality, shape: tuple[int, ...], seed: int = 0, **params: Any) -> Any:
+def method(f: str, modality: str, shape: tuple[int, ...], seed: int = 0, **params: Any) -> Any:
     spec = Spec(modality, shape, (-1.0, 1.0) if modality == "image" else None)
     return latent.Method(spec, seed, "cpu", features=f, **{**SMALL, **params})
 

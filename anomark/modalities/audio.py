@@ -1,0 +1,31 @@
+"""Audio: clips of one length, in the waveform, with one label each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from anomark.contracts import Prepared
+
+if TYPE_CHECKING:
+    from anomark.data.synthetic import Generator
+
+NOUN = "audio"
+LABEL = "Audio"
+ORDER = 3
+LEVELS = {"clip": 3}  # (N, C, L)
+SAMPLES = (((1, 64), (-1.0, 1.0)),)
+RESIZABLE = False
+SCALOGRAM = {"shortest": 32, "scales": 32, "decimation": 8}
+PICTURES = {"clip": ("window_examples", "scalograms")}
+
+
+def check(prepared: Prepared) -> str | None:
+    """Sound is stored between -1 and 1, and a model of it may rely on that."""
+    return "clips need a value_range, for example (-1.0, 1.0)" if prepared.value_range is None else None
+
+
+def synthetic() -> Sequence[Generator]:
+    from anomark.data.synthetic import foreign_segment, segment_swap, time_warp, wavelet_noise
+
+    return segment_swap, time_warp, foreign_segment, wavelet_noise

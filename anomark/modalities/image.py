@@ -1,0 +1,31 @@
+"""Images: one label an image, and a mask of its anomalous pixels where the dataset has some."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from anomark.contracts import Prepared
+
+if TYPE_CHECKING:
+    from anomark.data.synthetic import Generator
+
+NOUN = "images"
+LABEL = "Images"
+ORDER = 1
+LEVELS = {"image": 4}  # (N, C, H, W)
+SAMPLES = (((3, 16, 16), (-1.0, 1.0)), ((1, 8, 8), (-1.0, 1.0)))
+RESIZABLE = True
+SCALOGRAM = None
+PICTURES = {"image": ("gallery",)}
+
+
+def check(prepared: Prepared) -> str | None:
+    """Networks end in a function that is as bounded as the pixels are, so the range must be known."""
+    return "images need a value_range, for example (-1.0, 1.0)" if prepared.value_range is None else None
+
+
+def synthetic() -> Sequence[Generator]:
+    from anomark.data.synthetic import cut_paste, perlin_texture, wavelet_noise
+
+    return cut_paste, perlin_texture, wavelet_noise

@@ -1,0 +1,33 @@
+"""Time series: one long series with a label a step, or a table of windows with a label each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from anomark.contracts import Prepared
+
+if TYPE_CHECKING:
+    from anomark.data.synthetic import Generator
+
+NOUN = "time series"
+LABEL = "Time series"
+ORDER = 2
+LEVELS = {"point": 2, "window": 3}  # (T, C), (N, C, L)
+SAMPLES = (((1, 24), None), ((3, 17), None))
+RESIZABLE = False
+# The fewer numbers a scalogram has for each sample of the signal, the more of the signal the noise hides: a very
+# redundant map can be denoised without knowing what is normal. A window shorter than 12 is not determined by its own.
+SCALOGRAM = {"shortest": 12, "scales": 8, "decimation": 4}
+PICTURES = {"point": ("series_tracks", "scalograms"), "window": ("window_examples", "scalograms")}
+
+
+def check(prepared: Prepared) -> str | None:
+    """Standardised values are unbounded, and window lengths are free: nothing more to ask for."""
+    return None
+
+
+def synthetic() -> Sequence[Generator]:
+    from anomark.data.synthetic import foreign_segment, segment_swap, time_warp, wavelet_noise
+
+    return segment_swap, time_warp, foreign_segment, wavelet_noise
