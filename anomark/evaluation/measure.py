@@ -73,7 +73,7 @@ class Measured:
         self.starts = None if meta["test_starts"] is None else np.asarray(meta["test_starts"])
 
     def merge(self, values: Array) -> Array:
-        """Scores of what carries a label: a point's is the mean of the windows that cover it (SPEC section 6)."""
+        """Scores of what carries a label: that of a point is the mean of the windows that cover it."""
         if self.starts is None:
             return values.astype(np.float64)
         return merge_windows(values, self.starts, self.meta["window"], self.steps)[self.scored]

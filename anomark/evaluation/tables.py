@@ -1,0 +1,95 @@
+"""The tables that `evaluate` writes of one dataset, beside the metrics: outcomes, ROC curves, losses and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from anomark.contracts import Array
+from anomark.evaluation.measure import Measured
+from anomark.evaluation.settings import rank_settings
+
+_COST = (
+    "fit_seconds",
+    "score_seconds",
+    "seconds_per_sample",
+    "wall_seconds",
+    "cpu_seconds",
+    "peak_memory_mb",
+    "parameters",
+    "network_calls",
+    "flops_per_sample",
+)
+_SWEEP = (
+    *("dataset", "method", "seed", "level", "samples", "random_low", "random_high"),
+    *("start", "calls", "from_noise", "lambda", "differs", "auroc", "failed"),
+)
+
+
+def outcome_row(cell: dict[str, Any], record: dict[str, Any], deterministic: bool) -> dict[str, Any]:
+    """A cell's row of outcomes.csv."""
+    return {
+        **{name: cell[name] for name in ("dataset", "method", "seed")},
+        "status": record["status"],
+        "reason": record["reason"],
+        "key": cell["key"],
+        **{name: record["cost"].get(name) for name in _COST},
+        "device": record["device"]["kind"],
+        "deterministic": deterministic,
+        "model": (record["model"] or {}).get("format"),
+    }
+
+
+def loss_rows(cells: list[tuple[dict[str, Any], dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+    """Rows of training.csv: the curves of every training loop of every cell, one row for each point and loss."""
+    for cell, record in cells:
+        for loop, curve in (record.get("info") or {}).get("loss", {}).items():
+            for step, *losses in curve:
+                for part, loss in enumerate(losses):
+                    known = {name: cell[name] for name in ("dataset", "method", "seed")}
+                    yield known | {"loop": loop, "step": step, "part": part, "loss": loss}
+
+
+def setting_rows(plan: dict[str, Any], dataset: str, measured: Measured) -> Iterator[dict[str, Any]]:
+    """Rows of sweep.csv: the AUROC of every setting of a stored model, on the test rows that were scored with it."""
+    for job in plan["sweeps"].values():
+        if job["dataset"] != dataset:
+            continue
+        with np.load(job["path"]) as stored:
+            swept = dict(stored)
+        if "no_model" in swept:  # outcomes.csv says the same of its cell
+            continue
+        if "failed" in swept:
+            yield {name: job[name] for name in ("dataset", "method", "seed")} | {"failed": str(swept["failed"])}
+            continue
+        rows = swept["rows"]
+        labels, _ = measured.of_rows(rows, np.zeros(len(rows)))
+        low, high = measured.random_band(labels)
+        known = {name: job[name] for name in ("dataset", "method", "seed")}
+        known |= {"level": measured.level, "samples": len(rows), "random_low": low, "random_high": high}
+        for setting in rank_settings(swept, partial(measured.of_rows, rows)):
+            yield known | setting
+
+
+def write_tables(
+    work: Path,
+    metrics: list[dict[str, Any]],
+    curves: list[dict[str, Any]],
+    losses: list[dict[str, Any]],
+    swept: list[dict[str, Any]],
+    replicates: dict[str, Array],
+) -> None:
+    """Write metrics.csv, roc.csv, training.csv, sweep.csv and bootstrap.npz into the folder `work`."""
+    known = ["dataset", "method", "seed"]
+    pd.DataFrame(metrics, columns=[*known, "metric", "value", "level"]).to_csv(work / "metrics.csv", index=False)
+    roc = pd.DataFrame(curves, columns=[*known, "fpr", "tpr"])
+    roc.to_csv(work / "roc.csv", index=False, float_format="%.5f")
+    training = pd.DataFrame(losses, columns=[*known, "loop", "step", "part", "loss"])
+    training.to_csv(work / "training.csv", index=False, float_format="%.6g")
+    pd.DataFrame(swept, columns=_SWEEP).to_csv(work / "sweep.csv", index=False)
+    np.savez(work / "bootstrap.npz", **replicates)  # type: ignore[arg-type]
