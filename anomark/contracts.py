@@ -5,6 +5,8 @@ Nothing here computes. Datasets and methods import these types; stages pass them
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -17,6 +19,13 @@ Array = NDArray[Any]
 
 class AnomarkError(Exception):
     """A mistake the user can mend: one sentence that says what was found, where, and what to do."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Half a sentence for an error: the nearest of the known names, or the first of them."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(map(str, known[:12]))}"
 
 
 class DataError(AnomarkError):

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Reading YAML, and writing files that are there whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import yaml
+
+from anomark.contracts import AnomarkError
 
 
 @contextmanager
@@ -21,3 +26,22 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML file.
+
+    Raises:
+        AnomarkError: the file can't be read, is not valid YAML, or holds something else than keys and values.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise AnomarkError(f"{path}: the file can't be read ({error.strerror}); check its name and place") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = f", line {mark.line + 1}" if (mark := getattr(error, "problem_mark", None)) else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise AnomarkError(f"{path}{where}: not valid YAML ({problem}); mend it") from None
+    if not isinstance(raw, dict):
+        raise AnomarkError(f"{path}: expected keys and values, found {type(raw).__name__}; write `key: value` lines")
+    return raw

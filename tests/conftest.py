@@ -62,7 +62,7 @@ class Checkout:
         return done
 
     def anomark(self, *args: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        return self.run(*args, module="anomark.cli.app", env=env)
+        return self.run(*args, module="anomark", env=env)
 
     def cells(self) -> dict[str, int]:
         """{dataset/method/seed-key: time of its fit.json} of every stored cell."""

@@ -12,7 +12,7 @@ import stat
 import tarfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -23,12 +23,9 @@ import urllib3
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tqdm import tqdm
 
-from anomark.contracts import AnomarkError, DataError
-from anomark.files import replacing
-from anomark.suite.config import read_yaml
-from anomark.suite.dropins import ROOT
+from anomark.contracts import AnomarkError, DataError, nearest
+from anomark.files import read_yaml, replacing
 
-MANIFEST = ROOT / "datasets" / "manifest.yaml"
 #: What was fetched, in the data folder: {path: {url, sha256, files}}.
 RECEIPTS = ".fetched.json"
 UNVERIFIED = "unverified"
@@ -79,7 +76,7 @@ class Source(BaseModel):
         return sum(file.size for file in self.files)
 
 
-def read_manifest(path: Path = MANIFEST) -> dict[str, Source]:
+def read_manifest(path: Path) -> dict[str, Source]:
     """The sources of a manifest, by name.
 
     Raises:
@@ -90,6 +87,29 @@ def read_manifest(path: Path = MANIFEST) -> dict[str, Source]:
     except ValidationError as error:
         first = error.errors()[0]
         raise AnomarkError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def choose(sources: dict[str, Source], names: Collection[str]) -> dict[str, Source]:
+    """The sources that bear one of the names or hold a family of that name, and single files such as `mvtec-bottle`.
+
+    Without names all sources are meant.
+
+    Raises:
+        AnomarkError: nothing is called so.
+    """
+    chosen: dict[str, Source] = {}
+    known: set[str] = set()
+    for key, source in sources.items():
+        files = {f"{key}-{file.name}": file for file in source.files}
+        known |= {key, *source.families, *files}
+        if not names or {key, *source.families} & set(names):
+            chosen[key] = source
+        elif some := [file for name, file in files.items() if name in names]:
+            chosen[key] = source.model_copy(update={"files": some})
+    for name in names:
+        if name not in known:
+            raise AnomarkError(f"nothing is fetched for {name!r}; {nearest(name, sorted(known))}")
+    return chosen
 
 
 class Store:
@@ -158,6 +178,10 @@ class Store:
         with replacing(self.root / RECEIPTS) as partial:
             partial.write_text(json.dumps(self.receipts, indent=1, sort_keys=True))
         return f"sha256 {sha}, {'as promised' if known else 'recorded: nobody has verified it'}"
+
+    def can_verify(self, file: RemoteFile) -> bool:
+        """Whether a file is here and its checksum is known; an archive that was unpacked by hand has none."""
+        return file.path in self.receipts or (file.unpack is None and self.has(file))
 
     def verify(self, file: RemoteFile) -> list[str]:
         """What is wrong with a fetched file, one sentence each; empty where all is as it was fetched."""

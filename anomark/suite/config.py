@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from anomark.contracts import AnomarkError
+from anomark.contracts import AnomarkError, nearest
+from anomark.files import read_yaml
 from anomark.suite.dropins import ROOT
-from anomark.suite.registry import nearest
 
 Number = int | float
 
@@ -147,19 +146,6 @@ def validate(raw: Mapping[str, Any], source: str) -> Suite:
             )
             message = f"{key} is {first['input']!r}: {first['msg'].removeprefix('Value error, ')}{hint}"
         raise AnomarkError(f"{source}: {message}") from None
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML mapping, or one sentence."""
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise AnomarkError(f"{path}: can't be read ({error.strerror}); suites are {', '.join(suites())}") from None
-    except yaml.YAMLError as error:
-        raise AnomarkError(f"{path}: not valid YAML ({str(error).splitlines()[0]})") from None
-    if not isinstance(raw, dict):
-        raise AnomarkError(f"{path}: expected keys and values, found {type(raw).__name__}")
-    return raw
 
 
 def suites() -> dict[str, Path]:

@@ -14,7 +14,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
 
-from anomark.suite.registry import nearest
+from anomark.contracts import nearest
 
 UNITS = {"fraction": 1.0, "percent": 100.0}
 

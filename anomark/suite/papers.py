@@ -11,15 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from anomark.contracts import AnomarkError
+from anomark.contracts import AnomarkError, nearest
+from anomark.files import read_yaml
 from anomark.suite import registry
 from anomark.suite.claims import Claim, Drop, Drops, Fact, Gain, Mean, Named, Order
 from anomark.suite.dropins import ROOT
 from anomark.suite.paper_tables import Ablation, AblationColumns, PaperTable, Part, Printed, distinct
-from anomark.suite.registry import nearest
 
 PAPERS = ROOT / "papers"
 
@@ -152,14 +151,7 @@ def read_paper(folder: Path) -> Paper:
         AnomarkError: one sentence that names the file and key, what was found and what was expected.
     """
     path = folder / "paper.yaml"
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise AnomarkError(f"{path}: can't be read ({error.strerror})") from None
-    except yaml.YAMLError as error:
-        raise AnomarkError(f"{path}: not valid YAML ({str(error).splitlines()[0]})") from None
-    if not isinstance(raw, dict):
-        raise AnomarkError(f"{path}: expected keys and values, found {type(raw).__name__}")
+    raw = read_yaml(path)
     try:
         return Paper.model_validate(raw | {"id": folder.name}, context={"folder": folder})
     except ValidationError as error:

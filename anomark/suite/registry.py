@@ -7,17 +7,16 @@ the benchmark imports neither torch nor the file.
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from anomark import modality
-from anomark.contracts import AnomarkError, Array
+from anomark.contracts import AnomarkError, Array, nearest
 from anomark.records import MetricInfo
 from anomark.statistics.context import PIXEL, Context
 from anomark.suite.dropins import ROOT
@@ -515,10 +514,3 @@ def find_method(name: str) -> Method:
 def load_method(base: str) -> type:
     """The class `Method` of methods/<base>.py; this imports the file."""
     return importlib.import_module(f"anomark_methods.{base}").Method
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A half sentence that suggests the nearest of the known names."""
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(map(str, known[:12]))}"

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from anomark.contracts import AnomarkError
+from anomark.contracts import AnomarkError, DataError, nearest
 from anomark.data import rawfiles
 from anomark.suite import registry
 from anomark.suite.config import Suite
-from anomark.suite.registry import Dataset, Family, Method, nearest
+from anomark.suite.registry import Dataset, Family, Method
 
 
 def datasets(suite: Suite) -> list[Dataset]:
@@ -41,6 +41,15 @@ def datasets(suite: Suite) -> list[Dataset]:
 def in_folder(family: Family, root: Path) -> list[str]:
     """Ids of the datasets of an open family whose files are in the data folder."""
     return [f"{family.id}-{item}" for item in rawfiles.items(root, family.files, **family.items["*"])]
+
+
+def is_here(dataset: Dataset, root: Path) -> bool:
+    """Whether the files of a dataset are in the data folder."""
+    try:
+        rawfiles.locate(root, dataset.family.files, **({"item": dataset.item} | dataset.overrides))
+    except DataError:
+        return False
+    return True
 
 
 def _met_nothing(pattern: str, families: list[Family], root: Path | None) -> str:

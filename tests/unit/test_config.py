@@ -11,13 +11,14 @@ import pytest
 import yaml
 
 from anomark.contracts import AnomarkError
+from anomark.files import read_yaml
 from anomark.report.results import PAPER_COLUMNS
 from anomark.runtime import progress
 from anomark.suite import config, registry, select
 from anomark.suite.dropins import ROOT
 from anomark.suite.plan import Plan
 
-DEFAULT = config.read_yaml(ROOT / "config/default.yaml")
+DEFAULT = read_yaml(ROOT / "config/default.yaml")
 
 
 @pytest.mark.parametrize("name", config.suites())

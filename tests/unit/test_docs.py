@@ -13,6 +13,7 @@ import yaml
 
 from anomark.checks import run as check
 from anomark.cli.app import app
+from anomark.files import read_yaml
 from anomark.report.results import ORACLE, PAPER_COLUMNS, STATUSES
 from anomark.report.tables import EXPECTED
 from anomark.suite import config, registry
@@ -146,7 +147,7 @@ def test_readme_shows_the_same_short_method() -> None:
 def test_the_example_suite_is_valid() -> None:
     (text,) = examples("yaml").values()
     overlay = yaml.safe_load(text)
-    merged = config.merge(config.read_yaml(config.suites()["default"]), overlay)
+    merged = config.merge(read_yaml(config.suites()["default"]), overlay)
     suite = config.validate(merged, "CONTRIBUTING.md")
     assert suite.suite == "tones" and suite.cost("vae") == config.load().cost("vae")
     for method in [*suite.exclude, *suite.params]:

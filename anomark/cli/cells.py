@@ -1,0 +1,120 @@
+"""`anomark run|evaluate|why|gc`: single cells and their evaluation, and what is stored of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anomark.cli.shared import DEFAULT_SUITE, SuiteOption, plain_errors, plan_of
+from anomark.contracts import AnomarkError
+
+
+@plain_errors
+def run(dataset: str, method: str, seed: int = 0, suite: SuiteOption = DEFAULT_SUITE) -> None:
+    """Run one cell: prepare its data if need be, fit, score, and keep the result under its key."""
+    from anomark.stages import cell as cells
+    from anomark.stages import prepare
+    from anomark.suite import registry
+    from anomark.suite.config import load
+    from anomark.suite.plan import Plan
+
+    base = load(*suite)
+    registry.find_dataset(dataset), registry.find_method(method)
+    chosen = base.model_copy(update={"datasets": [dataset], "include": [method], "exclude": [], "seeds": [seed]})
+    plan = Plan(chosen)
+    for row in plan.not_applicable:
+        if row["method"] == method:
+            raise AnomarkError(f"{method} does not apply to {dataset}: {row['reason']}")
+    cell = next(c for c in plan.cells if c.method == method)
+    data = plan.data[dataset]
+    if not (Path(data.folder) / "meta.json").exists():
+        prepare.write_data(asdict(data))
+    if plan.features and cell.features and not Path(cell.features).exists():
+        from anomark.stages.features import write_features
+
+        write_features(asdict(plan.features), Path(cell.features))
+    if cell.exists:
+        record = json.loads((Path(cell.folder) / "fit.json").read_text())
+        print(f"already there: {cell.folder}")
+    else:
+        record = cells.run_cell(asdict(cell), base.limits.model_dump())
+    print(f"{record['status']}: {cell.folder}")
+    if record["status"] not in ("done", "skipped"):
+        print(record["reason"], file=sys.stderr)
+        raise typer.Exit(1)
+    if record["status"] == "done":
+        cost = record["cost"]
+        print(
+            f"fit {cost['fit_seconds']:.2f} s, score {cost['score_seconds']:.2f} s, "
+            f"peak {cost['peak_memory_mb']:.0f} MB, seed {record['seed']}"
+        )
+
+
+@plain_errors
+def evaluate(suite: SuiteOption = DEFAULT_SUITE) -> None:
+    """Evaluate the stored scores of a suite again (its cells must exist)."""
+    from anomark.stages import evaluate as stage
+    from anomark.stages import prepare
+
+    plan = plan_of(suite)
+    if missing := [path for path in plan.outputs if not Path(path).exists()]:
+        raise AnomarkError(f"{missing[0]} and {len(missing) - 1} more files are missing; run snakemake first")
+    plan.write()
+    jobs = json.loads((Path(plan.folder) / "plan.json").read_text())
+    for dataset, data in plan.data.items():
+        if not (Path(data.folder) / "meta.json").exists():
+            prepare.write_data(asdict(data))
+        if not Path(data.labels).exists():
+            prepare.write_labels(asdict(data))
+        stage.evaluate(jobs, dataset, Path(plan.folder) / "evaluation" / dataset)
+        print(f"{plan.folder}/evaluation/{dataset}")
+
+
+@plain_errors
+def why(dataset: str, method: str, suite: SuiteOption = DEFAULT_SUITE) -> None:
+    """Say which part of a key changed since the last stored cell, and what would run."""
+    from anomark.suite import registry, stored
+
+    plan = plan_of(suite)
+    registry.find_method(method), registry.find_dataset(dataset)
+    cells = [c for c in plan.cells_of(dataset) if c.method == method]
+    if not cells:
+        raise AnomarkError(f"the suite {plan.suite.suite} has no cell of {method} on {dataset}")
+    for cell in cells:
+        if cell.exists:
+            print(f"seed {cell.seed}: stored under its key {cell.key}; nothing would run")
+        else:
+            print(f"seed {cell.seed}: would run, {stored.why(cell)}")
+
+
+@plain_errors
+def gc(
+    bad: Annotated[
+        bool, typer.Option("--bad", help="Drop instead the cells with a bad outcome, to try them again.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would go.")] = False,
+    suite: Annotated[list[Path] | None, typer.Option("--suite", help="More suite files whose cells to keep.")] = None,
+) -> None:
+    """Drop cells and sweeps that no suite addresses. Datasets whose data isn't at hand keep all of theirs."""
+    from anomark.suite import config
+    from anomark.suite.stored import Stored
+
+    stored = Stored()
+    suites = [*config.suites(), *map(str, suite or [])]
+    drop = stored.bad() if bad else stored.unaddressed(suites, say=lambda text: print(text, file=sys.stderr))
+    size = sum(f.stat().st_size for path in drop for f in [path, *path.rglob("*")] if f.is_file())
+    for path in drop:
+        print(path)
+        if not dry_run:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    dropped = len([path for path in drop if path.suffix != ".npz"])
+    print(
+        f"{'would drop' if dry_run else 'dropped'} {dropped} of {len(stored.cells)} cells and "
+        f"{len(drop) - dropped} of {len(stored.sweeps)} sweeps, {size / 2**20:.1f} MiB"
+    )

@@ -1,0 +1,45 @@
+"""`anomark report`: a suite's report from what is evaluated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anomark.cli.shared import DEFAULT_SUITE, SuiteOption, plain_errors, plan_of
+from anomark.contracts import AnomarkError, nearest
+
+
+@plain_errors
+def report(
+    suite: SuiteOption = DEFAULT_SUITE,
+    format: Annotated[str | None, typer.Option(help="Print the tables as md, tex, csv, html or json.")] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of results.json.")] = False,
+) -> None:
+    """Build a suite's report from its evaluations, or print its tables in one format."""
+    from anomark.report import machine
+    from anomark.report.render.formats import FORMATS
+    from anomark.stages import report as stage
+
+    if schema:
+        print(machine.schema(), end="")
+        return
+    plan = plan_of(suite)
+    forms = (*FORMATS, "json")
+    if format is not None and format not in forms:
+        raise AnomarkError(f"unknown format {format!r}; {nearest(format, forms)}")
+    evaluation = Path(plan.folder) / "evaluation"
+    for dataset in plan.data:
+        if not (evaluation / dataset / "metrics.csv").exists():
+            raise AnomarkError(f"{evaluation / dataset}: no evaluation; run snakemake, or `anomark evaluate`")
+    plan.write()
+    inputs = ["--suite-json", f"{plan.folder}/suite.json", "--evaluation", str(evaluation)]
+    stage.main([*inputs, "--out", plan.report, "--results", plan.folder])
+    if format is None:
+        print(f"{plan.report}/index.html")
+    elif format == "json":
+        print((Path(plan.report) / "results.json").read_text(encoding="utf-8"), end="")
+    else:
+        for path in sorted((Path(plan.report) / "tables").glob(f"*.{format}")):
+            print(path.read_text(encoding="utf-8"))

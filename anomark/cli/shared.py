@@ -1,0 +1,49 @@
+"""What the commands share: their options, errors in one sentence, columns of text."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from anomark.contracts import AnomarkError
+
+if TYPE_CHECKING:
+    from anomark.suite.plan import Plan
+
+SuiteOption = Annotated[
+    list[str], typer.Option("--suite", "-s", help="A suite's name or YAML file; several are laid over each other.")
+]
+DEFAULT_SUITE = ["default"]
+
+
+def plain_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A user's mistake ends in one sentence and exit status 1, not in a traceback."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except AnomarkError as error:
+            print(f"anomark: {error}", file=sys.stderr)
+            raise typer.Exit(1) from None
+
+    return wrapped
+
+
+def plan_of(suites: list[str]) -> Plan:
+    """The plan of a suite under its overlays."""
+    from anomark.suite.config import load
+    from anomark.suite.plan import Plan
+
+    return Plan(load(*suites))
+
+
+def print_columns(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """A table as text, each column as wide as its longest value."""
+    widths = [max(len(str(row[i])) for row in [head, *rows]) for i in range(len(head))]
+    for row in [head, *rows]:
+        print("  ".join(str(value).ljust(width) for value, width in zip(row, widths, strict=True)).rstrip())
