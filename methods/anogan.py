@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomark.contracts import Array, Spec
-from anomark.detectors.base import NetworkDetector
-from anomark.detectors.training import Stateful, seeded, train_steps
+from anomark.detectors.base import OnePassDetector
+from anomark.detectors.trained import NetworkDetector
+from anomark.detectors.training import Stateful, seeded
 from anomark.nn.dcgan import Decoder, Encoder
 
 NAME = "anogan"
@@ -60,7 +61,7 @@ BATCH, FEWEST = 50, 8
 COMPARED = 64
 
 
-class Method(NetworkDetector):
+class Method(NetworkDetector, OnePassDetector):
     """Score = the loss of the best code's image; map = absolute difference to that image, averaged over channels.
 
     `search` finds the code by gradient descent for each image; `encoder` learns the way back on normal images.
@@ -88,9 +89,7 @@ class Method(NetworkDetector):
         of_G, of_D = (torch.optim.Adam(n.parameters(), lr=p["lr"], betas=(p["beta1"], 0.999)) for n in (G, D))
         state: dict[str, Stateful] = {"network": self.network, "of_generator": of_G, "of_discriminator": of_D}
         self.network.train().requires_grad_(True)
-        for step in train_steps(
-            X, steps=p["steps"], batch_size=p["batch_size"], seed=self.seed, device=self.device, state=state
-        ):
+        for step in self.steps(X, state):
             fake = G(self._prior(len(step.batch), step.generator))
             # log(1 + e^-a) = -log sigmoid(a), and log(1 + e^a) = -log(1 - sigmoid(a))
             step.minimise(F.softplus(-D(step.batch)).mean() + F.softplus(D(fake.detach())).mean(), of_D)
@@ -103,19 +102,11 @@ class Method(NetworkDetector):
 
     def _fit_encoder(self, X: Any) -> None:
         """Minimise the score on normal images, generator and discriminator frozen (izi_f; Schlegl et al. 2019)."""
-        p, E = self.params, self.encoder
-        optimiser = torch.optim.RMSprop(E.parameters(), lr=p["encoder_lr"])
+        E = self.encoder
+        optimiser = torch.optim.RMSprop(E.parameters(), lr=self.params["encoder_lr"])
         state: dict[str, Stateful] = {"encoder": E, "optimiser": optimiser}
         E.requires_grad_(True).train()
-        for step in train_steps(
-            X,
-            steps=p["steps"],
-            batch_size=p["batch_size"],
-            seed=self.seed,
-            device=self.device,
-            state=state,
-            name="encoder",
-        ):
+        for step in self.steps(X, state, "encoder"):
             x, image = step.batch, self.generator(E(step.batch))
             step.minimise(self._distance(x, self.discriminator.features(x), image).mean(), optimiser)
         E.requires_grad_(False).eval()

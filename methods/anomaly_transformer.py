@@ -138,15 +138,14 @@ class Method(StepwiseDetector):
 
     defaults = DEFAULTS
 
-    def build(self, channels: int, length: int) -> nn.Module:
-        p = self.params
+    def build(self, shape: tuple[int, ...]) -> nn.Module:
+        (channels, length), p = shape, self.params
         return AnomalyTransformer(channels, length, 4 * p["width"], p["layers"], p["heads"])
 
-    def update(self, step: Step, optimiser: torch.optim.Optimizer) -> None:
+    def loss(self, step: Step) -> Tensor:
         reconstruction, associations = self.network(step.batch)
         error = F.mse_loss(reconstruction, step.batch)
-        loss = minimax_loss(error, associations, self.params["discrepancy_weight"])
-        step.minimise(loss, optimiser, clip_norm=1.0)
+        return minimax_loss(error, associations, self.params["discrepancy_weight"])
 
     def errors(self, x: Tensor) -> Tensor:
         reconstruction, associations = self.network(x)

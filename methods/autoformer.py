@@ -139,6 +139,6 @@ class Method(StepwiseDetector):
 
     defaults = DEFAULTS
 
-    def build(self, channels: int, length: int) -> nn.Module:
+    def build(self, shape: tuple[int, ...]) -> nn.Module:
         p = self.params
-        return Autoformer(channels, 4 * p["width"], p["layers"], p["moving_average"], p["factor"])
+        return Autoformer(shape[0], 4 * p["width"], p["layers"], p["moving_average"], p["factor"])

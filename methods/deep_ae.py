@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from anomark.contracts import Array, Spec
-from anomark.detectors.base import NetworkDetector
-from anomark.detectors.training import Stateful, seeded, train_steps
+from anomark.detectors.trained import Autoencoding
 
 NAME = "deep_ae"
 LABEL = "Deep AE"
@@ -84,32 +81,10 @@ class Autoencoder(nn.Module):
         return y
 
 
-class Method(NetworkDetector):
-    """Score = mean squared error of the reconstruction; map = the same, averaged over channels."""
+class Method(Autoencoding):
+    """The squared error (section 3.1) is loss, score and map."""
 
-    def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
-        self.seed, self.device = seed, device
-        self.params = {**DEFAULTS, **params}
-        with seeded(seed):
-            self.network = Autoencoder(spec.shape, self.params["width"], self.params["latent"]).to(device)
-        self.info = {"network_calls": 1}
+    defaults = DEFAULTS
 
-    def fit(self, X: Any, X_valid: Any) -> Method:
-        """Minimise the mean squared error (section 3.1)."""
-        p = self.params
-        optimiser = torch.optim.Adam(self.network.parameters(), lr=p["lr"], weight_decay=p["weight_decay"])
-        state: dict[str, Stateful] = {"network": self.network, "optimiser": optimiser}
-        for step in train_steps(
-            X, steps=p["steps"], batch_size=p["batch_size"], seed=self.seed, device=self.device, state=state
-        ):
-            step.minimise((step.batch - self.network(step.batch)).square().mean(), optimiser)
-        return self
-
-    @torch.inference_mode()
-    def detect(self, X: Any) -> tuple[Array, Array]:
-        """Scores (N,) and maps (N, H, W) or (N, L), float32."""
-        maps = []
-        for x in self.batches(X):
-            maps.append((x - self.network(x)).square().mean(dim=1).cpu())
-        errors = torch.cat(maps)
-        return errors.flatten(1).mean(dim=1).numpy(), errors.numpy()
+    def build(self, shape: tuple[int, ...]) -> nn.Module:
+        return Autoencoder(shape, self.params["width"], self.params["latent"])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Self
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from anomark.contracts import Array, Spec
-from anomark.detectors.training import Stateful, seeded, train_steps
+from anomark.detectors.trained import TrainedDetector
+from anomark.detectors.training import Step
 
 NAME = "Deep SVDD"
 LABEL = "Deep SVDD"
@@ -36,8 +36,6 @@ DEFAULTS = {
 }
 #: A coordinate of the centre nearer to 0 is moved to this distance: a zero weight would reach 0 too easily.
 SMALLEST = 0.1
-#: Rows per forward pass.
-BATCH = 64
 
 
 def encoder(shape: tuple[int, ...], width: int, latent: int) -> nn.Sequential:
@@ -58,47 +56,42 @@ def encoder(shape: tuple[int, ...], width: int, latent: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * math.prod(size), latent, bias=False))
 
 
-class Method:
+class Method(TrainedDetector):
     """Score = squared distance of a sample's code to the centre (equation 5)."""
 
-    def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
-        self.seed, self.device = seed, device
-        self.params = {**DEFAULTS, **params}
-        with seeded(seed):
-            self.network = encoder(spec.shape, self.params["width"], self.params["latent"]).to(device)
-        self.centre = torch.zeros(self.params["latent"], device=device)
-        self.info = {"network_calls": 1}
+    defaults = DEFAULTS
 
-    def fit(self, X: Any, X_valid: Any) -> Method:
+    def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
+        super().__init__(spec, seed, device, **params)
+        self.centre = torch.zeros(self.params["latent"], device=device)
+
+    def build(self, shape: tuple[int, ...]) -> nn.Module:
+        return encoder(shape, self.params["width"], self.params["latent"])
+
+    def fit(self, X: Any, X_valid: Any) -> Self:
         """Fix the centre, then minimise the mean squared distance to it (equation 4)."""
-        p = self.params
         self.centre = initial_centre(self._codes(X))
-        optimiser = torch.optim.Adam(self.network.parameters(), lr=p["lr"], weight_decay=p["weight_decay"])
-        state: dict[str, Stateful] = {"network": self.network, "optimiser": optimiser}
-        self.network.train()
-        for step in train_steps(
-            X, steps=p["steps"], batch_size=p["batch_size"], seed=self.seed, device=self.device, state=state
-        ):
-            step.minimise((self.network(step.batch) - self.centre).square().sum(1).mean(), optimiser)
-        return self
+        return super().fit(X, X_valid)
+
+    def loss(self, step: Step) -> Tensor:
+        loss: Tensor = (self.network(step.batch) - self.centre).square().sum(1).mean()
+        return loss
 
     @torch.no_grad()
     def _codes(self, X: Any) -> Tensor:
         """(N, latent), under the batch normalisation's running statistics."""
         self.network.eval()
-        blocks = (np.array(X[i : i + BATCH], dtype=np.float32) for i in range(0, len(X), BATCH))
-        return torch.cat([self.network(torch.from_numpy(block).to(self.device)) for block in blocks])
+        return torch.cat([self.network(x) for x in self.batches(X)])
 
     def decision_function(self, X: Any) -> Array:
         return (self._codes(X) - self.centre).square().sum(1).cpu().numpy()
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {"centre": self.centre, **self.network.state_dict()}
+        return {"centre": self.centre, **super().state_dict()}
 
-    def load_state_dict(self, state: dict[str, Tensor]) -> Method:
+    def load_state_dict(self, state: dict[str, Tensor]) -> Self:
         self.centre = state["centre"].to(self.device)
-        self.network.load_state_dict({key: value for key, value in state.items() if key != "centre"})
-        return self
+        return super().load_state_dict({key: value for key, value in state.items() if key != "centre"})
 
 
 def initial_centre(codes: Tensor) -> Tensor:

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomark.contracts import Array, Spec
-from anomark.detectors.base import NetworkDetector
-from anomark.detectors.training import Stateful, seeded, train_steps
+from anomark.detectors.base import OnePassDetector
+from anomark.detectors.trained import NetworkDetector
+from anomark.detectors.training import Stateful, seeded
 from anomark.nn.dcgan import Decoder, Encoder
 
 NAME = "ganomaly"
@@ -41,7 +42,7 @@ DEFAULTS = {
 }
 
 
-class Method(NetworkDetector):
+class Method(NetworkDetector, OnePassDetector):
     """Score = distance of the codes of sample and reconstruction; map = absolute error, averaged over channels."""
 
     def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
@@ -68,9 +69,7 @@ class Method(NetworkDetector):
         )
         state: dict[str, Stateful] = {"network": self.network, "of_generator": of_G, "of_discriminator": of_D}
         self.network.train()
-        for step in train_steps(
-            X, steps=p["steps"], batch_size=p["batch_size"], seed=self.seed, device=self.device, state=state
-        ):
+        for step in self.steps(X, state):
             x = step.batch
             y, first, second = self.passes(x)
             # log(1 + e^-a) = -log sigmoid(a), and log(1 + e^a) = -log(1 - sigmoid(a))

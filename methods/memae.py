@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anomark.contracts import Array, Spec
-from anomark.detectors.base import NetworkDetector
-from anomark.detectors.training import Stateful, seeded, train_steps
+from anomark.contracts import Spec
+from anomark.detectors.trained import Autoencoding
+from anomark.detectors.training import Step
 
 NAME = "memae"
 LABEL = "MemAE"
@@ -112,39 +112,26 @@ def entropy(weights: Tensor) -> Tensor:
     return -torch.xlogy(weights, weights.clamp(min=1e-12)).sum(dim=-1).mean()
 
 
-class Method(NetworkDetector):
-    """Score = mean squared error of the reconstruction; map = the same, averaged over channels."""
+class Method(Autoencoding):
+    """The score is the mean squared error of the reconstruction; the loss adds the entropy of the memory's weights."""
+
+    defaults = DEFAULTS
 
     def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
-        self.seed, self.device = seed, device
-        p = self.params = {**DEFAULTS, **params}
-        with seeded(seed):
-            self.network = Autoencoder(spec.shape, p["width"], p["items"], p["shrinkage"]).to(device)
-        self.info: dict[str, Any] = {
-            "parameters": sum(parameter.numel() for parameter in self.network.parameters()),
-            "network_calls": 1,
-        }
+        super().__init__(spec, seed, device, **params)
+        self.info["parameters"] = sum(parameter.numel() for parameter in self.network.parameters())
 
-    def fit(self, X: Any, X_valid: Any) -> Method:
-        """Minimise squared error + alpha entropy of the weights."""
+    def build(self, shape: tuple[int, ...]) -> nn.Module:
         p = self.params
-        optimiser = torch.optim.Adam(self.network.parameters(), lr=p["lr"])
-        state: dict[str, Stateful] = {"network": self.network, "optimiser": optimiser}
-        self.network.train()
-        for step in train_steps(
-            X, steps=p["steps"], batch_size=p["batch_size"], seed=self.seed, device=self.device, state=state
-        ):
-            reconstruction, weights = self.network(step.batch)
-            error = (step.batch - reconstruction).square().mean()
-            step.minimise(error + p["entropy_weight"] * entropy(weights), optimiser)
-        return self
+        return Autoencoder(shape, p["width"], p["items"], p["shrinkage"])
 
-    @torch.inference_mode()
-    def detect(self, X: Any) -> tuple[Array, Array]:
-        """Scores (N,) and maps (N, H, W) or (N, L), float32."""
-        self.network.eval()
-        maps = []
-        for x in self.batches(X):
-            maps.append((x - self.network(x)[0]).square().mean(dim=1).cpu())
-        errors = torch.cat(maps)
-        return errors.flatten(1).mean(dim=1).numpy(), errors.numpy()
+    def reconstruct(self, x: Tensor) -> Tensor:
+        y: Tensor = self.network(x)[0]
+        return y
+
+    def loss(self, step: Step) -> Tensor:
+        """Mean squared error + alpha times the entropy of the weights."""
+        reconstruction, weights = self.network(step.batch)
+        error = (step.batch - reconstruction).square().mean()
+        loss: Tensor = error + self.params["entropy_weight"] * entropy(weights)
+        return loss

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from anomark.contracts import Array, Spec
 from anomark.data.windows import window_starts
 from anomark.detectors.base import OnePassDetector
-from anomark.detectors.training import Stateful, seeded, train_steps
+from anomark.detectors.trained import NetworkDetector
+from anomark.detectors.training import Stateful, seeded
 from anomark.nn.nearest import nearest
 
 NAME = "Patch SVDD"
@@ -96,7 +97,7 @@ class PositionClassifier(nn.Module):
         return logits
 
 
-class Method(OnePassDetector):
+class Method(NetworkDetector, OnePassDetector):
     """Loss = L_SSL + lambda L_SVDD', at both scales (equation 5); map = product of both scales' distance maps."""
 
     def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
@@ -106,6 +107,7 @@ class Method(OnePassDetector):
         with seeded(seed):
             self.encoder = Encoder(spec.shape[0], self.sides[0], p["width"], p["latent"]).to(device)
             self.classifiers = nn.ModuleList(PositionClassifier(p["latent"]) for _ in self.sides).to(device)
+        self.network = nn.ModuleDict({"encoder": self.encoder, "classifiers": self.classifiers})
         self.banks = [torch.empty(0, p["latent"], device=device) for _ in self.sides]
         self.info = {"network_calls": 2, "patches": self.sides}
 
@@ -115,13 +117,9 @@ class Method(OnePassDetector):
         return f"an image of {side} pixels has no two neighbouring patches of 4" if side < 8 else None
 
     def fit(self, X: Any, X_valid: Any) -> Method:
-        p = self.params
-        modules = nn.ModuleDict({"encoder": self.encoder, "classifiers": self.classifiers})
-        optimiser = torch.optim.Adam(modules.parameters(), lr=p["lr"])
-        state: dict[str, Stateful] = {"modules": modules, "optimiser": optimiser}
-        for step in train_steps(
-            X, steps=p["steps"], batch_size=p["batch_size"], seed=self.seed, device=self.device, state=state
-        ):
+        optimiser = torch.optim.Adam(self.network.parameters(), lr=self.params["lr"])
+        state: dict[str, Stateful] = {"network": self.network, "optimiser": optimiser}
+        for step in self.steps(X, state):
             losses = [
                 self._loss(step.batch, side, classifier, step.generator)
                 for side, classifier in zip(self.sides, self.classifiers, strict=True)
@@ -144,8 +142,7 @@ class Method(OnePassDetector):
     @torch.no_grad()
     def _codes(self, X: Any, side: int) -> Any:
         """Codes (B, patches, D) of the grid's patches, a few images at a time."""
-        for i in range(0, len(X), BATCH):
-            images = torch.from_numpy(np.array(X[i : i + BATCH], dtype=np.float32)).to(self.device)
+        for images in self.batches(X, BATCH):
             grid = self._grid(images.shape[2:], side)
             patches = torch.cat([images[:, :, y : y + side, x : x + side] for y, x in grid])
             yield self.encoder(patches).unflatten(0, (len(grid), -1)).transpose(0, 1)

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anomark.detectors.base import SCORE_BATCH
 from anomark.detectors.stepwise import StepwiseDetector
+from anomark.detectors.trained import SCORE_BATCH
 from anomark.detectors.training import Stateful
 from anomark.nn.window_embedding import positions
 
@@ -137,7 +137,8 @@ class Method(StepwiseDetector):
     defaults = DEFAULTS
     network: TranAD
 
-    def build(self, channels: int, length: int) -> nn.Module:
+    def build(self, shape: tuple[int, ...]) -> nn.Module:
+        channels, length = shape
         return TranAD(channels, length, 2 * self.params["width"], self.params["heads"])
 
     def fit(self, X: Any, X_valid: Any) -> Self:

@@ -76,6 +76,6 @@ class Method(StepwiseDetector):
 
     defaults = DEFAULTS
 
-    def build(self, channels: int, length: int) -> nn.Module:
-        p = self.params
+    def build(self, shape: tuple[int, ...]) -> nn.Module:
+        (channels, length), p = shape, self.params
         return Transformer(channels, length, 4 * p["width"], p["layers"], p["heads"], p["tokens"])

@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anomark.contracts import Array, Spec
-from anomark.detectors.base import NetworkDetector
-from anomark.detectors.training import Stateful, seeded, train_steps
+from anomark.contracts import Array
+from anomark.detectors.base import OnePassDetector
+from anomark.detectors.trained import TrainedDetector
+from anomark.detectors.training import Step
 
 NAME = "vae"
 LABEL = "VAE"
@@ -100,38 +101,30 @@ def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
 
 
-class Method(NetworkDetector):
+class Method(TrainedDetector, OnePassDetector):
     """Score = negative ELBO in nats with z at the posterior's mean instead of a draw; map = squared error.
 
-    A mean over draws of z would cost one decoding each; the mean makes the score a function of the sample alone.
+    A mean over draws of z would cost one decoding each, and the mean makes the score a function of the sample alone.
     """
 
+    defaults = DEFAULTS
+    clip_norm = 1.0
     network: VAE
 
-    def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
-        self.seed, self.device = seed, device
-        self.params = {**DEFAULTS, **params}
-        with seeded(seed):
-            self.network = VAE(spec.shape, self.params["width"], self.params["latent"]).to(device)
-        self.info = {"network_calls": 1}
+    def build(self, shape: tuple[int, ...]) -> nn.Module:
+        return VAE(shape, self.params["width"], self.params["latent"])
 
-    def fit(self, X: Any, X_valid: Any) -> Method:
-        """Maximise the ELBO with one draw of z per sample and step."""
-        p = self.params
-        optimiser = torch.optim.Adam(self.network.parameters(), lr=p["lr"])
-        state: dict[str, Stateful] = {"network": self.network, "optimiser": optimiser}
-        self.network.train()
-        for step in train_steps(
-            X, steps=p["steps"], batch_size=p["batch_size"], seed=self.seed, device=self.device, state=state
-        ):
-            mean, log_variance = self.network.encode(step.batch)
-            noise = torch.randn(mean.shape, generator=step.generator, device=self.device)
-            z = mean + (0.5 * log_variance).exp() * noise
-            error = (step.batch - self.network.decode(z)).square()
-            loss = self.network.negative_log_likelihood(error) + kl_divergence(mean, log_variance)
-            # Per dimension, so that one learning rate serves all sizes.
-            step.minimise(loss.mean() / step.batch[0].numel(), optimiser, clip_norm=1.0)
-        return self
+    def loss(self, step: Step) -> Tensor:
+        """The negative ELBO with one draw of z for each sample, in nats for each number of a sample.
+
+        One learning rate serves samples of all sizes in that way.
+        """
+        mean, log_variance = self.network.encode(step.batch)
+        noise = torch.randn(mean.shape, generator=step.generator, device=self.device)
+        z = mean + (0.5 * log_variance).exp() * noise
+        error = (step.batch - self.network.decode(z)).square()
+        loss = self.network.negative_log_likelihood(error) + kl_divergence(mean, log_variance)
+        return loss.mean() / step.batch[0].numel()
 
     @torch.inference_mode()
     def detect(self, X: Any) -> tuple[Array, Array]:

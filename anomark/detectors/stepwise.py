@@ -1,63 +1,37 @@
-"""What methods share that give every step of a window an error: training by one loss, scoring in one pass."""
+"""What methods share that give every step of a window an error of its own."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from anomark.contracts import Array, Spec
-from anomark.detectors.base import NetworkDetector
-from anomark.detectors.training import Stateful, Step, seeded, train_steps
+from anomark.contracts import Array
+from anomark.detectors.base import OnePassDetector
+from anomark.detectors.trained import TrainedDetector
+from anomark.detectors.training import Step
 
 #: Rows per forward pass when scoring, at least: products of fewer rows are rounded by other kernels.
 FEWEST = 8
 
 
-class StepwiseDetector(NetworkDetector):
-    """Base of methods for windows (N, C, L): map = error of every step, score = its mean over the window.
+class StepwiseDetector(TrainedDetector, OnePassDetector):
+    """A method for windows (N, C, L): the map is the error of every step, the score its mean over the window.
 
-    A subclass names its `defaults`, builds its network, and may replace loss and errors, which are those of a plain
-    reconstruction here. `defaults` hold steps, batch_size and lr at least.
+    Loss and errors are those of a plain reconstruction, unless a subclass replaces them.
     """
 
-    defaults: ClassVar[dict[str, Any]]
+    clip_norm = 1.0
 
-    def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
-        self.seed, self.device = seed, device
-        self.params = {**self.defaults, **params}
-        with seeded(seed):
-            self.network = self.build(*spec.shape).to(device)
-        self.info = {"network_calls": 1}
-
-    def build(self, channels: int, length: int) -> nn.Module:
-        """The network for windows (channels, length)."""
-        raise NotImplementedError
-
-    def update(self, step: Step, optimiser: torch.optim.Optimizer) -> None:
-        """One gradient step on the mean squared error of the reconstruction."""
-        step.minimise((self.network(step.batch) - step.batch).square().mean(), optimiser, clip_norm=1.0)
+    def loss(self, step: Step) -> Tensor:
+        """Mean squared error of the reconstruction."""
+        return (self.network(step.batch) - step.batch).square().mean()
 
     def errors(self, x: Tensor) -> Tensor:
         """Squared error of every step, averaged over channels: (B, C, L) -> (B, L)."""
         error: Tensor = (self.network(x) - x).square().mean(dim=1)
         return error
-
-    def fit(self, X: Any, X_valid: Any) -> Self:
-        optimiser = torch.optim.Adam(self.network.parameters(), lr=self.params["lr"])
-        state: dict[str, Stateful] = {"network": self.network, "optimiser": optimiser}
-        self.network.train()
-        for step in self.steps(X, state):
-            self.update(step, optimiser)
-        return self
-
-    def steps(self, X: Any, state: dict[str, Stateful]) -> Any:
-        """The steps of the suite's budget."""
-        p = self.params
-        return train_steps(
-            X, steps=p["steps"], batch_size=p["batch_size"], seed=self.seed, device=self.device, state=state
-        )
 
     @torch.inference_mode()
     def detect(self, X: Any) -> tuple[Array, Array]:

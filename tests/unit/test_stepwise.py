@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from anomark.contracts import Diverged, Spec
-from anomark.detectors.base import SCORE_BATCH
 from anomark.detectors.stepwise import StepwiseDetector
+from anomark.detectors.trained import SCORE_BATCH
 from tests.samples import noise
 
 
@@ -20,7 +20,8 @@ class Halving(StepwiseDetector):
 
     defaults: ClassVar = {"steps": 5, "batch_size": 4, "lr": 0.1}
 
-    def build(self, channels: int, length: int) -> nn.Module:
+    def build(self, shape: tuple[int, ...]) -> nn.Module:
+        channels = shape[0]
         network = nn.Conv1d(channels, channels, 1, bias=False)
         network.weight.data = 0.5 * torch.eye(channels)[..., None]
         return network
