@@ -64,27 +64,18 @@ rule all:
 
 
 rule prepare_data:
+    # The labels go to a folder of their own, which no cell has as input.
     output:
         f"{DATA}/train.npy",
         f"{DATA}/test.npy",
         f"{DATA}/meta.json",
+        f"{PLAN.results}/labels/{{dataset}}/{{key}}.npz",
     log:
         f"{LOGS}/prepare/{{dataset}}-{{key}}.log",
     conda:
         "envs/anomark.yaml"
     shell:
-        "python -m anomark.stages.prepare $ANOMARK_PLAN {wildcards.dataset} data 2>&1 | tee {log}"
-
-
-rule prepare_labels:
-    output:
-        f"{PLAN.results}/labels/{{dataset}}/{{key}}.npz",
-    log:
-        f"{LOGS}/prepare/{{dataset}}-{{key}}-labels.log",
-    conda:
-        "envs/anomark.yaml"
-    shell:
-        "python -m anomark.stages.prepare $ANOMARK_PLAN {wildcards.dataset} labels 2>&1 | tee {log}"
+        "python -m anomark.stages.prepare $ANOMARK_PLAN {wildcards.dataset} 2>&1 | tee {log}"
 
 
 rule prepare_features:

@@ -8,11 +8,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
-
-Status = Literal["done", "failed", "timeout", "oom", "diverged", "skipped"]
 
 Array = NDArray[Any]
 

@@ -27,7 +27,7 @@ class Outcome(StrEnum):
     NOT_APPLICABLE = "n/a", True, "the method is not made for data of this modality"
     DONE = "done", True, "the method was fitted and its scores are stored"
 
-    def __new__(cls, value: str, good: bool, meaning: str) -> Self:
+    def __new__(cls, value: str, good: bool = False, meaning: str = "") -> Self:
         member = str.__new__(cls, value)
         member._value_ = value
         member.good, member.meaning = good, meaning

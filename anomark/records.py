@@ -43,6 +43,10 @@ class Record(BaseModel):
                 "writes it anew"
             ) from None
 
+    def only(self, kind: type[Record]) -> dict[str, Any]:
+        """Those fields of this record that another kind of record has too."""
+        return {name: getattr(self, name) for name in kind.model_fields}
+
     def save(self, path: Path) -> None:
         """Write the record as JSON; the file is there whole or not at all."""
         with replacing(path) as partial:
@@ -195,13 +199,18 @@ class Parts(Record):
     features: str | None = None
 
 
-class CellInfo(Record):
-    """Which cell something belongs to; `base` is the id of the method file, from which variants have another id."""
+class CellName(Record):
+    """What the rows of every table begin with."""
 
     dataset: str
     method: str
-    base: str
     seed: int
+
+
+class CellInfo(CellName):
+    """Which cell something belongs to; `base` is the id of the method file, from which variants have another id."""
+
+    base: str
     key: str
     parts: Parts
 
@@ -235,6 +244,12 @@ class Cell(CellInfo):
         """Whether its result is stored; the key leaves nothing else to ask."""
         return all(Path(path).exists() for path in self.outputs)
 
+    @property
+    def checkpoints(self) -> str:
+        """The folder that an interrupted fit resumes from; no part of the result."""
+        folder = Path(self.folder)
+        return str(folder.with_name(f".{folder.name}.checkpoints"))
+
 
 class Device(Record):
     """What a cell ran on; `card` is the number of the GPU."""
@@ -264,7 +279,7 @@ class Cost(Record):
     cpu_seconds: float | None = None
     peak_memory_mb: float | None = None
     parameters: int | None = None
-    network_calls: float | None = None
+    network_calls: int | float | None = None
     flops_per_sample: int | None = None
 
 
@@ -327,12 +342,9 @@ class Features(Record):
         return f"{self.kind}-{self.key[:8]}"
 
 
-class Sweep(Record):
+class Sweep(CellName):
     """The stored model of one cell, to be scored at other settings; `path` is the file for what comes of it."""
 
-    dataset: str
-    method: str
-    seed: int
     cell: str
     samples: int
     path: str

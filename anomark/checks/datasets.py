@@ -10,8 +10,8 @@ import numpy as np
 
 from anomark.checks.files import load, sentence
 from anomark.contracts import DataError
+from anomark.data import arrange
 from anomark.data.rawfiles import items
-from anomark.stages import prepare as preparing
 from anomark.suite import registry
 from anomark.suite.registry import Dataset, Family
 
@@ -37,7 +37,7 @@ def check(path: Path) -> Iterator[tuple[str, str | None]]:
         params = family.defaults | ({"item": dataset.item} if dataset.item else {}) | dataset.overrides
         try:
             first = module.prepare(root, **params)
-            preparing.check(first, family.modality, family.level, name)
+            arrange.check(first, family.modality, family.level, name)
         except DataError as error:
             # Embedded data has no excuse; of the owners' data a part may be absent, or unusable and refused for it.
             left_out = (f"{name}: left out, {error}", None)

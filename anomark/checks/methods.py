@@ -19,8 +19,8 @@ import numpy as np
 from anomark import modality
 from anomark.checks.files import load, sentence
 from anomark.contracts import AnomarkError, Array, Diverged, Spec
-from anomark.stages import fit as fitting
-from anomark.stages.score import score
+from anomark.runtime.fit_score import build, score
+from anomark.runtime.store import load_model, save_model
 from anomark.suite import registry
 
 #: A score alone and among others may differ by this much, relative, in fp32.
@@ -70,7 +70,7 @@ class Subject:
         """
         if torch := sys.modules.get("torch"):
             torch.set_num_threads(1)
-        method = fitting.build(
+        method = build(
             self.cls,
             self.spec,
             seed,
@@ -97,7 +97,7 @@ def _random_features() -> str:
 
     folder = tempfile.mkdtemp(prefix="anomark-check-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    write_features({"kind": "random", "raw": None}, path := Path(folder) / "random.safetensors")
+    write_features("random", None, path := Path(folder) / "random.safetensors")
     return str(path)
 
 
@@ -139,14 +139,14 @@ def a_score_does_not_depend_on_its_batch(s: Subject) -> None:
 def a_stored_model_scores_the_same(s: Subject) -> None:
     """What was saved and loaded again scores byte-identically (or the record says `refit`)."""
     with tempfile.TemporaryDirectory() as folder:
-        record = fitting.save_model(s.fitted, Path(folder), s.X_test[:4])
-        if record["format"] == "refit":
+        stored, _ = save_model(s.fitted, Path(folder), s.X_test[:4])
+        if stored.file is None:
             return
-        path = Path(folder) / record["file"]
-        copy = fitting.load_model(s.cls, s.spec, 0, "cpu", s.params, path)
-        assert np.array_equal(s.scores(), s.scores(copy)), f"the model loaded from {record['file']} scores differently"
+        path = Path(folder) / stored.file
+        copy = load_model(s.cls, s.spec, 0, "cpu", s.params, path)
+        assert np.array_equal(s.scores(), s.scores(copy)), f"the model loaded from {stored.file} scores differently"
         first = path.read_bytes()
-        fitting.save_model(s.fit(), Path(folder), s.X_test[:4])
+        save_model(s.fit(), Path(folder), s.X_test[:4])
         assert path.read_bytes() == first, "two fits with the same seed store different bytes"
 
 

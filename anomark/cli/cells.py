@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +16,9 @@ from anomark.contracts import AnomarkError
 @plain_errors
 def run(dataset: str, method: str, seed: int = 0, suite: SuiteOption = DEFAULT_SUITE) -> None:
     """Run one cell: prepare its data if need be, fit, score, and keep the result under its key."""
-    from anomark.stages import cell as cells
+    from anomark.outcomes import Outcome
+    from anomark.records import FitRecord
+    from anomark.runtime.supervisor import run_cell
     from anomark.stages import prepare
     from anomark.suite import registry
     from anomark.suite.config import load
@@ -29,30 +29,30 @@ def run(dataset: str, method: str, seed: int = 0, suite: SuiteOption = DEFAULT_S
     chosen = base.model_copy(update={"datasets": [dataset], "include": [method], "exclude": [], "seeds": [seed]})
     plan = Plan(chosen)
     for row in plan.not_applicable:
-        if row["method"] == method:
-            raise AnomarkError(f"{method} does not apply to {dataset}: {row['reason']}")
+        if row.method == method:
+            raise AnomarkError(f"{method} does not apply to {dataset}: {row.reason}")
     cell = next(c for c in plan.cells if c.method == method)
     data = plan.data[dataset]
     if not (Path(data.folder) / "meta.json").exists():
-        prepare.write_data(asdict(data))
+        prepare.write(data)
     if plan.features and cell.features and not Path(cell.features).exists():
         from anomark.stages.features import write_features
 
-        write_features(asdict(plan.features), Path(cell.features))
+        write_features(plan.features.kind, plan.features.raw, Path(cell.features))
     if cell.exists:
-        record = json.loads((Path(cell.folder) / "fit.json").read_text())
+        record = FitRecord.load(Path(cell.folder) / "fit.json")
         print(f"already there: {cell.folder}")
     else:
-        record = cells.run_cell(asdict(cell), base.limits.model_dump())
-    print(f"{record['status']}: {cell.folder}")
-    if record["status"] not in ("done", "skipped"):
-        print(record["reason"], file=sys.stderr)
+        record = run_cell(cell, base.limits)
+    print(f"{record.status}: {cell.folder}")
+    if not record.status.good:
+        print(record.reason, file=sys.stderr)
         raise typer.Exit(1)
-    if record["status"] == "done":
-        cost = record["cost"]
+    if record.status == Outcome.DONE:
+        fit = "resumed" if record.cost.fit_seconds is None else f"{record.cost.fit_seconds:.2f} s"
         print(
-            f"fit {cost['fit_seconds']:.2f} s, score {cost['score_seconds']:.2f} s, "
-            f"peak {cost['peak_memory_mb']:.0f} MB, seed {record['seed']}"
+            f"fit {fit}, score {record.cost.score_seconds:.2f} s, "
+            f"peak {record.cost.peak_memory_mb:.0f} MB, seed {record.seed}"
         )
 
 
@@ -66,12 +66,10 @@ def evaluate(suite: SuiteOption = DEFAULT_SUITE) -> None:
     if missing := [path for path in plan.outputs if not Path(path).exists()]:
         raise AnomarkError(f"{missing[0]} and {len(missing) - 1} more files are missing; run snakemake first")
     plan.write()
-    jobs = json.loads((Path(plan.folder) / "plan.json").read_text())
+    jobs = plan.jobs()
     for dataset, data in plan.data.items():
-        if not (Path(data.folder) / "meta.json").exists():
-            prepare.write_data(asdict(data))
-        if not Path(data.labels).exists():
-            prepare.write_labels(asdict(data))
+        if not (Path(data.folder) / "meta.json").exists() or not Path(data.labels).exists():
+            prepare.write(data)
         stage.evaluate(jobs, dataset, Path(plan.folder) / "evaluation" / dataset)
         print(f"{plan.folder}/evaluation/{dataset}")
 

@@ -95,8 +95,8 @@ def train_steps(
     """Yield `steps` steps, each with exactly `batch_size` rows of X.
 
     Rows come in an order drawn anew for every epoch; a batch runs across the end of an epoch, so that any N >= 1
-    works. While a folder is set by `checkpoints`, `state` and the random generators are saved there once a minute and
-    at the end, and a later run continues from the last save to the same bits.
+    works. While a folder is set by `checkpoints`, `state` and the random generators are saved there once a minute, and
+    a later run continues from the last save to the same bits.
 
     Args:
         X: (N, ...) array, memory map or lazy windows; indexed with sorted integer arrays.
@@ -121,7 +121,7 @@ def train_steps(
         yield step
         losses.add(step)
         progress.show(step)
-        if path and state and (index == steps or time.monotonic() - saved > CHECKPOINT_EVERY):
+        if path and state and time.monotonic() - saved > CHECKPOINT_EVERY:
             _save(path, state, generator, losses, index)
             saved = time.monotonic()
 
@@ -152,8 +152,8 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def checkpoints(folder: Path) -> Iterator[None]:
-    """Let every `train_steps` loop inside save to `folder` and resume from it."""
+def checkpoints(folder: Path | None) -> Iterator[None]:
+    """Let every `train_steps` loop inside save to `folder` and resume from it; nothing is saved if it is None."""
     token = _folder.set(folder)
     try:
         yield

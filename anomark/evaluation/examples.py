@@ -44,7 +44,7 @@ def write_examples(
     rows = np.array(list(cases))
     shown: dict[str, Array] = {f"score:{m}": merged[rows].astype(np.float32) for m, (merged, _) in first.items()}
     shown |= {"label": measured.labels[rows], "case": np.array(list(cases.values())), "chooser": np.array(chooser)}
-    if measured.meta["modality"] == "image":
+    if measured.meta.modality == "image":
         shown["input"] = np.asarray(test[rows])
         if measured.masks is not None:
             shown["mask"] = measured.masks[rows]

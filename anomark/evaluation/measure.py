@@ -10,7 +10,7 @@ import numpy as np
 
 from anomark.contracts import Array
 from anomark.evaluation.merge import merge_windows
-from anomark.records import MetricInfo
+from anomark.records import Meta, MetricInfo
 from anomark.seeds import seed_of
 from anomark.statistics.bootstrap import bootstrap_auroc, mean_over_seeds
 from anomark.statistics.context import PIXEL, Context
@@ -58,7 +58,7 @@ class Measured:
 
     def __init__(
         self,
-        meta: dict[str, Any],
+        meta: Meta,
         labels: Array,
         masks: Array | None,
         groups: Array | None,
@@ -69,20 +69,20 @@ class Measured:
         self.steps, self.scored = len(labels), np.ones(len(labels), dtype=bool) if left_out is None else ~left_out
         self.all_labels = labels
         self.labels = labels[self.scored]  # steps where the owner's data is in doubt count for nobody
-        self.level = meta["level"]
-        self.starts = None if meta["test_starts"] is None else np.asarray(meta["test_starts"])
+        self.level, self.window = meta.level, meta.window or 1
+        self.starts = None if meta.test_starts is None else np.asarray(meta.test_starts)
 
     def merge(self, values: Array) -> Array:
         """Scores of what carries a label: that of a point is the mean of the windows that cover it."""
         if self.starts is None:
             return values.astype(np.float64)
-        return merge_windows(values, self.starts, self.meta["window"], self.steps)[self.scored]
+        return merge_windows(values, self.starts, self.window, self.steps)[self.scored]
 
     def _merge_held_out(self, values: Array) -> Array:
         """Scores (M,) of held-out normals, as `merge` makes them: a threshold for points needs points."""
         if self.starts is None:
             return values
-        starts, length = np.asarray(self.meta["train_starts"])[self.meta["valid"]], self.meta["window"]
+        starts, length = np.asarray(self.meta.train_starts)[np.asarray(self.meta.valid)], self.window
         merged = merge_windows(values, starts, length, starts.max() + length)
         return merged[np.isfinite(merged)]
 
@@ -90,7 +90,7 @@ class Measured:
         """Labels and scores of what some test rows cover: `values` (N,) are theirs."""
         if self.starts is None:
             return self.labels[rows], values
-        merged = merge_windows(values, self.starts[rows], self.meta["window"], self.steps)[self.scored]
+        merged = merge_windows(values, self.starts[rows], self.window, self.steps)[self.scored]
         covered = np.isfinite(merged)
         return self.labels[covered], merged[covered]
 
@@ -102,7 +102,7 @@ class Measured:
         series = self.starts is not None
         context = Context(
             self.level,
-            window=self.meta["window"] if series else None,
+            window=self.window if series else None,
             held_out=self._merge_held_out(valid) if valid is not None else None,
             pointwise=self.merge(maps) if series and maps is not None else None,
         )
@@ -118,8 +118,8 @@ class Measured:
         """
         if not scores:
             return {}
-        dataset = self.meta["dataset"]
-        block = 2 * self.meta["window"] if self.starts is not None else None
+        dataset = self.meta.dataset
+        block = 2 * self.window if self.starts is not None else None
         rows = np.array([row for by_seed in scores.values() for row in by_seed])
         seed = seed_of(bootstrap="units", dataset=dataset)
         values = bootstrap_auroc(self.labels, rows, seed, groups=self.groups, block=block)
@@ -131,4 +131,4 @@ class Measured:
 
     def random_band(self, labels: Array) -> tuple[float, float]:
         """95% band of a random score on some of the labels."""
-        return random_band(labels, self.meta["window"] if self.level == "point" else 1)
+        return random_band(labels, self.window)

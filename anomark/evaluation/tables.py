@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,64 +13,53 @@ import pandas as pd
 from anomark.contracts import Array
 from anomark.evaluation.measure import Measured
 from anomark.evaluation.settings import rank_settings
+from anomark.records import Cell, CellName, FitRecord, Jobs
 
-_COST = (
-    "fit_seconds",
-    "score_seconds",
-    "seconds_per_sample",
-    "wall_seconds",
-    "cpu_seconds",
-    "peak_memory_mb",
-    "parameters",
-    "network_calls",
-    "flops_per_sample",
-)
 _SWEEP = (
     *("dataset", "method", "seed", "level", "samples", "random_low", "random_high"),
     *("start", "calls", "from_noise", "lambda", "differs", "auroc", "failed"),
 )
 
 
-def outcome_row(cell: dict[str, Any], record: dict[str, Any], deterministic: bool) -> dict[str, Any]:
+def outcome_row(cell: Cell, record: FitRecord, deterministic: bool) -> dict[str, Any]:
     """A cell's row of outcomes.csv."""
     return {
-        **{name: cell[name] for name in ("dataset", "method", "seed")},
-        "status": record["status"],
-        "reason": record["reason"],
-        "key": cell["key"],
-        **{name: record["cost"].get(name) for name in _COST},
-        "device": record["device"]["kind"],
+        **cell.only(CellName),
+        "status": record.status,
+        "reason": record.reason,
+        "key": cell.key,
+        **dict(record.cost),
+        "device": record.device.kind,
         "deterministic": deterministic,
-        "model": (record["model"] or {}).get("format"),
+        "model": record.model.format if record.model else None,
     }
 
 
-def loss_rows(cells: list[tuple[dict[str, Any], dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+def loss_rows(cells: Iterable[tuple[Cell, FitRecord]]) -> Iterator[dict[str, Any]]:
     """Rows of training.csv: the curves of every training loop of every cell, one row for each point and loss."""
     for cell, record in cells:
-        for loop, curve in (record.get("info") or {}).get("loss", {}).items():
+        for loop, curve in record.info.get("loss", {}).items():
             for step, *losses in curve:
                 for part, loss in enumerate(losses):
-                    known = {name: cell[name] for name in ("dataset", "method", "seed")}
-                    yield known | {"loop": loop, "step": step, "part": part, "loss": loss}
+                    yield cell.only(CellName) | {"loop": loop, "step": step, "part": part, "loss": loss}
 
 
-def setting_rows(plan: dict[str, Any], dataset: str, measured: Measured) -> Iterator[dict[str, Any]]:
+def setting_rows(jobs: Jobs, dataset: str, measured: Measured) -> Iterator[dict[str, Any]]:
     """Rows of sweep.csv: the AUROC of every setting of a stored model, on the test rows that were scored with it."""
-    for job in plan["sweeps"].values():
-        if job["dataset"] != dataset:
+    for job in jobs.sweeps.values():
+        if job.dataset != dataset:
             continue
-        with np.load(job["path"]) as stored:
+        with np.load(job.path) as stored:
             swept = dict(stored)
         if "no_model" in swept:  # outcomes.csv says the same of its cell
             continue
         if "failed" in swept:
-            yield {name: job[name] for name in ("dataset", "method", "seed")} | {"failed": str(swept["failed"])}
+            yield job.only(CellName) | {"failed": str(swept["failed"])}
             continue
         rows = swept["rows"]
         labels, _ = measured.of_rows(rows, np.zeros(len(rows)))
         low, high = measured.random_band(labels)
-        known = {name: job[name] for name in ("dataset", "method", "seed")}
+        known = job.only(CellName)
         known |= {"level": measured.level, "samples": len(rows), "random_low": low, "random_high": high}
         for setting in rank_settings(swept, partial(measured.of_rows, rows)):
             yield known | setting

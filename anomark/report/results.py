@@ -14,13 +14,12 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from anomark.contracts import Array, DataError
+from anomark.outcomes import Outcome
 from anomark.records import MetricInfo
 from anomark.suite.papers import Paper, find_paper
 
 #: From this many seeds on a Student t interval is printed; below it, the range.
 SEEDS_FOR_INTERVAL = 3
-#: Worst first: what a method's cells on one dataset are called when they did not all end alike.
-STATUSES = ("refused", "oom", "timeout", "diverged", "failed", "skipped", "n/a", "done")
 #: The control that reads the labels; it checks the harness and competes with nobody.
 ORACLE = "oracle"
 RANDOM = ("random", "random_score")
@@ -265,7 +264,7 @@ class Results:
 def worst(rows: pd.DataFrame) -> tuple[str, str]:
     """The worst status among the seeds' rows, and the reason that came with it."""
     records = rows[["status", "reason"]].fillna("").to_dict("records")
-    row = min(records, key=lambda record: STATUSES.index(record["status"]))
+    row = min(records, key=lambda record: Outcome(record["status"]).rank)
     return str(row["status"]), str(row["reason"])
 
 

@@ -16,11 +16,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pooch
@@ -34,6 +32,7 @@ from torch import Tensor, nn
 from anomark.contracts import AnomarkError, Array
 from anomark.detectors.perceptual import SmallNet, fold_batch_norm, load_mobilenet_v2, random_network
 from anomark.detectors.training import seeded, train_steps
+from anomark.records import Jobs
 
 #: scikit-image's photographs outside `datasets/textures.py`.
 PHOTOGRAPHS = (
@@ -61,11 +60,12 @@ SEED = 0
 MOBILENET_URL, MOBILENET_SHA256 = "https://download.pytorch.org/models/mobilenet_v2-b0353104.pth", "b0353104"
 
 
-def write_features(job: dict[str, Any], out: Path) -> None:
+def write_features(kind: str, raw: str | None, out: Path) -> None:
     """Write the weights of f to `out`, whole or not at all.
 
     Args:
-        job: `kind` embedded, random or mobilenet_v2; `raw`, a file with MobileNetV2's weights, or None to fetch them.
+        kind: embedded, random or mobilenet_v2.
+        raw: a file with MobileNetV2's weights, or None to fetch them.
 
     Raises:
         AnomarkError: the weights can't be fetched, or are not what their name says.
@@ -73,13 +73,13 @@ def write_features(job: dict[str, Any], out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_suffix(f".{os.getpid()}.tmp")
     try:
-        if job["kind"] == "embedded":
+        if kind == "embedded":
             train_embedded_f(partial)
-        elif job["kind"] == "random":
+        elif kind == "random":
             _save(random_network(SmallNet, SEED).state_dict(), partial)
-        elif job["raw"]:
-            load_mobilenet_v2(Path(job["raw"]))  # refuses a file that isn't one
-            partial.write_bytes(Path(job["raw"]).read_bytes())
+        elif raw:
+            load_mobilenet_v2(Path(raw))  # refuses a file that isn't one
+            partial.write_bytes(Path(raw).read_bytes())
         else:
             fetch_mobilenet_v2(partial)
         partial.replace(out)
@@ -219,7 +219,9 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     args = parser.parse_args()
     try:
-        write_features(json.loads(args.plan.read_text())["features"], args.out)
+        features = Jobs.load(args.plan).features
+        assert features is not None
+        write_features(features.kind, features.raw, args.out)
     except (AnomarkError, OSError) as error:
         raise SystemExit(f"anomark features: {error}") from None
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-#: Outcomes that are part of a plan; anything else is a reason to look.
-GOOD = ("done", "skipped", "n/a")
+from anomark.outcomes import Outcome
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -20,9 +19,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     # "n/a" is an outcome, and would be read as missing.
     cells, sweeps = (pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in (args.coverage, args.sweep))
-    bad = cells[~cells["status"].isin(GOOD)]
-    refused = bad[bad["status"] == "refused"].drop_duplicates("dataset")
-    failed = [*bad[bad["status"] != "refused"].to_dict("records")]
+    bad = cells[~cells["status"].map(lambda status: Outcome(status).good)]
+    refused = bad[bad["status"] == Outcome.REFUSED].drop_duplicates("dataset")
+    failed = [*bad[bad["status"] != Outcome.REFUSED].to_dict("records")]
     lost = sweeps.dropna(subset=["failed"])
     failed += lost.assign(status="sweep failed", reason=lost["failed"]).to_dict("records")
     counts = ", ".join(f"{n} {status}" for status, n in cells["status"].value_counts().items())

@@ -11,18 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from anomark.contracts import AnomarkError, nearest
 from anomark.files import read_yaml
+from anomark.records import Limits
 from anomark.suite.dropins import ROOT
 
 Number = int | float
-
-
-class Limits(BaseModel):
-    """What one cell may use before it is stopped and printed as `timeout` or `oom`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    seconds: float = Field(1800, gt=0, description="Wall-clock seconds for the fit and score of one cell.")
-    memory_gb: float = Field(8, gt=0, description="Resident memory of one cell, in GiB.")
 
 
 class Sweep(BaseModel):
@@ -193,7 +185,12 @@ def documentation() -> str:
     for section, schema in SCHEMAS.items():
         prefix = f"{section}." if section else ""
         for name, info in schema.model_fields.items():
-            kind = str(info.annotation).replace("typing.", "").replace("anomark.suite.config.", "")
+            kind = (
+                str(info.annotation)
+                .replace("typing.", "")
+                .replace("anomark.suite.config.", "")
+                .replace("anomark.records.", "")
+            )
             kind = kind.removeprefix("<class '").removesuffix("'>").replace("|", "\\|")
             default = "required" if info.is_required() else "see below" if name in SCHEMAS else f"`{info.default!r}`"
             lines.append(f"| `{prefix}{name}` | {kind} | {default} | {info.description} |")

@@ -11,7 +11,7 @@ import ast
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -34,7 +34,7 @@ NUMERICAL = {
     "pandas": ("pandas",),
     "pyod": ("pyod", "scikit-learn", "scipy"),
 }
-#: Literals of drop-in files that reach a result only through the resolved parameters, or not at all.
+#: Literals of drop-in files that reach a result through the resolved parameters alone, unless the code reads them.
 _DESCRIPTIVE = set(METHOD_LITERALS) | set(DATASET_LITERALS)
 
 
@@ -44,7 +44,7 @@ def digest(value: Any) -> str:
 
 
 class _Strip(ast.NodeTransformer):
-    """Removes docstrings everywhere and descriptive literals at the top level."""
+    """Removes docstrings everywhere, and descriptive literals at the top level that no line of the file reads."""
 
     def _body(self, node: Any) -> Any:
         self.generic_visit(node)
@@ -56,7 +56,8 @@ class _Strip(ast.NodeTransformer):
     visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _body
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
-        node.body = [n for n in node.body if not (_DESCRIPTIVE & _targets(n))]
+        read = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        node.body = [n for n in node.body if not (_DESCRIPTIVE - read) & _targets(n)]
         self._body(node)
         return node
 
@@ -72,7 +73,7 @@ def _scan(path: Path, _stamp: tuple[int, int]) -> tuple[str, tuple[Path, ...], f
     tree = parse(path)
     local: list[Path] = []
     external: set[str] = set()
-    for node in ast.walk(tree):
+    for node in _running(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -91,6 +92,17 @@ def _scan(path: Path, _stamp: tuple[int, int]) -> tuple[str, tuple[Path, ...], f
                 external.add(top)
     code = ast.unparse(_Strip().visit(tree))
     return hashlib.sha256(code.encode()).hexdigest()[:16], tuple(local), frozenset(external)
+
+
+def _running(tree: ast.Module) -> Iterator[ast.AST]:
+    """Every node but those below `if TYPE_CHECKING:`, which only a type checker reads."""
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        yield node
+        pending += ast.iter_child_nodes(node)
 
 
 def closure(roots: Iterable[Path]) -> tuple[dict[str, str], dict[str, str]]:

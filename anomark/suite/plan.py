@@ -2,115 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
-import platform
-import subprocess
-import sys
-from dataclasses import asdict, dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from anomark import modality
 from anomark.contracts import DataError
 from anomark.data.rawfiles import locate
-from anomark.files import replacing
-from anomark.suite import keys as provenance
+from anomark.records import Cell, CellName, Data, Features, Jobs, MethodInfo, NotApplicable, Parts, SuiteRecord, Sweep
 from anomark.suite import registry, select
 from anomark.suite.config import Suite
 from anomark.suite.dropins import ROOT
+from anomark.suite.environment import commit, environment
+from anomark.suite.keys import Fingerprints, closure, digest
 from anomark.suite.papers import PAPERS, find_paper
 from anomark.suite.registry import Dataset, Method, find_method
 
 STAGES = ROOT / "anomark" / "stages"
-
-
-@dataclass(frozen=True)
-class Data:
-    """One prepared dataset. `folder` holds what methods may see, `labels` what only `evaluate` opens.
-
-    A variant of a dataset names it as its `base`, and what it changes as its `protocol`.
-    """
-
-    id: str
-    base: str
-    protocol: str
-    label: str
-    modality: str
-    level: str
-    licence: str
-    source: str
-    module: str
-    params: dict[str, Any]
-    raw: str | None
-    key: str
-    folder: str
-    labels: str
-
-
-@dataclass(frozen=True)
-class Features:
-    """The perceptual network f of a suite: which one, what it depends on, and the file that holds its weights.
-
-    `raw` is a file to read the weights from, or None where they are trained, drawn or fetched.
-    """
-
-    kind: str
-    key: str
-    path: str
-    raw: str | None
-
-    @property
-    def name(self) -> str:
-        return f"{self.kind}-{self.key[:8]}"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One (dataset, method or variant, seed): what it runs, and the folder that its key names."""
-
-    dataset: str
-    method: str
-    base: str
-    seed: int
-    params: dict[str, Any]
-    uses_valid: bool
-    resolution: int | None
-    device: str
-    threads: int
-    key: str
-    parts: dict[str, Any]
-    data: str
-    features: str | None
-    folder: str
-    core_seconds: float
-
-    @property
-    def id(self) -> str:
-        return f"{self.dataset}/{self.method}/{self.seed}-{self.key}"
-
-    @property
-    def outputs(self) -> list[str]:
-        return [f"{self.folder}/fit.json", f"{self.folder}/scores.npz"]
-
-    @property
-    def exists(self) -> bool:
-        """Whether its result is stored; a key leaves nothing else to ask."""
-        return all(Path(path).exists() for path in self.outputs)
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """The stored model of one cell, to be scored at other settings of its sampler into the file `path`."""
-
-    dataset: str
-    method: str
-    seed: int
-    cell: str
-    samples: int
-    path: str
+#: What the key of every dataset covers beside its own file, and the key of every cell beside its method.
+ARRANGE, FIT_SCORE = ROOT / "anomark" / "data" / "arrange.py", ROOT / "anomark" / "runtime" / "fit_score.py"
 
 
 class Plan:
@@ -130,20 +41,16 @@ class Plan:
         self.methods = select.methods(suite)
         select.check_parameters(suite, self.datasets)
         self.papers = [find_paper(name) for name in suite.papers]
-        self._prints = provenance.Fingerprints(Path(results) / "fingerprints.json")
+        self._prints = Fingerprints(Path(results) / "fingerprints.json")
         self.features = self._features() if any("features" in m.needs for m in self.methods) else None
         #: Datasets whose files are not here, and how to get them; the run does without.
         self.absent: dict[str, str] = {}
-        self.data = {data.id: data for data in self._data()}
+        self.data = {data.dataset: data for data in self._data()}
         self.datasets = [d for d in self.datasets if d.id in self.data]
         self._prints.save()
-        # Once a file: its variants, datasets and seeds share it.
-        self._code = {
-            path: provenance.closure([path, STAGES / "fit.py", STAGES / "score.py"])
-            for path in {m.path for m in self.methods}
-        }
+        self._code: dict[Path, tuple[dict[str, str], dict[str, str]]] = {}
         self.not_applicable = [
-            {"dataset": d.id, "method": m.id, "reason": f"{m.label} is made for {', '.join(m.modalities)}"}
+            NotApplicable(dataset=d.id, method=m.id, reason=f"{m.label} is made for {', '.join(m.modalities)}")
             for d in self.datasets
             for m in self.methods
             if d.family.modality not in m.modalities
@@ -187,24 +94,24 @@ class Plan:
             params = self._dataset_params(d)
             raw = self._prints.of(root, found[d.id]) if root is not None and d.id in found else None
             rules = modality.path_of(d.family.modality)  # through the data's key, cells depend on it too
-            sources, versions = provenance.closure([d.family.path, rules, STAGES / "prepare.py"])
-            key = provenance.digest(
-                {"dataset": d.id, "params": params, "raw": raw, "sources": sources, "versions": versions}
-            )[:16]
+            sources, versions = closure([d.family.path, rules, ARRANGE])
+            key = digest({"dataset": d.id, "params": params, "raw": raw, "sources": sources, "versions": versions})[:16]
             out.append(
                 Data(
-                    id=d.id,
+                    dataset=d.id,
                     base=d.base or d.id,
                     protocol=d.protocol,
                     label=d.label,
+                    name=d.family.name,
                     modality=d.family.modality,
                     level=d.family.level,
                     licence=d.family.licence,
                     source=d.family.source,
-                    module=d.family.module,
+                    citation=d.family.citation,
                     params=params,
-                    raw=str(root) if d.family.files else None,
                     key=key,
+                    module=d.family.module,
+                    raw=str(root) if d.family.files else None,
                     folder=f"{self.results}/data/{d.id}/{key}",
                     labels=f"{self.results}/labels/{d.id}/{key}.npz",
                 )
@@ -228,9 +135,10 @@ class Plan:
             key = self._prints.of(raw.parent, [raw])[:16]
         else:
             raw = None
-            sources, versions = provenance.closure([STAGES / "features.py"])
-            key = provenance.digest([kind, sources, versions])[:16]
-        return Features(kind, key, f"{self.results}/features/{kind}-{key}.safetensors", str(raw) if raw else None)
+            sources, versions = closure([STAGES / "features.py"])
+            key = digest([kind, sources, versions])[:16]
+        path = f"{self.results}/features/{kind}-{key}.safetensors"
+        return Features(kind=kind, key=key, path=path, raw=str(raw) if raw else None)
 
     # -- cells ----------------------------------------------------------------------------------------------------
 
@@ -242,31 +150,27 @@ class Plan:
         params = method.defaults | common | own | method.overrides | variant
         shrinks = modality.load(data.modality).RESIZABLE and not method.full_resolution
         resolution = suite.resolution if shrinks else None
+        if method.path not in self._code:  # its variants, datasets and seeds share it
+            self._code[method.path] = closure([method.path, FIT_SCORE])
         sources, versions = self._code[method.path]
-        parts = {
-            "data": data.key,
-            "params": params,
-            "uses_valid": method.uses_valid,
-            "resolution": resolution,
-            "device": suite.device,
-            "threads": suite.threads,
-            "sources": sources,
-            "versions": versions,
-        }
         features = self.features if "features" in method.needs else None
-        if features:
-            parts["features"] = features.key
-        key = provenance.digest({"dataset": dataset.id, "method": method.id, "seed": seed, **parts})[:16]
-        return Cell(
-            dataset=dataset.id,
-            method=method.id,
-            base=method.base,
-            seed=seed,
+        parts = Parts(
+            data=data.key,
             params=params,
             uses_valid=method.uses_valid,
             resolution=resolution,
             device=suite.device,
             threads=suite.threads,
+            sources=sources,
+            versions=versions,
+            features=features.key if features else None,
+        )
+        key = digest({"dataset": dataset.id, "method": method.id, "seed": seed, **dict(parts)})[:16]
+        return Cell(
+            dataset=dataset.id,
+            method=method.id,
+            base=method.base,
+            seed=seed,
             key=key,
             parts=parts,
             data=data.folder,
@@ -284,16 +188,16 @@ class Plan:
         return [*data, cell.features] if cell.features else data
 
     def _sweeps(self) -> list[Sweep]:
-        suite, sources = self.suite, provenance.closure([STAGES / "sweep.py"])[0]
+        suite, sources = self.suite, closure([STAGES / "sweep.py"])[0]
         code = sources["anomark/stages/sweep.py"]  # the cell's key holds whatever else moves a score
         out = []
         for cell in self.cells:
             swept = cell.method in suite.sweep.methods and not self.data[cell.dataset].protocol
             if swept and cell.seed == suite.seeds[0]:
                 tried = find_method(cell.method).sweep
-                key = provenance.digest([cell.key, suite.sweep.samples, tried, code])[:16]
+                key = digest([cell.key, suite.sweep.samples, tried, code])[:16]
                 path = f"{self.results}/sweeps/{cell.dataset}/{cell.method}/{cell.seed}-{key}.npz"
-                out.append(Sweep(cell.dataset, cell.method, cell.seed, cell.id, suite.sweep.samples, path))
+                out.append(Sweep(**cell.only(CellName), cell=cell.id, samples=suite.sweep.samples, path=path))
         return out
 
     def sweep_inputs(self, path: str) -> list[str]:
@@ -326,95 +230,70 @@ class Plan:
         """Changes with the cells, the labels, a metric's code, or the methods that stand out."""
         metrics = registry.metrics().values()
         files = {ROOT / "metrics" / f"{metric.base}.py" for metric in metrics}
-        sources, versions = provenance.closure([STAGES / "evaluate.py", *files])
+        sources, versions = closure([STAGES / "evaluate.py", *files])
         cells = [[c.method, c.seed, c.key] for c in self.cells_of(dataset)]
-        rows = [row for row in self.not_applicable if row["dataset"] == dataset]
+        rows = [row.model_dump() for row in self.not_applicable if row.dataset == dataset]
         sweeps = [sweep.path for sweep in self.sweeps_of(dataset)]
-        data = asdict(self.data[dataset])
-        features = asdict(self.features) if self.features else None
         fitting = [[metric.id, metric.levels, metric.needs] for metric in metrics]
-        known = [rows, data, features, self.suite.highlight, fitting]
-        return provenance.digest([cells, sweeps, known, sources, versions])[:16]
+        known = [rows, self.data[dataset].model_dump(), self.features, self.suite.highlight, fitting]
+        return digest([cells, sweeps, known, sources, versions])[:16]
 
     def report_key(self) -> str:
         """Changes with the report's code, templates, papers, and the suite's description."""
-        sources, versions = provenance.closure([STAGES / "report.py"])
+        sources, versions = closure([STAGES / "report.py"])
         files = sorted((ROOT / "anomark/report").rglob("*.j2"))
         files += [file for name in self.suite.papers for file in sorted((PAPERS / name).iterdir()) if file.is_file()]
         texts = {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in files}
         evaluations = [self.evaluation_key(d) for d in self.data]
-        suite = [self.suite.papers, self.suite.highlight, self.absent, self._rows(), _metric_rows()]
-        return provenance.digest([evaluations, suite, sources, versions, texts])[:16]
+        described = [self._methods(), [*registry.metrics().values()]]
+        suite = [self.suite.papers, self.suite.highlight, self.absent, described]
+        return digest([evaluations, suite, sources, versions, texts])[:16]
 
     # -- descriptions for the jobs --------------------------------------------------------------------------------
 
-    def _rows(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "id": m.id,
-                "label": m.label,
-                "name": m.name,
-                "paper": m.paper,
-                "base": m.base,
-                "family": m.family,
-                "kind": "control" if m.control else "method",
-                "track": m.track,
-                "deterministic": m.deterministic,
-                "transductive": m.transductive,
-            }
+    def _methods(self) -> tuple[MethodInfo, ...]:
+        return tuple(
+            MethodInfo(
+                id=m.id,
+                label=m.label,
+                name=m.name,
+                paper=m.paper,
+                base=m.base,
+                family=m.family,
+                kind="control" if m.control else "method",
+                track=m.track,
+                deterministic=m.deterministic,
+                transductive=m.transductive,
+            )
             for m in self.methods
-        ]
+        )
+
+    def jobs(self) -> Jobs:
+        """What the jobs of the suite read."""
+        return Jobs(
+            data=self.data,
+            cells=self._by_id,
+            sweeps=self.sweeps,
+            features=self.features,
+            not_applicable=tuple(self.not_applicable),
+            limits=self.suite.limits,
+            methods=self._methods(),
+            highlight=tuple(self.suite.highlight),
+        )
 
     def write(self) -> None:
         """Write plan.json (what jobs run) and suite.json (what the report says of the suite)."""
-        folder = Path(self.folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        plan = {
-            "data": {key: asdict(data) for key, data in self.data.items()},
-            "cells": {c.id: asdict(c) for c in self.cells},
-            "sweeps": {path: asdict(sweep) for path, sweep in self.sweeps.items()},
-            "features": asdict(self.features) | {"name": self.features.name} if self.features else None,
-            "not_applicable": self.not_applicable,
-            "limits": self.suite.limits.model_dump(),
-            "methods": self._rows(),
-            "highlight": self.suite.highlight,
-        }
-        suite = {
-            "suite": self.suite.suite,
-            "seeds": self.suite.seeds,
-            "config": self.suite.model_dump(mode="json"),
-            "papers": self.suite.papers,
-            "highlight": self.suite.highlight,
-            "methods": self._rows(),
-            "metrics": _metric_rows(),
-            "datasets": list(self.data),
-            "absent": self.absent,
-            "environment": environment(),
-            **_commit(),
-        }
-        for name, value in (("plan.json", plan), ("suite.json", suite)):
-            with replacing(folder / name) as partial:
-                partial.write_text(json.dumps(value, indent=1, default=str))
-
-
-def _metric_rows() -> list[dict[str, Any]]:
-    return [metric.model_dump(mode="json") for metric in registry.metrics().values()]
-
-
-def environment() -> dict[str, str]:
-    """Python, platform and the versions that can move a number."""
-    names = sorted({d for group in provenance.NUMERICAL.values() for d in group} | {"snakemake"})
-    return {"python": sys.version.split()[0], "platform": platform.platform(), "machine": platform.machine()} | {
-        name: version(name) for name in names
-    }
-
-
-def _commit() -> dict[str, Any]:
-    try:
-        run = [
-            subprocess.run(["git", "-C", str(ROOT), *args], capture_output=True, text=True, check=True).stdout.strip()
-            for args in (["rev-parse", "HEAD"], ["show", "-s", "--format=%cs"], ["status", "--porcelain"])
-        ]
-    except (OSError, subprocess.CalledProcessError):
-        return {"commit": None, "date": None, "modified": None}
-    return {"commit": run[0], "date": run[1], "modified": bool(run[2])}
+        self.jobs().save(Path(self.folder) / "plan.json")
+        SuiteRecord(
+            suite=self.suite.suite,
+            seeds=tuple(self.suite.seeds),
+            config=self.suite.model_dump(mode="json"),
+            papers=tuple(self.suite.papers),
+            highlight=tuple(self.suite.highlight),
+            methods=self._methods(),
+            metrics=tuple(registry.metrics().values()),
+            datasets=tuple(self.data),
+            absent=self.absent,
+            environment=environment(),
+            **commit(),
+        ).save(Path(self.folder) / "suite.json")

@@ -144,6 +144,7 @@ class Family:
     level: str
     licence: str
     source: str
+    citation: str
     items: dict[str, dict[str, Any]]
     variants: dict[str, dict[str, Any]]
     defaults: dict[str, Any]
@@ -358,6 +359,7 @@ def read_family(path: Path) -> Family:
         level=meta["LEVEL"],
         licence=meta.get("LICENCE", ""),
         source=meta.get("SOURCE", ""),
+        citation=meta.get("CITATION", ""),
         items=items,
         variants=variants,
         defaults=defaults,

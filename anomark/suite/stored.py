@@ -12,7 +12,7 @@ import numpy as np
 
 from anomark.contracts import AnomarkError, DataError
 from anomark.outcomes import Outcome
-from anomark.records import Cell, FitRecord, Parts
+from anomark.records import Cell, FitRecord
 from anomark.suite import config
 from anomark.suite.plan import Plan
 
@@ -24,13 +24,11 @@ def why(cell: Cell) -> str:
     if stored is None:
         return "it was never computed"
     try:
-        old = FitRecord.load(stored).parts.model_dump()
+        old = FitRecord.load(stored).parts.model_dump(mode="json")
     except DataError:
         return f"the last one, {stored}, was written by another version of anomark"
     changes = [
-        change
-        for part, new in Parts.model_validate(cell.parts).model_dump().items()
-        for change in _changes(part, old[part], new)
+        change for part, new in cell.parts.model_dump(mode="json").items() for change in _changes(part, old[part], new)
     ]
     return "changed since the last one: " + "; ".join(changes) if changes else "its files were deleted"
 
@@ -79,7 +77,7 @@ class Stored:
                     say(f"{name}: kept all cells of {dataset}: {error}")
                     unknown.add(dataset)
                     continue
-                keep |= {*(cell.folder for cell in plan.cells), *plan.sweeps}
+                keep |= {*(path for cell in plan.cells for path in (cell.folder, cell.checkpoints)), *plan.sweeps}
         return [
             path
             for path in [*self.cells, *self.sweeps]

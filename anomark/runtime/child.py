@@ -1,0 +1,113 @@
+"""The process that fits and scores one cell: `python -m anomark.runtime.child <work> <device>`.
+
+It reads cell.json from the folder `work` and writes the model, scores.npz and, last of all, result.json into it. Its
+supervisor started it with the environment, the limits and the device that it has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from anomark.contracts import Array, Diverged
+from anomark.outcomes import Outcome
+from anomark.records import Cell, Cost, Meta, Result
+from anomark.runtime import fit_score, store
+from anomark.suite.registry import load_method
+
+
+def run(work: Path, device: str, checkpoints: Path | None) -> Result:
+    """Fit, score and store one cell; whatever is raised becomes its outcome."""
+    try:
+        return _run(Cell.load(work / "cell.json"), work, device, checkpoints)
+    except Diverged as error:
+        return Result(status=Outcome.DIVERGED, reason=str(error))
+    except MemoryError as error:
+        return Result(status=Outcome.OOM, reason=f"MemoryError: {error}".rstrip(": "))
+    except Exception as error:
+        traceback.print_exc()
+        oom = type(error).__name__ == "OutOfMemoryError"  # torch's, which may not be loaded
+        message = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        return Result(status=Outcome.OOM if oom else Outcome.FAILED, reason=message)
+
+
+def _run(cell: Cell, work: Path, device: str, checkpoints: Path | None) -> Result:
+    data = Path(cell.data)
+    meta = Meta.load(data / "meta.json")
+    cls = load_method(cell.base)
+    skip = getattr(cls, "skip", lambda _: None)
+    if (reason := skip(fit_score.spec_of(meta, cell.parts.resolution))) is not None:
+        return Result(status=Outcome.SKIPPED, reason=str(reason))
+    losses: dict[str, Any] = {}
+    done = fit_score.fit_and_score(cls, cell, meta, data, device, cell.features, _watched(losses, checkpoints))
+    store.save_scores(work, score=done.scores, map=done.maps, valid=done.valid)
+    model, count = store.save_model(done.method, work, done.probe)
+
+    info = dict(getattr(done.method, "info", {})) | ({"loss": losses} if losses else {})
+    cost = Cost(
+        fit_seconds=round(done.fit_seconds, 4),
+        score_seconds=round(done.score_seconds, 4),
+        seconds_per_sample=done.score_seconds / len(done.scores),
+        cpu_seconds=round(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), 3),
+        parameters=info.pop("parameters", count),
+        network_calls=info.pop("network_calls", None),
+        flops_per_sample=_flops(done.method, done.probe),
+    )
+    return Result(status=Outcome.DONE, cost=cost, model=model, info=info)
+
+
+@contextlib.contextmanager
+def _watched(losses: dict[str, Any], checkpoints: Path | None) -> Iterator[None]:
+    """Keep the curves of the fit's losses in `losses`, and let its loops resume from `checkpoints`.
+
+    Neither changes a bit of what is learnt.
+    """
+    training = sys.modules.get("anomark.detectors.training")
+    if training is None:  # the method takes no gradient steps
+        yield
+        return
+    with training.recorded() as curves, training.checkpoints(checkpoints):
+        yield
+    losses |= {loop: curve for loop, curve in curves.items() if curve}
+
+
+def _flops(method: Any, samples: Array) -> int | None:
+    """Floating-point operations of scoring a sample, in torch's convolutions and matrix products, or None."""
+    if "torch" not in sys.modules or hasattr(method, "dumps"):
+        return None
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        method.decision_function(samples)
+    return counter.get_total_flops() // len(samples) or None
+
+
+def _die_with(parent: int) -> None:
+    """End this process once its supervisor is gone: a supervisor that is killed outright can't do it."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("device", choices=("cpu", "cuda"))
+    parser.add_argument("--checkpoints", type=Path)
+    args = parser.parse_args()
+    threading.Thread(target=_die_with, args=(int(os.environ["ANOMARK_PARENT"]),), daemon=True).start()
+    run(args.work, args.device, args.checkpoints).save(args.work / "result.json")
+
+
+if __name__ == "__main__":
+    main()

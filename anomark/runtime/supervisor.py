@@ -1,0 +1,166 @@
+"""Runs one cell in a process of its own, holds it to its limits, and records whatever happened.
+
+The supervisor imports no method. It writes fit.json last, so a folder that has one is complete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from anomark.contracts import AnomarkError
+from anomark.outcomes import Outcome
+from anomark.records import Cell, CellInfo, Device, FitRecord, Limits, Meta, Result
+from anomark.runtime.device import claimed_device, device_environment
+from anomark.runtime.fit_score import environment
+from anomark.runtime.store import save_scores
+from anomark.suite import keys
+from anomark.suite.dropins import ROOT
+
+_POLL = 0.1  # seconds between two looks at the child
+_TAIL = 4000  # characters of the log kept in the record
+
+
+def run_cell(cell: Cell, limits: Limits) -> FitRecord:
+    """Run one cell and store its outcome in its folder.
+
+    Returns:
+        The record, as in fit.json.
+
+    Raises:
+        AnomarkError: the code changed while the cell ran, so its result belongs to no key.
+    """
+    folder = Path(cell.folder)
+    work = folder.with_name(f".{folder.name}.{os.getpid()}")
+    work.mkdir(parents=True)
+    try:
+        if refused := Meta.load(Path(cell.data) / "meta.json").refused:
+            result, device, log = Result(status=Outcome.REFUSED, reason=refused), Device(kind=cell.parts.device), ""
+        else:
+            cell.save(work / "cell.json")
+            with claimed_device(cell.parts.device) as device, _checkpoints(cell) as checkpoints:
+                result = _supervise(work, limits, cell.parts.threads, device, checkpoints)
+            log = (work / "log.txt").read_text(errors="replace")[-_TAIL:]
+        sources, _ = keys.closure([ROOT / name for name in cell.parts.sources])
+        if sources != cell.parts.sources:
+            raise AnomarkError(
+                f"the code of {cell.method} changed while {cell.dataset} was running; run snakemake again"
+            )
+        if result.status != Outcome.DONE:
+            for leftover in work.glob("model.*"):
+                leftover.unlink()
+            save_scores(work)
+        record = FitRecord(**cell.only(CellInfo), **dict(result), device=device, log=log)
+        record.save(work / "fit.json")
+        _move(work, folder)
+        return record
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _checkpoints(cell: Cell) -> Iterator[Path | None]:
+    """The folder that the fit of a cell resumes from, for this process alone; None while another process has it.
+
+    It goes when the cell ends, whatever its outcome is. It stays when this process is stopped before that.
+    """
+    folder = Path(cell.checkpoints)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # another process has it, or the file system knows no locks
+            yield None
+            return
+        ended = False
+        try:
+            yield folder
+            ended = True
+        finally:
+            if ended or not any(folder.glob("*.pt")):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _supervise(work: Path, limits: Limits, threads: int, device: Device, checkpoints: Path | None) -> Result:
+    """Start the child, wait for it within its limits, and say how it ended and what it used."""
+    # glibc gives large blocks back when they are freed, and each new one is paid for in page faults: a sixth of a step.
+    allocator = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**63 - 1)}
+    # Unbuffered, so that the log of a child that is killed tells how far it came.
+    own = {"PYTHONUNBUFFERED": "1", "ANOMARK_PARENT": str(os.getpid())}
+    resume = ["--checkpoints", str(checkpoints)] if checkpoints else []
+    resumed = checkpoints is not None and any(checkpoints.glob("*.pt"))
+    peak, started, verdict = 0, time.monotonic(), None
+    with (work / "log.txt").open("wb") as log:
+        child = psutil.Popen(
+            [sys.executable, "-m", "anomark.runtime.child", str(work), device.kind, *resume],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=os.environ | allocator | own | device_environment(device) | environment(threads),
+            start_new_session=True,
+        )
+        try:
+            while child.poll() is None:
+                used = _resident(child)
+                peak = max(peak, used)
+                if used > limits.memory_gb * 2**30:
+                    reason = f"it used {used / 2**30:.1f} GiB, its limit is {limits.memory_gb:g}"
+                    verdict = Result(status=Outcome.OOM, reason=reason)
+                elif time.monotonic() - started > limits.seconds:
+                    reason = f"it ran past its limit of {limits.seconds:g} s"
+                    verdict = Result(status=Outcome.TIMEOUT, reason=reason)
+                if verdict:
+                    break
+                with contextlib.suppress(psutil.TimeoutExpired):
+                    child.wait(_POLL)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            code = child.wait()
+    result = verdict or _own_result(work, code)
+    used_in_all: dict[str, Any] = {
+        "wall_seconds": round(time.monotonic() - started, 3),
+        "peak_memory_mb": round(peak / 2**20, 1),
+    }
+    if resumed:  # the clocks saw a part of the fit alone
+        used_in_all |= {"wall_seconds": None, "cpu_seconds": None, "fit_seconds": None}
+    return result.model_copy(update={"cost": result.cost.model_copy(update=used_in_all)})
+
+
+def _own_result(work: Path, code: int) -> Result:
+    """What a child that ended by itself wrote, or what its exit status says."""
+    if (work / "result.json").exists():
+        return Result.load(work / "result.json")
+    if code == -signal.SIGKILL:
+        return Result(status=Outcome.OOM, reason="it was killed from outside, most likely for memory")
+    how = f"signal {-code}" if code < 0 else f"exit status {code}"
+    return Result(status=Outcome.FAILED, reason=f"its process ended with {how} before it had scores")
+
+
+def _resident(process: psutil.Process) -> int:
+    """Bytes of memory that a process and its children hold."""
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        for member in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                total += member.memory_info().rss
+    return total
+
+
+def _move(work: Path, folder: Path) -> None:
+    """Put the files in place one by one, fit.json last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [p.name for p in work.iterdir() if p.name == "scores.npz" or p.name.startswith("model.")]
+    for name in (*sorted(names), "fit.json"):
+        os.replace(work / name, folder / name)
