@@ -11,6 +11,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Protocol, cast
 
 from anomark.contracts import AnomarkError, Prepared
@@ -96,6 +97,15 @@ def load(modality: str) -> Modality:
         module = importlib.import_module(f"anomark.modalities.{modality}")
     except SyntaxError as error:
         raise AnomarkError(f"{path}, line {error.lineno}: not valid Python ({error.msg}); mend or remove it") from None
+    return complete(module, path)
+
+
+def complete(module: ModuleType, path: Path) -> Modality:
+    """The module of a modality's file, unless it lacks a member.
+
+    Raises:
+        AnomarkError: it does.
+    """
     wanted = [*Modality.__annotations__, "check", "synthetic"]
     if missing := [name for name in wanted if not hasattr(module, name)]:
         raise AnomarkError(f"{path}: it does not define {missing[0]}; anomark/modality.py says what it means")

@@ -12,7 +12,6 @@ NAME = "Constant score"
 LABEL = "constant"
 PAPER = ""
 FAMILY = "control"
-MODALITIES = ("image", "series", "audio")
 DETERMINISTIC = True
 
 

@@ -8,7 +8,6 @@ PAPER = "Li et al.: COPOD: Copula-Based Outlier Detection. ICDM 2020"
 PUBLISHED = "Tail probabilities of the empirical copula, corrected for skewness."
 DIFFERS = "PyOD's class is used, on flattened samples. It is transductive: test rows enter the distributions."
 FAMILY = "classical"
-MODALITIES = ("image", "series", "audio")
 SUITES = ("extended", "paper-cpu")
 DETERMINISTIC = True
 TRANSDUCTIVE = True

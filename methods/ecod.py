@@ -8,7 +8,6 @@ PAPER = "Li et al.: ECOD: Unsupervised Outlier Detection Using Empirical Cumulat
 PUBLISHED = "Tail probabilities of each dimension: the largest of the left, the right and the skewness-corrected one."
 DIFFERS = "PyOD's class is used, on flattened samples. It is transductive: test rows enter the distributions."
 FAMILY = "classical"
-MODALITIES = ("image", "series", "audio")
 SUITES = ("extended", "paper-cpu")
 DETERMINISTIC = True
 TRANSDUCTIVE = True

@@ -8,4 +8,3 @@ PAPER = "Liu, Ting, Zhou: Isolation Forest. ICDM 2008"
 PUBLISHED = "100 trees, each grown on at most 256 samples."
 DIFFERS = "PyOD's defaults are used, on flattened samples."
 FAMILY = "classical"
-MODALITIES = ("image", "series", "audio")

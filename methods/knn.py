@@ -10,5 +10,4 @@ DIFFERS = (
     "PyOD's defaults are used, on flattened samples: k = 5 and Euclidean distance. Neighbours are training samples."
 )
 FAMILY = "classical"
-MODALITIES = ("image", "series", "audio")
 DETERMINISTIC = True

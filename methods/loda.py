@@ -21,7 +21,6 @@ DIFFERS = (
     "raised by 1e-12, as in PyOD. PyOD's own class is not used, because it takes the density of the neighbouring bin."
 )
 FAMILY = "classical"
-MODALITIES = ("image", "series", "audio")
 SUITES = ("extended", "paper-cpu")
 DEFAULTS = {"projections": 100}
 #: Added to the counts, of which those outside the histogram are 0: a density of 0 has no logarithm. PyOD's value.

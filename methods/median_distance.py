@@ -17,7 +17,6 @@ NAME = "Distance to the training median"
 LABEL = "median distance"
 PAPER = ""
 FAMILY = "control"
-MODALITIES = ("image", "series", "audio")
 DETERMINISTIC = True
 DEFAULTS = {"smooth": False}
 VARIANTS = {

@@ -13,7 +13,6 @@ NAME = "Nearest training sample"
 LABEL = "1-NN"
 PAPER = ""
 FAMILY = "control"
-MODALITIES = ("image", "series", "audio")
 DETERMINISTIC = True
 
 _BLOCK = 256  # test rows compared at a time, which bounds the distance matrix

@@ -8,5 +8,4 @@ PAPER = "Schölkopf et al.: Estimating the Support of a High-Dimensional Distrib
 PUBLISHED = "The nu-SVM with an RBF kernel."
 DIFFERS = "PyOD's defaults are used, on flattened samples: nu = .5 and gamma = 1 / features."
 FAMILY = "classical"
-MODALITIES = ("image", "series", "audio")
 DETERMINISTIC = True

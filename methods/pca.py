@@ -11,5 +11,4 @@ DIFFERS = (
     "sums squared component scores over eigenvalues."
 )
 FAMILY = "classical"
-MODALITIES = ("image", "series", "audio")
 DETERMINISTIC = True

@@ -16,7 +16,6 @@ NAME = "Random score"
 LABEL = "random"
 PAPER = ""
 FAMILY = "control"
-MODALITIES = ("image", "series", "audio")
 
 
 class Method:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from anomark import modality
 from anomark.checks.files import load, sentence
 from anomark.contracts import DataError
 from anomark.data import arrange
@@ -37,7 +38,7 @@ def check(path: Path) -> Iterator[tuple[str, str | None]]:
         params = family.defaults | ({"item": dataset.item} if dataset.item else {}) | dataset.overrides
         try:
             first = module.prepare(root, **params)
-            arrange.check(first, family.modality, family.level, name)
+            arrange.check(first, modality.load(family.modality), family.level, name)
         except DataError as error:
             # Embedded data has no excuse; of the owners' data a part may be absent, or unusable and refused for it.
             left_out = (f"{name}: left out, {error}", None)

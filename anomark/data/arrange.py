@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from anomark import modality as modalities
+from anomark import modality
 from anomark.contracts import Array, DataError, Prepared
 from anomark.data.series import InjectedSeries
 from anomark.data.streamed import blocks
 from anomark.data.windows import window_starts
+from anomark.modality import Modality
 from anomark.seeds import seed_of
 
 if TYPE_CHECKING:
@@ -35,13 +36,18 @@ def load(data: Data) -> Prepared:
     """
     prepare = importlib.import_module(data.module).prepare
     prepared: Prepared = prepare(Path(data.raw) if data.raw else Path(), **data.params)
-    check(prepared, data.modality, data.level, data.dataset)
+    check(prepared, modality.load(data.modality), data.level, data.dataset)
     return prepared
 
 
-def check(p: Prepared, modality: str, level: str, dataset: str) -> None:
-    """Raise DataError, in one sentence, where a prepared dataset breaks the contract or can't be evaluated."""
-    rules = modalities.load(modality)
+def check(p: Prepared, rules: Modality, level: str, dataset: str) -> None:
+    """Raise DataError, in one sentence, where a prepared dataset breaks the contract or can't be evaluated.
+
+    Args:
+        rules: what its modality says.
+        level: what one of its labels stands for.
+        dataset: its id.
+    """
     axes = rules.LEVELS[level]
 
     def refuse(message: str) -> None:
@@ -51,7 +57,7 @@ def check(p: Prepared, modality: str, level: str, dataset: str) -> None:
         if array.dtype != np.float32 or array.ndim != axes:
             refuse(
                 f"{name} is {array.dtype} with {array.ndim} axes, expected float32 with {axes} "
-                f"({modality}, level {level})"
+                f"({rules.NOUN}, level {level})"
             )
         if not len(array):
             refuse(f"{name} is empty")

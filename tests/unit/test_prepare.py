@@ -13,11 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from anomark import modality
 from anomark.contracts import DataError, Prepared
+from anomark.data import arrange
 from anomark.data.series import InjectedSeries
 from anomark.stages import prepare
 from anomark.suite.dropins import ROOT
 from anomark.suite.registry import find_dataset
+
+SERIES = modality.load("series")
 
 
 def rows(**change: Any) -> Prepared:
@@ -105,13 +109,13 @@ def test_held_out_normals_keep_recordings_together() -> None:
 )
 def test_a_broken_contract_is_one_sentence(change: dict[str, Any], words: str) -> None:
     with pytest.raises(DataError) as error:
-        prepare.check(rows(**change), "series", "window", "mine")
+        arrange.check(rows(**change), SERIES, "window", "mine")
     assert str(error.value).startswith("mine: ") and words in str(error.value)
 
 
 def test_a_window_longer_than_the_series_is_refused() -> None:
     with pytest.raises(DataError, match="longer than the series"):
-        prepare.check(series(window=101), "series", "point", "mine")
+        arrange.check(series(window=101), SERIES, "point", "mine")
 
 
 def test_what_was_injected_lies_beside_the_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +126,7 @@ def test_what_was_injected_lies_beside_the_labels(tmp_path: Path, monkeypatch: p
     assert json.loads(str(truth["recipe"])) == {"seed": 3}
     assert "seed" not in (folder / "meta.json").read_text()
     with pytest.raises(DataError, match="left_out is bool of shape"):
-        prepare.check(InjectedSeries(**vars(series()), left_out=left_out[1:]), "series", "point", "mine")
+        arrange.check(InjectedSeries(**vars(series()), left_out=left_out[1:]), SERIES, "point", "mine")
 
 
 def test_a_refusal_is_an_outcome(
