@@ -12,7 +12,7 @@ from anomark.suite.registry import binds, parse
 Check = Callable[[Path], Iterator[tuple[str, str | None]]]
 #: The checks of a file by the name of its folder, and by what a file that lies elsewhere must define.
 FOLDERS: dict[str, Check] = {"methods": methods.check, "datasets": datasets.check, "modalities": modalities.check}
-DEFINES: dict[str, Check] = {"Method": methods.check, "prepare": datasets.check}
+DEFINES: dict[str, Check] = {"Method": methods.check, "prepare": datasets.check, "synthetic": modalities.check}
 
 
 def check_file(path: Path) -> Iterator[tuple[str, str | None]]:
