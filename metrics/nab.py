@@ -37,7 +37,7 @@ PROFILES = {"standard": (0.11, 1.0), "low_fp": (0.22, 1.0), "low_fn": (0.11, 2.0
 
 
 def compute(labels: Array, scores: Array, context: Context) -> dict[str, float]:
-    """The score of the steps (T,) under each profile; NaN where no window is labelled."""
+    """The score of the steps (T,) under each profile; NaN if one class is missing."""
     return {f"nab_{profile}": nab_score(labels, scores, profile) for profile in PROFILES}
 
 
@@ -50,11 +50,11 @@ def nab_score(labels: Array, scores: Array, profile: str = "standard") -> float:
         profile: a key of PROFILES.
 
     Returns:
-        NaN where no window is labelled.
+        NaN where no window is labelled, or every step is.
     """
     false_alarm, missed = PROFILES[profile]
     first, stop = events(labels)
-    if not len(first):
+    if not len(first) or np.all(labels):
         return float("nan")
     earned = _position_value(len(scores), first, stop)
     earned[np.asarray(labels) == 0] *= false_alarm

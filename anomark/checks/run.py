@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from anomark.checks import datasets, methods, modalities
+from anomark.checks import datasets, methods, metrics, modalities
 from anomark.contracts import AnomarkError
 from anomark.suite.registry import binds, parse
 
 Check = Callable[[Path], Iterator[tuple[str, str | None]]]
 #: The checks of a file by the name of its folder, and by what a file that lies elsewhere must define.
-FOLDERS: dict[str, Check] = {"methods": methods.check, "datasets": datasets.check, "modalities": modalities.check}
-DEFINES: dict[str, Check] = {"Method": methods.check, "prepare": datasets.check, "synthetic": modalities.check}
+FOLDERS: dict[str, Check] = {
+    "methods": methods.check,
+    "datasets": datasets.check,
+    "metrics": metrics.check,
+    "modalities": modalities.check,
+}
+DEFINES: dict[str, Check] = {
+    "Method": methods.check,
+    "prepare": datasets.check,
+    "compute": metrics.check,
+    "synthetic": modalities.check,
+}
 
 
 def check_file(path: Path) -> Iterator[tuple[str, str | None]]:

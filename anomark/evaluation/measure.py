@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -16,34 +16,51 @@ from anomark.statistics.bootstrap import bootstrap_auroc, mean_over_seeds
 from anomark.statistics.context import PIXEL, Context
 from anomark.statistics.ranking import random_band
 from anomark.suite import registry
+from anomark.suite.registry import Compute
 
 
 def measure(labels: Array, scores: Array, context: Context) -> Iterator[dict[str, Any]]:
     """What every metric that fits says of the scores: rows of metric, value, level and reason.
 
-    A metric fits where it applies to the level and the context has what it needs. One that raises, or returns
-    something else than its file declares, has the value NaN and a reason; the others go on.
+    A metric that raises, or gives something else than its file declares, has the value NaN and a reason; the others go
+    on.
     """
-    for base, outputs in groupby(registry.metrics().values(), key=lambda metric: metric.base):
-        fitting = [metric.id for metric in outputs if _fits(metric, context)]
-        if not fitting:
+    for base, group in groupby(registry.metrics().values(), key=lambda metric: metric.base):
+        outputs = fitting(group, context)
+        if not outputs:
             continue
         reason = ""
         try:
-            given = registry.load_metric(base)(_read_only(labels), _read_only(scores), context)
-            by_name = given if isinstance(given, dict) else {base: given}
-            values = {name: float(value) for name, value in by_name.items()}
-            if values.keys() != set(fitting):
-                raise TypeError(f"it gives {', '.join(values)}, expected {', '.join(fitting)}")
+            values = compute(registry.load_metric(base), outputs, _read_only(labels), _read_only(scores), context)
         except Exception as error:  # whatever a metric does, it is the outcome of that metric alone
-            values, reason = dict.fromkeys(fitting, float("nan")), f"{type(error).__name__}: {error}"
-        for name in fitting:
-            yield {"metric": name, "value": values[name], "level": context.level, "reason": reason}
+            values, reason = dict.fromkeys(outputs, float("nan")), f"{type(error).__name__}: {error}"
+        for name, value in values.items():
+            yield {"metric": name, "value": value, "level": context.level, "reason": reason}
 
 
-def _fits(metric: MetricInfo, context: Context) -> bool:
-    at_level = context.level in metric.levels if metric.levels else context.level != PIXEL
-    return at_level and all(getattr(context, need) is not None for need in metric.needs)
+def fitting(metrics: Iterable[MetricInfo], context: Context) -> list[str]:
+    """The ids of those that apply to the level and have in the context what they need."""
+    return [
+        metric.id
+        for metric in metrics
+        if (context.level in metric.levels if metric.levels else context.level != PIXEL)
+        and all(getattr(context, need) is not None for need in metric.needs)
+    ]
+
+
+def compute(
+    function: Compute, outputs: Sequence[str], labels: Array, scores: Array, context: Context
+) -> dict[str, float]:
+    """The numbers of one metric's file by id, of which `outputs` are those that it has to give.
+
+    Raises:
+        TypeError: it gives others.
+    """
+    given = function(labels, scores, context)
+    values = given if isinstance(given, dict) else {outputs[0]: given}
+    if values.keys() != set(outputs):
+        raise TypeError(f"it gives {', '.join(values) or 'nothing'}, expected {', '.join(outputs)}")
+    return {name: float(values[name]) for name in outputs}
 
 
 def _read_only(values: Array) -> Array:

@@ -66,6 +66,8 @@ METRIC_LITERALS = {
 }
 #: What a metric's file may say of one of its numbers, where that differs from what it says of all.
 OUTPUT_LITERALS = ("LABEL", "RANGE", "HIGHER_IS_BETTER", "NEEDS", "FLATTERING")
+#: The function `compute` of a metric's file: labels, scores, context -> the number, or its OUTPUTS by id.
+Compute = Callable[[Array, Array, Context], float | dict[str, float]]
 #: Variants of every dataset whose DEFAULTS have both parameters.
 TRAINING_SETS: dict[str, dict[str, Any]] = {
     "contaminated-1": {"LABEL": "1% contaminated", "contamination": 0.01},
@@ -466,9 +468,10 @@ def metrics() -> dict[str, MetricInfo]:
     return found
 
 
-def load_metric(base: str) -> Callable[[Array, Array, Context], float | dict[str, float]]:
+def load_metric(base: str) -> Compute:
     """The function `compute` of metrics/<base>.py; this imports the file."""
-    return importlib.import_module(f"anomark_metrics.{base}").compute
+    compute: Compute = importlib.import_module(f"anomark_metrics.{base}").compute
+    return compute
 
 
 def datasets() -> dict[str, Dataset]:

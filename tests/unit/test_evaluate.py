@@ -12,9 +12,12 @@ import pytest
 
 from anomark.data.windows import window_starts
 from anomark.evaluation.severity import by_severity
+from anomark.records import MetricInfo
 from anomark.stages.evaluate import evaluate
 from anomark.stages.score import save_scores
 from anomark.statistics.bootstrap import compare
+from anomark.statistics.context import Context
+from anomark.suite import registry
 
 SEEDS = {"good": 3, "poor": 3, "once": 1}
 META = dict.fromkeys(
@@ -214,3 +217,22 @@ def test_severity_counts_the_steps_of_its_events_and_every_normal_step() -> None
     wins = (scores[inside][:, None] > scores[normal]).mean()
     assert rows["a"]["auroc"] == rows["5–5"]["auroc"] == pytest.approx(wins)
     assert not list(by_severity([], scores[scored], scored))
+
+
+def test_a_metric_that_raises_is_an_outcome_of_that_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(labels: np.ndarray, scores: np.ndarray, context: Context) -> float:
+        if context.held_out is not None:
+            raise ValueError("no held-out normals wanted")
+        return 0.5
+
+    known = dict(registry.metrics()) | {"mine": MetricInfo(id="mine", label="Mine", base="mine")}
+    monkeypatch.setattr(registry, "metrics", lambda: known)
+    load = registry.load_metric
+    monkeypatch.setattr(registry, "load_metric", lambda base: broken if base == "mine" else load(base))
+    labels = (np.arange(60) % 3 == 0).astype(np.uint8)
+    meta = {"level": "image", "modality": "image", "shape": [1, 8, 8], "n_test": 60, "valid": [*range(100)]}
+    scores = dict.fromkeys(SEEDS, 3.0 * labels)
+    out = stored(tmp_path / "a", meta, {"labels": labels}, scores)
+    assert values(out, "poor")["mine"] == 0.5 and np.isnan(values(out, "good")["mine"])
+    assert values(out, "good")["auroc"] > 0.9
+    assert "no held-out" in json.loads((out / "summary.json").read_text())["failed_metrics"]["mine"]
