@@ -8,7 +8,12 @@ from anomark.suite.dropins import ROOT
 
 @plain_errors
 def docs() -> None:
-    """Write config/README.md from the schema."""
-    from anomark.suite.config import documentation
+    """Write the pages that list what the benchmark has: config/README.md, docs/*.md and ARCHITECTURE.md."""
+    from anomark.docs.catalogue import pages
 
-    (ROOT / "config/README.md").write_text(documentation(), encoding="utf-8")
+    for name, text in pages().items():
+        path = ROOT / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            print(name)

@@ -68,11 +68,42 @@ def _papers() -> Columns:
     return ("id", "tables", "claims", "citation"), rows
 
 
+def _metrics() -> Columns:
+    from anomark.suite import registry
+
+    rows: list[tuple[str, ...]] = [
+        (m.id, m.label, ",".join(m.levels) or "all labels", "higher" if m.higher_is_better else "lower", m.source)
+        for m in registry.metrics().values()
+    ]
+    return ("id", "label", "levels", "better is", "source"), rows
+
+
+def _modalities() -> Columns:
+    from anomark import modality
+
+    rows: list[tuple[str, ...]] = [
+        (name, modality.load(name).LABEL, ",".join(modality.load(name).LEVELS)) for name in modality.ids()
+    ]
+    return ("id", "label", "levels"), rows
+
+
+def _sections() -> Columns:
+    from anomark.suite import registry
+
+    rows: list[tuple[str, ...]] = [
+        (path.stem, registry.first_sentence(registry.parse(path))) for path in registry.section_files()
+    ]
+    return ("file", "what it shows"), rows
+
+
 #: What can be listed.
 LISTS: dict[str, Callable[[], Columns]] = {
     "methods": _methods,
     "datasets": _datasets,
+    "metrics": _metrics,
+    "modalities": _modalities,
     "papers": _papers,
+    "sections": _sections,
     "suites": _suites,
 }
 

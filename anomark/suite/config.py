@@ -169,29 +169,3 @@ def load(*names: str) -> Suite:
             raise AnomarkError(f"unknown suite {name!r}; {nearest(name, known)}")
         merged, source = merge(merged, read_yaml(path)), str(path)
     return validate(merged, source)
-
-
-def documentation() -> str:
-    """The schema as a Markdown table: the text of config/README.md."""
-    lines = [
-        "# Suites",
-        "",
-        "Every suite is a YAML overlay over `default.yaml`: `snakemake --cores all --configfile config/<suite>.yaml`,",
-        "or a file of your own. This page is written from the schema (`anomark docs`); a test keeps the two equal.",
-        "",
-        "| key | type | default | meaning |",
-        "|---|---|---|---|",
-    ]
-    for section, schema in SCHEMAS.items():
-        prefix = f"{section}." if section else ""
-        for name, info in schema.model_fields.items():
-            kind = (
-                str(info.annotation)
-                .replace("typing.", "")
-                .replace("anomark.suite.config.", "")
-                .replace("anomark.records.", "")
-            )
-            kind = kind.removeprefix("<class '").removesuffix("'>").replace("|", "\\|")
-            default = "required" if info.is_required() else "see below" if name in SCHEMAS else f"`{info.default!r}`"
-            lines.append(f"| `{prefix}{name}` | {kind} | {default} | {info.description} |")
-    return "\n".join(lines) + "\n"

@@ -259,6 +259,11 @@ def binds(tree: ast.Module, name: str) -> bool:
     return False
 
 
+def section_files() -> list[Path]:
+    """The files of the report's sections, in the report's order."""
+    return _dropins("anomark/report/sections")
+
+
 def _dropins(folder: str) -> list[Path]:
     return sorted(p for p in (ROOT / folder).glob("*.py") if not p.name.startswith(("_", ".")))
 
@@ -402,7 +407,7 @@ def read_metric(path: Path) -> list[MetricInfo]:
                 base=path.stem,
                 name=meta.get("NAME", label),
                 label=label if len(outputs) == 1 or "LABEL" in own else f"{label} {output}",
-                what=_first_sentence(tree),
+                what=first_sentence(tree),
                 levels=_levels(path, says.get("LEVELS", ())),
                 range=_range(path, says["RANGE"]),
                 higher_is_better=says["HIGHER_IS_BETTER"],
@@ -418,10 +423,10 @@ def read_metric(path: Path) -> list[MetricInfo]:
 _DIRECTION = ("HIGHER_IS_BETTER", "True")
 
 
-def _first_sentence(tree: ast.Module) -> str:
-    """The first sentence of a file's docstring, on one line."""
+def first_sentence(tree: ast.Module) -> str:
+    """The first sentence of a file's docstring, on one line and without its full stop; "" where it has none."""
     paragraph = " ".join((ast.get_docstring(tree) or "").partition("\n\n")[0].split())
-    return paragraph.partition(". ")[0].removesuffix(".")
+    return re.split(r"\.\s+(?=[A-Z`])", paragraph)[0].removesuffix(".")
 
 
 def _levels(path: Path, levels: tuple[Any, ...]) -> tuple[str, ...]:

@@ -1,0 +1,248 @@
+"""Pages that list what the benchmark has, written from the literals and docstrings of its files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from anomark import modality
+from anomark.docs.architecture import architecture
+from anomark.docs.markdown import bullets, code, docstring, link, page, settings, table
+from anomark.records import MetricInfo
+from anomark.suite import papers, registry
+from anomark.suite.config import SCHEMAS
+from anomark.suite.dropins import ROOT
+from anomark.suite.papers import Paper
+from anomark.suite.registry import Family, Method
+
+Keep = Callable[[Path], bool]
+
+
+def pages(keep: Keep = lambda path: True) -> dict[str, str]:
+    """Every generated page.
+
+    Args:
+        keep: which files to list; all by default.
+
+    Returns:
+        {path relative to the checkout: text}.
+    """
+    return {
+        "config/README.md": _suites(),
+        "docs/methods.md": _methods([m for m in registry.methods().values() if keep(m.path)]),
+        "docs/datasets.md": _datasets([f for f in registry.families().values() if keep(f.path)]),
+        "docs/metrics.md": _metrics([m for m in registry.metrics().values() if keep(_metric_file(m))]),
+        "docs/papers.md": _papers([p for i, p in papers.papers().items() if keep(papers.PAPERS / i / "paper.yaml")]),
+        "docs/modalities.md": _modalities([m for m in modality.ids() if keep(modality.path_of(m))], keep),
+        "docs/sections.md": _sections([s for s in registry.section_files() if keep(s)]),
+        "ARCHITECTURE.md": architecture(keep),
+    }
+
+
+# -- methods ---------------------------------------------------------------------------------------------------------
+
+
+def _methods(methods: list[Method]) -> str:
+    bases = [method for method in methods if method.id == method.base]
+    variants = {base.id: [m for m in methods if m.base == base.id != m.id] for base in bases}
+    rows = [(f"[`{m.id}`](#{m.id})", m.label, m.family or "–", ", ".join(m.modalities), m.paper or "–") for m in bases]
+    return page(
+        "Methods",
+        "A method is one file in `methods/`. A variant is a method with one switch turned; it has a row of its own in "
+        "the tables and none in the rankings. Controls are not competitors: they test the harness, they are the bar "
+        "that a method should clear, and they are not ranked.",
+        table(("id", "label", "family", "modalities", "paper"), rows),
+        *(_method(base, variants[base.id]) for base in bases),
+    )
+
+
+def _method(method: Method, variants: list[Method]) -> str:
+    facts = {
+        "Full name": "" if method.name in (method.id, method.label) else method.name,
+        "Paper": method.paper,
+        "As published": method.published,
+        "What differs, and why": method.differs,
+        "Track": f"{method.track}." if method.needs else "",
+        "Suites": code(method.suites),
+        "Parameters": settings(method.defaults),
+    }
+    says = {
+        "The same score comes out of every seed, so it runs once.": method.deterministic,
+        "A score depends on the other test rows (transductive).": method.transductive,
+        "It takes images at the size that they are prepared in.": method.full_resolution,
+        "It wants held-out normal samples.": method.uses_valid,
+    }
+    points = [f"{name}: {text}" for name, text in facts.items() if text]
+    points += [sentence for sentence, applies in says.items() if applies]
+    points += [f"Variant `{v.id}` ({v.label}): {_switch(v)}" for v in variants]
+    return f"## {method.id}\n\n{docstring(method.path)}\n\n{bullets(points)}"
+
+
+def _switch(variant: Method) -> str:
+    """What a variant changes: in its own words where it has some, and the values that it sets."""
+    words = f"{variant.differs} " if variant.differs else ""
+    only = f" Only in the suites {code(variant.suites)}." if variant.suites else ""
+    return f"{words}It sets {settings(variant.overrides)}.{only}" if variant.overrides else f"{words}{only}".strip()
+
+
+# -- datasets --------------------------------------------------------------------------------------------------------
+
+
+def _datasets(families: list[Family]) -> str:
+    rows = [
+        (
+            f"[`{_pattern(f)}`](#{f.id})",
+            f.label,
+            f.modality,
+            f.level,
+            _count(f),
+            "data folder" if f.files else "nothing",
+            f.licence,
+        )
+        for f in families
+    ]
+    return page(
+        "Datasets",
+        "A dataset family is one file in `datasets/`. Level is what one label stands for. Embedded datasets need "
+        "nothing; the others are read from the data folder that `ANOMARK_DATA` names.",
+        table(("id", "label", "modality", "level", "datasets", "needs", "licence"), rows),
+        *map(_family, families),
+    )
+
+
+def _pattern(family: Family) -> str:
+    return f"{family.id}-*" if family.items else family.id
+
+
+def _count(family: Family) -> str:
+    return "any in the data folder" if family.open else str(len(family.datasets))
+
+
+def _family(family: Family) -> str:
+    layouts = [" with ".join(f"`{pattern}`" for pattern in patterns) for patterns in family.files]
+    facts = {
+        "Full name": family.name,
+        "Licence": family.licence,
+        "From": link(family.source),
+        "Cite": family.citation,
+        "Files in the data folder": ", or ".join(layouts),
+        "Datasets": code(d.id for d in family.datasets) if family.items and not family.open else "",
+        "Variants": "; ".join(f"`-{name}` ({says.get('LABEL', name)})" for name, says in family.variants.items()),
+        "Parameters": settings(family.defaults),
+    }
+    points = [f"{name}: {text}" for name, text in facts.items() if text]
+    return f"## {family.id}\n\n{docstring(family.path)}\n\n{bullets(points)}"
+
+
+# -- metrics ---------------------------------------------------------------------------------------------------------
+
+
+def _metric_file(metric: MetricInfo) -> Path:
+    return ROOT / "metrics" / f"{metric.base}.py"
+
+
+def _metrics(metrics: list[MetricInfo]) -> str:
+    rows = [
+        (
+            f"`{m.id}`",
+            m.label,
+            ", ".join(m.levels) or "every level of labels",
+            _range(m),
+            "higher" if m.higher_is_better else "lower",
+            "yes" if m.flattering else "no",
+        )
+        for m in metrics
+    ]
+    by_file = {m.base: [other for other in metrics if other.base == m.base] for m in metrics}
+    return page(
+        "Metrics",
+        "A metric is one file in `metrics/`; its id is the name in `metrics.csv`. A metric flatters where a random "
+        "score does well in it: then the control's value stands beside it in the report.",
+        table(("id", "label", "levels", "range", "better is", "flatters"), rows),
+        *(_metric(base, own) for base, own in by_file.items()),
+    )
+
+
+def _metric(base: str, metrics: list[MetricInfo]) -> str:
+    first = metrics[0]
+    facts = {"Full name": first.name, "Gives": code(m.id for m in metrics), "Source": first.source, "Note": first.note}
+    points = [f"{name}: {text}" for name, text in facts.items() if text]
+    return f"## {base}\n\n{docstring(_metric_file(first))}\n\n{bullets(points)}"
+
+
+def _range(metric: MetricInfo) -> str:
+    low, high = ("unbounded" if bound is None else f"{bound:g}" for bound in metric.range)
+    return f"{low} to {high}"
+
+
+# -- papers, modalities, sections ------------------------------------------------------------------------------------
+
+
+def _papers(known: list[Paper]) -> str:
+    rows = [(f"[`{p.id}`](#{p.id})", p.title, str(len(p.tables) + len(p.ablations)), str(len(p.claims))) for p in known]
+    return page(
+        "Papers",
+        "A paper is one folder in `papers/`: `paper.yaml` and its tables as CSV files. A suite names the papers whose "
+        "tables it reproduces, and the report has a chapter for each.",
+        table(("id", "title", "tables", "claims audited"), rows),
+        *map(_paper_part, known),
+    )
+
+
+def _paper_part(paper: Paper) -> str:
+    points = [f"{t.title}: {t.caption}" + (f"; `{t.file}`" if t.file else "") for t in paper.tables]
+    points += [f"{a.title}: {a.caption}; `{a.file}`" for a in paper.ablations]
+    sd = f", or {paper.tolerance_sd:g} published standard deviations" if paper.tolerance_sd else ""
+    points.append(f"A measured AUROC reproduces a published one that is at most {paper.tolerance:g} away{sd}.")
+    read = f" Read it at {', '.join(map(link, paper.links))}." if paper.links else ""
+    return f"## {paper.id}\n\n{paper.citation}{read}\n\n{paper.protocol}\n\n{bullets(points)}"
+
+
+def _modalities(known: list[str], keep: Keep) -> str:
+    parts = []
+    for name in known:
+        says = modality.load(name)
+        families = [f for f in registry.families().values() if f.modality == name and keep(f.path)]
+        shapes = code("x".join(map(str, shape)) for shape, _ in says.SAMPLES)
+        points = {
+            "Levels": code(says.LEVELS),
+            "Shapes that `anomark check` tries methods on": shapes,
+            "Datasets": code(map(_pattern, families)),
+        }
+        facts = bullets(f"{key}: {text}" for key, text in points.items() if text)
+        parts.append(f"## {name}\n\n{docstring(modality.path_of(name))}\n\n{facts}")
+    return page(
+        "Modalities",
+        "A modality is a kind of data that methods are made for, and one file in `anomark/modalities/`.",
+        *parts,
+    )
+
+
+def _sections(files: list[Path]) -> str:
+    rows = [(f"`{path.name}`", registry.first_sentence(registry.parse(path))) for path in files]
+    return page(
+        "Sections of the report",
+        "A section is one file in `anomark/report/sections/`. The report has them in the order of their numbers.",
+        table(("file", "what it shows"), rows),
+    )
+
+
+# -- suites ----------------------------------------------------------------------------------------------------------
+
+
+def _suites() -> str:
+    rows = []
+    for section, schema in SCHEMAS.items():
+        prefix = f"{section}." if section else ""
+        for name, info in schema.model_fields.items():
+            kind = str(info.annotation)
+            for noise in ("typing.", "anomark.suite.config.", "anomark.records.", "<class '", "'>"):
+                kind = kind.replace(noise, "")
+            default = "required" if info.is_required() else "see below" if name in SCHEMAS else f"`{info.default!r}`"
+            rows.append((f"`{prefix}{name}`", kind, default, info.description or ""))
+    return page(
+        "Suites",
+        "Every suite is a YAML overlay over `default.yaml`: "
+        "`snakemake --cores all --configfile config/<suite>.yaml`, or a file of your own. These are its keys.",
+        table(("key", "type", "default", "meaning"), rows),
+    )
