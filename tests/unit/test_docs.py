@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -13,14 +14,22 @@ import yaml
 
 from anomark.checks import run as check
 from anomark.cli.app import app
+from anomark.docs import catalogue
 from anomark.files import read_yaml
-from anomark.report.results import ORACLE, PAPER_COLUMNS, STATUSES
+from anomark.outcomes import Outcome
 from anomark.report.tables import EXPECTED
 from anomark.suite import config, registry
 from anomark.suite.dropins import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+#: Files that git knows, without those that somebody has dropped in; empty outside of a checkout.
+TRACKED = {
+    ROOT / name
+    for name in subprocess.run(["git", "ls-files"], capture_output=True, text=True, cwd=ROOT).stdout.splitlines()
+}
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -88,42 +97,28 @@ def test_the_suite_table_is_complete() -> None:
     assert set(table("| suite |")) == set(config.suites())
 
 
-def test_the_method_tables_are_complete() -> None:
-    """Every drop-in, under the label that the report prints; controls in a table of their own."""
-    rows, controls = table("| id | label | paper |"), table("| id | label | what it is for |")
-    variants = table("| variant |")
-    methods = registry.methods().values()
-    assert set(rows) == {m.id for m in methods if not m.control and m.id == m.base}
-    assert set(controls) == {m.id for m in methods if m.control} | {ORACLE}
-    assert {name: row[1].strip("`") for name, row in variants.items()} == {
-        m.id: m.base for m in methods if m.id != m.base
-    }
-    for method in methods:
-        if method.id in rows | controls:
-            assert (rows | controls)[method.id][1] == method.label
+def tracked(path: Path) -> bool:
+    return path in TRACKED or not TRACKED
 
 
-def test_what_is_not_here_yet_is_not_here() -> None:
-    sentence = re.search(r"Not here yet: ([^.]*)\.", README)
-    absent = set(re.findall(r"`(\w+)`", sentence[1])) if sentence else set()
-    assert absent == {method for columns in PAPER_COLUMNS.values() for method in columns} - set(registry.methods())
+def test_generated_pages_are_what_the_files_say() -> None:
+    """A file that somebody dropped in is in the pages or is not, as they like: it needs no second edit."""
+    by_tracked, by_all = catalogue.pages(tracked), catalogue.pages()
+    for name, text in by_all.items():
+        assert (ROOT / name).read_text(encoding="utf-8") in (text, by_tracked[name]), f"{name}: run `anomark docs`"
 
 
-def test_the_dataset_table_is_complete() -> None:
-    rows = table("| id | modality |")
-    families = {f"{f.id}-*" if f.items else f.id: f for f in registry.families().values()}
-    assert set(rows) == set(families)
-    for name, family in families.items():
-        assert rows[name][1:3] + rows[name][4:5] == [family.modality, family.level, family.licence]
-        if family.files:
-            assert family.source in rows[name][5]
-            assert f"`{family.files[0][0].partition('/')[0]}" in rows[name][5]
-        if len(family.items) > 10:
-            assert f"{len(family.items)} " in rows[name][3]
+def test_a_dropped_file_stands_in_the_generated_pages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text('"""Mine: an example."""\nLABEL = "My own"\nfrom pyod.models.knn import KNN as Method\n')
+    found = {**registry.methods(), "mine": registry.read_method(file)[0]}
+    monkeypatch.setattr(registry, "methods", lambda: found)
+    assert "| My own |" in catalogue.pages()["docs/methods.md"]
+    assert "My own" not in catalogue.pages(lambda path: path != file)["docs/methods.md"]
 
 
 def test_every_word_that_stands_for_a_number_is_explained() -> None:
-    assert set(table("| word |")) == {*STATUSES, *EXPECTED} - {"done"}
+    assert set(table("| word |")) == {*Outcome, *EXPECTED} - {"done"}
 
 
 def test_every_literal_is_explained() -> None:
