@@ -16,7 +16,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy or torch are impor
 ROOT = Path(__file__).resolve().parents[1]
 #: What a run of the benchmark needs of the checkout.
 PARTS = ("Snakefile", "anomark", "methods", "datasets", "metrics", "papers", "config", "profiles", "envs")
-PARTS += ("reports/published",)
 
 
 @pytest.fixture(scope="session")

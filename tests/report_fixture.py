@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from anomark.detectors.diffusion import sampler_settings
 from anomark.evaluation.settings import rank_settings
-from anomark.stages.sweep import settings
 from anomark.suite import registry
 
 SEEDS = [0, 1, 2]
@@ -28,8 +28,24 @@ METHODS: list[dict[str, Any]] = [
         "track": "from scratch",
     },
     {"id": "autoformer", "label": "Autoformer", "paper": "", "base": "", "kind": "method", "track": "from scratch"},
-    {"id": "iforest", "label": "Isolation Forest", "paper": "", "base": "", "kind": "method", "track": "from scratch"},
-    {"id": "knn", "label": "k-NN", "paper": "", "base": "", "kind": "method", "track": "from scratch"},
+    {
+        "id": "iforest",
+        "label": "Isolation Forest",
+        "family": "classical",
+        "paper": "",
+        "base": "",
+        "kind": "method",
+        "track": "from scratch",
+    },
+    {
+        "id": "knn",
+        "label": "k-NN",
+        "family": "classical",
+        "paper": "",
+        "base": "",
+        "kind": "method",
+        "track": "from scratch",
+    },
     {"id": "patchcore", "label": "PatchCore", "paper": "", "base": "", "kind": "method", "track": "pretrained f"},
     {"id": "random_score", "label": "Random", "paper": "", "base": "", "kind": "control", "track": ""},
     {"id": "nearest_train", "label": "1-NN", "paper": "", "base": "", "kind": "control", "track": ""},
@@ -78,7 +94,7 @@ BAD = {
 }
 #: Which example of its class each of the six drawn ones is, and by whose score.
 CASES = {"case": np.array(["best", "median", "worst"] * 2), "chooser": np.array("wavediff")}
-SETTINGS = settings({"start": 250, "calls": 10, "T": 1000})
+SETTINGS = sampler_settings({"start": 250, "calls": 10, "T": 1000}, registry.find_method("wavediff").sweep)
 ONLY = {"autoformer": "series", "patchcore": "image"}
 
 

@@ -1,20 +1,21 @@
-"""The published tables against themselves and against the text around them, computed from the printed digits."""
+"""A paper's tables against themselves and against the text around them, computed from the printed digits."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from anomark.report.results import PAPER_COLUMNS, Results, published_modality
+from anomark.report.published import file_name, heading
+from anomark.report.results import Results
 from anomark.report.table import Cell, Column, Row, Table, number, percent
-from anomark.report.tables import ABLATIONS
-
-TABLE = {"image": "Table I", "series": "Table II"}
-#: Half of the last digit that the tables print.
-HALF = 0.0005
+from anomark.suite.claims import Drop, Drops, Fact, Gain, Mean, Named, Order
+from anomark.suite.paper_tables import Printed
+from anomark.suite.papers import Paper
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,9 @@ class Finding:
     verdict: str = ""
 
 
-def audit_table(results: Results) -> Table:
-    """Every finding; nothing in it depends on what was measured."""
-    findings = [*gains(results), *full_model(results), *drops(results), *claimed_drops(results)]
-    findings += [*orders(results), *without_result(results), *facts(results)]
+def audit_table(results: Results, paper: Paper) -> Table:
+    """What becomes of every claim of a paper; nothing in it depends on what was measured."""
+    findings = audit(paper)
     columns = [Column(header, numeric=False) for header in ("Subject", "Stated", "Where", "Found", "Verdict")]
     rows = [
         Row(
@@ -51,120 +51,123 @@ def audit_table(results: Results) -> Table:
         for f in findings
     ]
     caption = (
-        "The paper's numbers (reports/published/) against themselves and against its text; computed from the printed "
-        "digits, without anything measured here. Gains and drops are relative, as the paper's; agrees: equal at the "
-        "digits stated; within rounding: only at the edge of what the printed digits allow."
+        f"The paper's numbers (papers/{paper.id}/) against themselves and against its text; computed from the printed "
+        "digits, without anything measured here. Gains and drops are relative unless they say points; agrees: equal at "
+        "the digits stated; within rounding: only at the edge of what the printed digits allow."
     )
-    return Table("audit", "Audit", caption, columns, rows, pd.DataFrame([asdict(f) for f in findings]))
+    frame = pd.DataFrame([asdict(f) for f in findings], columns=list(Finding.__dataclass_fields__))
+    return Table(file_name(results, paper, "audit"), heading(results, paper, "Audit"), caption, columns, rows, frame)
 
 
-def compare_stated(stated: float, unit: float, value: float, slack: float) -> str:
-    """`value`, uncertain by `slack`, against a statement rounded to `unit`."""
-    away = abs(value - stated)
-    if away <= unit / 2:
+def audit(paper: Paper) -> list[Finding]:
+    """The findings on a paper's claims, in its order."""
+    return [finding for claim in paper.claims for finding in CHECKS[type(claim)](paper, claim)]
+
+
+def compare_stated(stated: Printed, value: float, slack: float) -> str:
+    """`value`, uncertain by `slack`, against a statement that was rounded to its last digit."""
+    away = abs(value - stated.value)
+    if away <= stated.half:
         return "agrees"
-    return "within rounding" if away < unit / 2 + slack - 1e-9 else "differs"
+    return "within rounding" if away < stated.half + slack - 1e-9 else "differs"
 
 
-def relative(value: float, base: float) -> tuple[float, float]:
-    """Change in percent of `base`, and how far the rounding of both can move it."""
-    high, low = (value + HALF) / (base - HALF), (value - HALF) / (base + HALF)
+def relative(value: float, base: float, half: float) -> tuple[float, float]:
+    """Change in percent of `base`, and how far it moves where each of the two is `half` off."""
+    high, low = (value + half) / (base - half), (value - half) / (base + half)
     return 100 * (value / base - 1), 50 * (high - low)
 
 
-def column(results: Results, modality: str, method: str) -> pd.Series:
-    """One method's column of Table I or II, by dataset."""
-    values = {
-        d: value for (d, m), value in results.published.items() if m == method and published_modality(d) == modality
-    }
-    return pd.Series(values)
+def gain(paper: Paper, claim: Gain) -> list[Finding]:
+    """The mean gain of one method over another, against the text; and how little it varies."""
+    table, over = paper.table(claim.table), claim.over or paper.baseline or ""
+    a, b = table.column(claim.method or paper.ours), table.column(over)
+    common = [dataset for dataset in a if dataset in b]
+    ours, base = (pd.Series({dataset: column[dataset] for dataset in common}) for column in (a, b))
+    half = max(printed.half for printed in table.numbers.values())
+    name, points = f"over {table.columns[over]}", 100 * (ours - base)
+    change, slack = relative(ours.mean(), base.mean(), half)
+    stated = Printed.read(claim.stated)
+    if claim.measure == "relative":
+        verdict, found = compare_stated(stated, change, slack), f"{change:.1f}%, or {points.mean():.2f} points"
+    else:
+        verdict = compare_stated(stated, points.mean(), 200 * half)
+        found = f"{points.mean():.2f} points, or {change:.1f}%"
+    varies = f"{points.min():.1f} to {points.max():.1f} points on all {len(points)} datasets"
+    return [
+        Finding(f"Mean gain {name}, {table.title}", claim.stated, claim.where, found, verdict),
+        Finding(f"Gain {name} by dataset, {table.title}", "", table.title, varies),
+    ]
 
 
-def gains(results: Results) -> list[Finding]:
-    """Mean gain over DDPM, against the text; and how little it varies."""
-    findings = []
-    for claim in results.claims[results.claims["kind"] == "gain"].to_dict("records"):
-        ours, ddpm = (column(results, claim["subject"], method) for method in ("wavediff", "ddpm"))
-        table, points = TABLE[claim["subject"]], 100 * (ours - ddpm)
-        change, slack = relative(ours.mean(), ddpm.mean())
-        verdict = compare_stated(float(claim["stated"].rstrip("%")), 0.1, change, slack)
-        found = f"{change:.1f}%, or {points.mean():.2f} points"
-        findings.append(Finding(f"Mean gain over DDPM, {table}", claim["stated"], claim["where"], found, verdict))
-        found = f"{points.min():.1f} to {points.max():.1f} points on all {len(points)} datasets"
-        findings.append(Finding(f"Gain over DDPM by dataset, {table}", "", table, found))
-    return findings
+def mean(paper: Paper, claim: Mean) -> list[Finding]:
+    """The full model of an ablation against the mean of its column in a table."""
+    ablation, table = paper.ablation(claim.ablation), paper.table(claim.table)
+    stated = ablation.auroc[ablation.full, claim.modality]
+    average = pd.Series(table.column(ablation.full)).mean()
+    verdict = compare_stated(stated, average, max(printed.half for printed in table.numbers.values()))
+    found = f"{number(average, 4)}, the mean of {table.title}"
+    return [Finding(f"AUROC of the full model, {claim.modality}", stated.text, ablation.title, found, verdict)]
 
 
-def full_model(results: Results) -> list[Finding]:
-    """Table III's full model should be the mean of the method's column in Tables I and II."""
-    findings = []
-    for modality, table in TABLE.items():
-        stated = results.published_ablation["wavediff"][modality]
-        mean = column(results, modality, "wavediff").mean()
-        verdict = compare_stated(float(stated), 2 * HALF, mean, HALF)
-        found = f"{number(mean, 4)}, the mean of {table}"
-        findings.append(Finding(f"AUROC of the full model, {modality}", stated, "Table III", found, verdict))
-    return findings
-
-
-def drops(results: Results) -> list[Finding]:
-    """Table III's drops against its own AUROC."""
-    findings = []
-    for method, modality in product(results.published_ablation, TABLE):
-        row, full = results.published_ablation[method], results.published_ablation["wavediff"]
-        if stated := row[f"drop_{modality}"]:
-            change, slack = relative(float(row[modality]), float(full[modality]))
-            verdict = compare_stated(float(stated.rstrip("%")), 0.1, change, slack)
-            subject = f"Drop, {ABLATIONS[method]}, {modality}"
-            points = 100 * (float(row[modality]) - float(full[modality]))
+def drops(paper: Paper, claim: Drops) -> list[Finding]:
+    """The printed drops of an ablation against its own AUROC."""
+    ablation, findings = paper.ablation(claim.ablation), []
+    for (method, label), modality in product(ablation.labels.items(), ablation.columns):
+        if stated := ablation.drops.get((method, modality)):
+            value, full = (ablation.auroc[name, modality] for name in (method, ablation.full))
+            change, slack = relative(value.value, full.value, value.half)
+            verdict, points = compare_stated(stated, change, slack), 100 * (value.value - full.value)
             found = f"{percent(change, 2)}, or {number(points, 1)} points"
-            findings.append(Finding(subject, percent(float(stated.rstrip("%"))), "Table III", found, verdict))
+            subject = f"Drop, {label}, {modality}"
+            findings.append(Finding(subject, percent(stated.value), ablation.title, found, verdict))
     return findings
 
 
-def claimed_drops(results: Results) -> list[Finding]:
-    """A drop that the text gives one dataset and Table III the mean of all."""
-    findings = []
-    for claim in results.claims[results.claims["kind"] == "drop"].to_dict("records"):
-        same = [
-            f"{ABLATIONS[method]}, mean of all {modality} sets"
-            for method, modality in product(results.published_ablation, TABLE)
-            if results.published_ablation[method][f"drop_{modality}"] == claim["stated"]
-        ]
-        found = f"Table III's {'; '.join(same)}" if same else "not in Table III"
-        stated = percent(float(claim["stated"].rstrip("%")))
-        findings.append(
-            Finding(f"Drop on {claim['subject']}", stated, claim["where"], found, "differs" if same else "")
-        )
-    return findings
+def drop(paper: Paper, claim: Drop) -> list[Finding]:
+    """A drop that the text gives one dataset, and an ablation table perhaps the mean of all."""
+    ablation = paper.ablation(claim.ablation)
+    same = [
+        f"{label}, mean of all {modality} sets"
+        for (method, label), modality in product(ablation.labels.items(), ablation.columns)
+        if (printed := ablation.drops.get((method, modality))) and printed.text == claim.stated
+    ]
+    found = f"{ablation.title}'s {'; '.join(same)}" if same else f"not in {ablation.title}"
+    stated = percent(Printed.read(claim.stated).value)
+    return [Finding(f"Drop on {claim.dataset}", stated, claim.where, found, "differs" if same else "")]
 
 
-def orders(results: Results) -> list[Finding]:
+def order(paper: Paper, claim: Order) -> list[Finding]:
     """How many different orders of the datasets the methods show, and of the methods the datasets."""
-    findings = []
-    for modality, table in TABLE.items():
-        values = pd.DataFrame({m: column(results, modality, m) for m in PAPER_COLUMNS[modality]})
-        for frame, what, judges in ((values, "datasets", "methods"), (values.T, "methods", "datasets")):
-            count = len(np.unique(frame.rank().to_numpy(), axis=1).T)
-            alike = "all alike" if count == 1 else f"{count} different orders"
-            found = f"{frame.shape[1]} {judges} order the {frame.shape[0]} {what}: {alike}"
-            findings.append(Finding(f"Order of the {what}, {table}", "", table, found))
+    table, findings = paper.table(claim.table), []
+    values = pd.DataFrame({method: table.column(method) for method in table.columns}).dropna()
+    for frame, what, judges in ((values, "datasets", "methods"), (values.T, "methods", "datasets")):
+        count = len(np.unique(frame.rank().to_numpy(), axis=1).T)
+        alike = "all alike" if count == 1 else f"{count} different orders"
+        found = f"{frame.shape[1]} {judges} order the {frame.shape[0]} {what}: {alike}"
+        findings.append(Finding(f"Order of the {what}, {table.title}", "", table.title, found))
     return findings
 
 
-def without_result(results: Results) -> list[Finding]:
-    """Datasets that the text names and no table has."""
-    reported = {dataset for dataset, _ in results.published}
-    return [
-        Finding(claim["subject"], claim["stated"], claim["where"], "no result in Tables I and II", "differs")
-        for claim in results.claims[results.claims["kind"] == "named"].to_dict("records")
-        if claim["subject"] not in reported
-    ]
+def named(paper: Paper, claim: Named) -> list[Finding]:
+    """A dataset that the text names, where no table has it."""
+    if any(claim.subject == dataset for dataset, _ in paper.numbers):
+        return []
+    titles = " and ".join(table.title.removeprefix("Table ") for table in paper.tables if table.numbers)
+    return [Finding(claim.subject, claim.stated, claim.where, f"no result in Tables {titles}", "differs")]
 
 
-def facts(results: Results) -> list[Finding]:
-    """What no arithmetic shows: facts on the datasets, and what is not given."""
-    return [
-        Finding(claim["subject"], claim["stated"], claim["where"], claim["fact"])
-        for claim in results.claims[results.claims["kind"] == "fact"].to_dict("records")
-    ]
+def fact(paper: Paper, claim: Fact) -> list[Finding]:
+    """What no arithmetic shows: a fact on a dataset, or what is not given."""
+    return [Finding(claim.subject, claim.stated, claim.where, claim.found)]
+
+
+CHECKS: dict[type, Callable[[Paper, Any], list[Finding]]] = {
+    Gain: gain,
+    Mean: mean,
+    Drops: drops,
+    Drop: drop,
+    Order: order,
+    Named: named,
+    Fact: fact,
+}

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from anomark.report.results import ORACLE, PAPER_COLUMNS, Results
+from anomark.report.results import ORACLE, Results
 from anomark.report.table import Cell, Column, Row, Table, number, signed
 from anomark.statistics.bootstrap import REPLICATES, Comparison, compare
 
-#: How a stored model tells that a method is one of PyOD's or scikit-learn's, which take no gradient steps.
-CLASSICAL = ("skops", "refit")
+#: The family of methods that take no gradient steps.
+CLASSICAL = "classical"
 
 
 def relative_change(
@@ -51,49 +51,61 @@ def strongest(results: Results, dataset: str, candidates: Sequence[str]) -> str 
     return max(means, key=lambda method: means[method]) if means else None
 
 
-def _ddpm(results: Results, dataset: str, method: str) -> str | None:
-    return "ddpm" if method != "ddpm" and "ddpm" in results.methods else None
-
-
-def strongest_control(results: Results, dataset: str, method: str) -> str | None:
+def strongest_control(results: Results, dataset: str, method: str = "") -> str | None:
+    """The control with the highest mean AUROC on a dataset, the oracle aside."""
     return strongest(results, dataset, [m.id for m in results.methods.values() if m.is_control and m.id != ORACLE])
 
 
-def strongest_classical(results: Results, dataset: str, method: str) -> str | None:
-    outcomes = results.outcomes
-    found = outcomes.loc[(outcomes["dataset"] == dataset) & outcomes["model"].isin(CLASSICAL), "method"]
-    return strongest(results, dataset, [m for m in found.unique() if m in results.methods and m != method])
+def strongest_classical(results: Results, dataset: str, method: str = "") -> str | None:
+    """The classical method with the highest mean AUROC on a dataset, other than `method`."""
+    classical = [m.id for m in results.methods.values() if m.family == CLASSICAL and m.id != method]
+    return strongest(results, dataset, classical)
 
 
-OPPONENTS: dict[str, Callable[[Results, str, str], str | None]] = {
-    "DDPM": _ddpm,
-    "strongest control": strongest_control,
-    "strongest classical method": strongest_classical,
-}
+Opponent = Callable[[Results, str, str], str | None]
+
+
+def opponents(results: Results) -> dict[str, tuple[str, Opponent]]:
+    """Whom methods are compared with: name of the column in the CSV file -> header, and who it is on a dataset.
+
+    These are the baseline of each paper, the strongest control and the strongest classical method.
+    """
+    found: dict[str, tuple[str, Opponent]] = {}
+    for baseline in dict.fromkeys(paper.baseline for paper in results.papers):
+        if baseline in results.methods:
+            found[baseline] = f"Against {results.methods[baseline].label}", _fixed(baseline)
+    found["strongest control"] = "Against the strongest control", strongest_control
+    found["strongest classical method"] = "Against the strongest classical method", strongest_classical
+    return found
+
+
+def _fixed(opponent: str) -> Opponent:
+    return lambda results, dataset, method: opponent if method != opponent else None
 
 
 def comparison_table(results: Results, protocol: str) -> Table:
-    """The paper's methods, and the flagship's latent form, against DDPM and the strongest of what is cheap."""
+    """The papers' methods and the highlighted ones against each baseline and the strongest of what is cheap."""
+    against_all = opponents(results)
     columns = [Column("Dataset", numeric=False), Column("Method", numeric=False)]
-    columns += [Column(f"Against {name}" if name == "DDPM" else f"Against the {name}") for name in OPPONENTS]
+    columns += [Column(header) for header, _ in against_all.values()]
     rows, data = [], []
     for modality in results.modalities:
         datasets = results.of_modality(modality)
         scopes = [([dataset], results.label(dataset), dataset) for dataset in datasets]
         if len(datasets) > 1:
             scopes.append((datasets, f"Mean of {len(datasets)} ({modality})", ""))
-        methods = [m for m in (*PAPER_COLUMNS[modality], "wavediff_latent") if m in results.methods]
+        named = dict.fromkeys([*results.paper_methods(modality), *results.highlight])
+        methods = [method for method in named if method in results.methods]
         for scope, label, dataset in scopes:
             for method in methods:
                 cells = []
                 record: dict[str, Any] = {"modality": modality, "datasets": " ".join(scope), "method": method}
-                for name, choose in OPPONENTS.items():
-                    opponents = [choose(results, d, method) for d in scope]
-                    known = [o for o in opponents if o is not None]
+                for name, (_, choose) in against_all.items():
+                    known = [o for d in scope if (o := choose(results, d, method)) is not None]
                     pairs = list(zip(scope, [method] * len(scope), known, strict=False))
                     result = difference(results, pairs) if len(known) == len(scope) else None
                     against = results.methods[known[0]].label if result and len(set(known)) == 1 else ""
-                    cells.append(_cell(result, "" if name == "DDPM" else against))
+                    cells.append(_cell(result, "" if name in results.methods else against))
                     record |= _fields(name, result) | {f"{name} is": " ".join(dict.fromkeys(known))}
                 if any(cell.sort is not None for cell in cells):
                     head = [Cell(label, sort=label), Cell(results.methods[method].label)]

@@ -29,14 +29,17 @@ from matplotlib.transforms import Bbox
 
 from anomark.contracts import Array
 from anomark.evaluation.settings import OWN
+from anomark.report.ablations import changes
 from anomark.report.critical_difference import diagram
 from anomark.report.injections import event_examples, hatch, kinds, severity_curves
+from anomark.report.published import file_name
 from anomark.report.rank_tests import fields
-from anomark.report.results import ORACLE, PAPER_COLUMNS, Results, average
+from anomark.report.results import ORACLE, Results, average
 from anomark.report.sensitivity import AXES, protocol_curve
 from anomark.report.table import number
-from anomark.report.tables import ablation_changes, protocol
+from anomark.report.tables import protocol
 from anomark.statistics.ranking import precision_recall
+from anomark.suite.paper_tables import Ablation
 
 INK = "#1f2328"
 # Okabe & Ito's palette, safe for colour-blind readers; its yellow is too pale for lines and is left out.
@@ -151,8 +154,10 @@ def _figures(results: Results) -> Iterator[tuple[str, str, str, Figure, str, str
             yield f"{dataset}-scalogram", dataset, "wide", *scalograms(results, dataset, examples)
         if trained(results, dataset):
             yield f"{dataset}-training", dataset, "wide", *training_curves(results, dataset)
-    if any(ablation_changes(results, modality) for modality in ("image", "series")):
-        yield "ablation", "", "ablation", *ablation_bars(results)
+    for paper in results.papers:
+        for ablation in paper.ablations:
+            if any(changes(results, ablation, modality) for modality in ablation.columns):
+                yield file_name(results, paper, "ablation"), "", "ablation", *ablation_bars(results, ablation)
     if any(len(cost_points(results, modality)) for modality in results.modalities):
         yield "cost", "", "cost", *cost_curves(results)
     for field in fields(results):
@@ -212,13 +217,13 @@ def shown(results: Results, dataset: str, available: list[str], limit: int) -> l
         mean = results.score(dataset, method).mean
         return -1.0 if mean is None else mean
 
-    paper = [method for method in PAPER_COLUMNS[results.datasets[dataset]["modality"]] if method in available]
+    paper = [method for method in results.paper_methods(results.datasets[dataset]["modality"]) if method in available]
     rest = sorted((m for m in available if m not in paper and m in results.methods), key=quality, reverse=True)
     others = [m for m in rest if not results.methods[m].is_control]
     others.sort(key=lambda m: results.methods[m].is_variant)
     controls = [m for m in rest if results.methods[m].is_control and m != ORACLE]
-    # The flagship and the plain diffusion model stay when there is not room for all.
-    keep = sorted(paper, key=lambda m: (m not in ("wavediff", "ddpm"), -quality(m)))
+    # The highlighted methods stay when there is not room for all.
+    keep = sorted(paper, key=lambda m: (m not in results.highlight, -quality(m)))
     keep = keep[: limit - bool(others) - bool(controls)]
     chosen = ([m for m in paper if m in keep] + others)[: limit - bool(controls)]
     return (chosen + controls)[:limit]
@@ -253,7 +258,7 @@ def auroc_bars(results: Results, dataset: str) -> tuple[Figure, str, str]:
         if score.mean is None:
             axes.text(0.508, y, score.status, va="center", fontstyle="italic", color=GREY)
             continue
-        colour = GREY if control else VERMILLION if method == "wavediff" else BLUE
+        colour = GREY if control else VERMILLION if method in results.highlight[:1] else BLUE
         axes.barh(y, score.mean - 0.5, left=0.5, height=0.62, color=colour, alpha=0.55 if control else 0.9)
         ends = (score.mean, score.mean)
         if score.ci95 is not None:
@@ -362,7 +367,7 @@ def cost_curves(results: Results) -> tuple[Figure, str, str]:
             axes.step(x[best], table["auroc"][best], where="post", color=GREY, linewidth=0.8, zorder=1)
             for method, info in infos.items():
                 shape = "s" if info.is_control else shapes[info.track]
-                colour = GREY if info.is_control else VERMILLION if method == "wavediff" else BLUE
+                colour = GREY if info.is_control else VERMILLION if method in results.highlight[:1] else BLUE
                 axes.plot(x[method], table["auroc"][method], shape, color=colour, markersize=5)
             axes.set_xscale("log")
             axes.margins(0.12, 0.1)
@@ -380,7 +385,7 @@ def cost_curves(results: Results) -> tuple[Figure, str, str]:
     _freeze(figure)
     for (modality, table), row in zip(tables.items(), panels, strict=True):
         # Names in order of interest: what the paper has, then the best.
-        first = table.assign(other=[method not in PAPER_COLUMNS[modality] for method in table.index])
+        first = table.assign(other=[method not in results.paper_methods(modality) for method in table.index])
         for (column, (_, scale)), axes in zip(COST_AXES.items(), row, strict=True):
             order = first.sort_values(["other", "auroc"], ascending=[True, False]).index
             x = (table[column] * scale).clip(lower=CHEAPEST)
@@ -413,20 +418,20 @@ def _name_marks(axes: Any, marks: dict[str, tuple[float, float]]) -> None:
             text.remove()
 
 
-def ablation_bars(results: Results) -> tuple[Figure, str, str]:
-    """Change in mean AUROC against the full model, measured and published, images and series side by side."""
-    modalities = [modality for modality in ("image", "series") if ablation_changes(results, modality)]
+def ablation_bars(results: Results, ablation: Ablation) -> tuple[Figure, str, str]:
+    """Change in mean AUROC against the full model, measured and published, the modalities side by side."""
+    measured = {modality: changes(results, ablation, modality) for modality in ablation.columns}
+    modalities = [modality for modality, found in measured.items() if found]
     figure, panels = plt.subplots(1, len(modalities), figsize=(4.2 * len(modalities), 2.4), squeeze=False)
     for axes, modality in zip(panels[0], modalities, strict=True):
-        changes = ablation_changes(results, modality)
-        for y, (_, test, published) in enumerate(changes):
+        for y, (_, test, published) in enumerate(measured[modality]):
             axes.barh(y, test.difference, height=0.55, color=BLUE, alpha=0.9)
             axes.plot((test.low, test.high), (y, y), color=INK, linewidth=1.1)
             if published is not None:
                 axes.plot(published, y, marker="D", markersize=4.5, markerfacecolor="none", markeredgecolor=INK)
         axes.axvline(0, color=INK, linewidth=0.6)
-        axes.set_yticks(range(len(changes)), [label for label, *_ in changes])
-        axes.set_ylim(len(changes) - 0.4, -0.6)
+        axes.set_yticks(range(len(measured[modality])), [label for label, *_ in measured[modality]])
+        axes.set_ylim(len(measured[modality]) - 0.4, -0.6)
         axes.spines["left"].set_visible(False)
         axes.margins(x=0.08)
         axes.set(title=modality, xlabel="change in AUROC, %")

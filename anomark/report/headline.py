@@ -1,4 +1,4 @@
-"""The table for readers in a hurry: a row a dataset, the flagship and what a user would pick instead of it."""
+"""The table for readers in a hurry: a row a dataset, the highlighted methods and what a user would pick instead."""
 
 from __future__ import annotations
 
@@ -9,34 +9,33 @@ from anomark.report.results import Results
 from anomark.report.table import Cell, Column, Row, Table, number
 from anomark.report.tables import below_control, footnotes, partial_notes, protocol, score_cell
 
-#: Methods that have a column of their own, under the header.
-SHOWN = {"wavediff": "WaveDiff", "ddpm": "DDPM", "wavediff_latent": "WaveDiff latent"}
-
 
 def headline_table(results: Results) -> Table:
-    """AUROC: the published number, the flagship, the plain model, the latent form, and the strongest of the rest."""
+    """AUROC: the published number of the first highlighted method, all of them, and the strongest of the rest."""
+    shown = results.highlight
+    headers = [results.methods[method].label if method in results.methods else method for method in shown]
     columns = [Column("Dataset", numeric=False), Column("Published")]
-    columns += [Column(header) for header in SHOWN.values()]
+    columns += [Column(header) for header in headers]
     columns += [Column("Strongest control"), Column("Strongest classical"), Column("Strongest of all")]
     rivals = [m.id for m in results.methods.values() if m.is_rival]
     rows, data = [], []
     for dataset, summary in results.datasets.items():
-        published = results.published.get((dataset, "wavediff"))
+        published = results.published.get((dataset, shown[0])) if shown else None
         chosen = {
-            "strongest control": strongest_control(results, dataset, ""),
-            "strongest classical": strongest_classical(results, dataset, ""),
+            "strongest control": strongest_control(results, dataset),
+            "strongest classical": strongest_classical(results, dataset),
             "strongest of all": strongest(results, dataset, rivals),
         }
         cells = [Cell(results.label(dataset), sort=results.label(dataset))]
         cells.append(Cell(number(published), sort=published) if published is not None else Cell("–", tone="quiet"))
         cells += [
             score_cell(results.score(dataset, method), below=below_control(results, dataset, method))
-            for method in SHOWN
+            for method in shown
         ]
         cells += [_named(results, dataset, method) for method in chosen.values()]
         rows.append(Row(cells, dataset, summary["modality"]))
         record = {"dataset": dataset, "published": published}
-        record |= {method: results.score(dataset, method).mean for method in SHOWN}
+        record |= {method: results.score(dataset, method).mean for method in shown}
         for name, method in chosen.items():
             record |= {name: results.score(dataset, method).mean if method else None, f"{name} is": method}
         data.append(record)
@@ -46,7 +45,7 @@ def headline_table(results: Results) -> Table:
         "strongest are those of each dataset as measured here, which favours them; variants are no rivals."
     )
     notes = footnotes(rows) + partial_notes(results, results.datasets)
-    frame = pd.DataFrame(data) if data else pd.DataFrame(columns=["dataset", "published", *SHOWN])
+    frame = pd.DataFrame(data) if data else pd.DataFrame(columns=["dataset", "published", *shown])
     return Table("headline", "Headline", caption, columns, rows, frame, notes)
 
 

@@ -16,26 +16,13 @@ from scipy.special import stdtrit
 from anomark.contracts import Array, DataError
 from anomark.outcomes import Outcome
 from anomark.records import MetricInfo
-from anomark.suite.papers import Paper, find_paper
+from anomark.suite.papers import PAPERS, Paper, find_paper
 
 #: From this many seeds on a Student t interval is printed; below it, the range.
 SEEDS_FOR_INTERVAL = 3
 #: The control that reads the labels; it checks the harness and competes with nobody.
 ORACLE = "oracle"
 RANDOM = ("random", "random_score")
-#: Columns of the tables in the paper's order and under the paper's names, per modality.
-PAPER_COLUMNS: dict[str, dict[str, str]] = {
-    "image": {"vae": "VAE", "anogan": "AnoGAN", "patch_svdd": "PatchSVDD", "ddpm": "DDPM", "wavediff": "Ours"},
-    "series": {
-        "vae": "VAE",
-        "transformer_ad": "Trans-AD",
-        "autoformer": "Autoformer",
-        "ddpm": "DDPM",
-        "wavediff": "Ours",
-    },
-    # The paper prints no audio results: its modality-independent methods, without published numbers.
-    "audio": {"vae": "VAE", "ddpm": "DDPM", "wavediff": "Ours"},
-}
 
 
 @dataclass(frozen=True)
@@ -47,6 +34,7 @@ class MethodInfo:
     kind: str = "method"
     track: str = "from scratch"
     base: str = ""
+    family: str = ""
 
     @property
     def is_control(self) -> bool:
@@ -134,12 +122,6 @@ class Results:
         Per dataset: modality, level, counts, random band, choices, ...
     papers
         The papers of the suite, in its order.
-    published
-        The paper's Tables I and II: (dataset, method) -> AUROC.
-    published_ablation
-        The paper's Table III as printed: method -> column -> text.
-    claims
-        What the paper says beside its tables, and facts on its data: kind, subject, stated, fact, where.
     """
 
     suite: dict[str, Any]
@@ -152,9 +134,6 @@ class Results:
     summaries: dict[str, dict[str, Any]]
     evaluation: Path
     papers: list[Paper]
-    published: dict[tuple[str, str], float]
-    published_ablation: dict[str, dict[str, str]]
-    claims: pd.DataFrame
 
     @property
     def name(self) -> str:
@@ -163,6 +142,23 @@ class Results:
     @property
     def seeds(self) -> int:
         return len(self.suite["seeds"])
+
+    @cached_property
+    def published(self) -> dict[tuple[str, str], float]:
+        """(dataset, method) -> published AUROC; where two papers have the cell, the one that the suite names first."""
+        return {cell: printed.value for paper in reversed(self.papers) for cell, printed in paper.numbers.items()}
+
+    @property
+    def highlight(self) -> list[str]:
+        """Ids of the methods that stand out in tables and pictures."""
+        return list(self.suite.get("highlight", ()))
+
+    def paper_methods(self, modality: str) -> dict[str, str]:
+        """Method id -> what the papers call it, of every column of their tables of a modality, in their order."""
+        tables = [table for paper in self.papers for table in paper.tables_of(modality)]
+        names = [(method, label) for table in tables for method, label in table.columns.items()]
+        first = dict(reversed(names))
+        return {method: first[method] for method, _ in names}
 
     @cached_property
     def methods(self) -> dict[str, MethodInfo]:
@@ -268,13 +264,8 @@ def worst(rows: pd.DataFrame) -> tuple[str, str]:
     return str(row["status"]), str(row["reason"])
 
 
-def published_modality(dataset: str) -> str:
-    """Which of the paper's tables a dataset stands in: I has the images, II the series."""
-    return "image" if dataset.startswith("mvtec-") else "series"
-
-
-def load_results(suite_json: Path, evaluation: Path, published: Path) -> Results:
-    """Read results/<suite>/suite.json and the evaluation folder beside it.
+def load_results(suite_json: Path, evaluation: Path, papers: Path = PAPERS) -> Results:
+    """Read results/<suite>/suite.json, the evaluation folder beside it, and the suite's papers.
 
     Raises:
         DataError: a file is missing or is not what `evaluate` writes.
@@ -285,7 +276,6 @@ def load_results(suite_json: Path, evaluation: Path, published: Path) -> Results
         raise DataError(
             f"{suite_json}: key {sorted(missing)[0]!r} is missing; write the file again by running the suite"
         )
-    ablation = pd.read_csv(published / "table3.csv", dtype=str, keep_default_na=False)
     folders = [evaluation / dataset for dataset in suite["datasets"]]
     return Results(
         suite=suite,
@@ -301,16 +291,7 @@ def load_results(suite_json: Path, evaluation: Path, published: Path) -> Results
         },
         summaries={folder.name: _read_json(folder / "summary.json") for folder in folders},
         evaluation=evaluation,
-        papers=[find_paper(name) for name in suite.get("papers", ())],
-        published={
-            (str(row.dataset), str(row.method)): float(row.auroc)  # type: ignore[arg-type]
-            for table in ("table1.csv", "table2.csv")
-            for row in pd.read_csv(published / table).itertuples(index=False)
-        },
-        published_ablation=dict(
-            zip(ablation.pop("method"), ablation.to_dict("records"), strict=True)  # type: ignore[arg-type]
-        ),
-        claims=pd.read_csv(published / "claims.csv", dtype=str, keep_default_na=False),
+        papers=[find_paper(name, papers) for name in suite.get("papers", ())],
     )
 
 

@@ -11,7 +11,7 @@ from scipy.stats import kendalltau
 
 from anomark.records import MetricInfo
 from anomark.report.metrics import HEADLINE, reading_metrics
-from anomark.report.results import ORACLE, PAPER_COLUMNS, RANDOM, Results
+from anomark.report.results import ORACLE, RANDOM, Results
 from anomark.report.table import Cell, Column, Row, Table, number
 from anomark.report.tables import protocol
 
@@ -43,7 +43,7 @@ def protocols(results: Results, base: str) -> list[tuple[str, str, str]]:
 def sensitivity_table(results: Results) -> Table:
     """The paper's methods on each dataset that has variants, a row a protocol, and how much of their order is left."""
     bases = [base for base in results.variants if base in results.datasets]
-    paper = {m: label for modality in results.modalities for m, label in PAPER_COLUMNS[modality].items()}
+    paper = {m: label for modality in results.modalities for m, label in results.paper_methods(modality).items()}
     columns = [Column("Dataset", numeric=False), Column("Protocol", numeric=False)]
     columns += [Column(label) for label in paper.values()]
     columns += [Column("Best control"), Column("Random"), Column("τ")]
@@ -59,7 +59,7 @@ def sensitivity_table(results: Results) -> Table:
             }
             if metric != HEADLINE and not means:
                 continue
-            of_paper = {m: means[m] for m in PAPER_COLUMNS[modality] if m in means}
+            of_paper = {m: means[m] for m in results.paper_methods(modality) if m in means}
             headline = headline or of_paper
             info = results.metrics_info[metric]
             tau = agreement(headline, {m: v if info.higher_is_better else -v for m, v in of_paper.items()})

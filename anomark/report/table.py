@@ -56,13 +56,20 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """One row; dataset, modality and method are what the page filters by ("" is shown under every filter)."""
+    """One row; dataset, modality and method are what the page filters by ("" is shown under every filter).
+
+    summary
+        It sums the rows above up; a rule stands above it.
+    rule
+        A rule stands above it.
+    """
 
     cells: list[Cell]
     dataset: str = ""
     modality: str = ""
     method: str = ""
     summary: bool = False
+    rule: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,4 @@
-"""The paper's tables as measured here, and the leaderboard of every method on every dataset.
-
-Tables I-III keep the paper's rows and columns: the measured mean and its interval, below it the published number and
-measured minus published. Their CSV files hold every method and control of the suite.
-"""
+"""What the tables of the report share, and the leaderboard of every method on every dataset."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from anomark.records import MetricInfo
-from anomark.report.comparisons import difference, interval, relative_change
+from anomark.report.comparisons import difference
 from anomark.report.metrics import (
     HEADLINE,
     alarm_metrics,
@@ -24,37 +20,16 @@ from anomark.report.metrics import (
 )
 from anomark.report.results import (
     ORACLE,
-    PAPER_COLUMNS,
     RANDOM,
     SEEDS_FOR_INTERVAL,
-    MethodInfo,
     Results,
     Score,
-    average,
-    published_modality,
-    worst,
 )
-from anomark.report.table import Cell, Column, Row, Table, number, percent, signed
-from anomark.statistics.bootstrap import Comparison
+from anomark.report.table import Cell, Column, Row, Table, number, signed
 from anomark.statistics.false_alarms import ALPHA
 
-TITLES = {
-    "image": ("table1", "Table I", "Image AUROC"),
-    "series": ("table2", "Table II", "Time-series AUROC"),
-    "audio": ("table4", "Table IV", "Audio AUROC (no published number)"),
-}
 #: What a method costs, as outcomes.csv names it.
 COSTS = ("fit_seconds", "seconds_per_sample", "network_calls", "flops_per_sample", "parameters", "peak_memory_mb")
-#: Rows of the paper's Table III, under the paper's names.
-ABLATIONS = {
-    "wavediff": "Full model",
-    "wavediff-no-wavelet": "− Wavelet",
-    "wavediff-no-mha": "− MHA",
-    "wavediff-no-adapter": "− XMod adapter",
-    "wavediff-no-hybrid-emb": "− Hybrid emb.",
-}
-#: Beyond the paper's rows: the same model without its feature terms, and the plain one with them.
-MORE_ABLATIONS = ("wavediff-no-feat-score", "wavediff-no-feat-loss", "ddpm-feat")
 #: No number, and nothing went wrong.
 EXPECTED = ("not in suite", "n/a", "incomplete", "undefined")
 TIED = "≈"
@@ -153,109 +128,24 @@ def protocol(results: Results, datasets: Sequence[str]) -> str:
     )
 
 
-def _machine(score: Score, column: str, published: float | None = None, paper: bool = False) -> dict[str, Any]:
+def machine_fields(score: Score, column: str, published: float | None = None, paper: bool = False) -> dict[str, Any]:
     """The machine-readable columns of one score: a number, or the status in its place."""
     fields: dict[str, Any] = {
-        column: _digits(score.mean) or score.status,
-        f"{column} ci95": _digits(score.ci95),
-        f"{column} low": _digits(score.low),
-        f"{column} high": _digits(score.high),
+        column: digits(score.mean) or score.status,
+        f"{column} ci95": digits(score.ci95),
+        f"{column} low": digits(score.low),
+        f"{column} high": digits(score.high),
         f"{column} seeds": len(score.by_seed),
     }
     if paper:
         difference = score.mean - published if score.mean is not None and published is not None else None
-        fields |= {f"{column} published": _digits(published), f"{column} difference": _digits(difference)}
+        fields |= {f"{column} published": digits(published), f"{column} difference": digits(difference)}
     return fields
 
 
-def _digits(value: float | None) -> str:
+def digits(value: float | None) -> str:
+    """A number as CSV files have it, empty where there is none."""
     return "" if value is None else f"{value:.6f}"
-
-
-# -- Tables I, II, IV --------------------------------------------------------------------------------------------------
-
-
-def modality_table(results: Results, modality: str) -> Table:
-    """AUROC of one modality: a row a dataset, a column a method of the paper, then the best of the rest."""
-    name, title, what = TITLES[modality]
-    datasets = results.of_modality(modality)
-    paper = PAPER_COLUMNS[modality]
-    others = [method for method in results.methods.values() if not method.is_control and method.id not in paper]
-    controls = [method for method in results.methods.values() if method.is_control]
-    rivals = [method for method in others if method.is_rival]
-    tracks = list(dict.fromkeys(method.track for method in rivals))
-
-    columns = [Column("Dataset", numeric=False), Column("Level", numeric=False)]
-    columns += [Column(label, note=_track_note(results, method)) for method, label in paper.items()]
-    columns += [Column("Best other", note=track if len(tracks) > 1 else "") for track in tracks]
-    columns += [Column("Best control"), Column("Random", note="95% band")]
-
-    rows, data = [], []
-    for dataset in datasets:
-        summary, rank = results.datasets[dataset], ranks(results, dataset)
-        cells = [Cell(results.label(dataset), sort=results.label(dataset)), Cell(summary["level"])]
-        for method in paper:
-            published = results.published.get((dataset, method))
-            below, best = below_control(results, dataset, method), rank.get(method) == 1
-            tied = tied_with_best(results, dataset, method, rank)
-            cells.append(score_cell(results.score(dataset, method), published, best, below, tied))
-        cells += [_best_other(results, dataset, [m for m in rivals if m.track == track], rank) for track in tracks]
-        control = results.best_control(dataset)
-        cells.append(
-            Cell(number(control[1]), note=results.methods[control[0]].label, sort=control[1])
-            if control
-            else Cell("none", tone="quiet")
-        )
-        low, high = summary["random_band"]
-        cells.append(Cell(f"{number(low)}–{number(high)}", sort=low, tone="quiet"))
-        rows.append(Row(cells, dataset, modality))
-
-        record: dict[str, Any] = {"dataset": dataset, "level": summary["level"]}
-        for method in [*paper, *(m.id for m in others), *(m.id for m in controls)]:
-            record |= _machine(
-                results.score(dataset, method),
-                paper.get(method, method),
-                results.published.get((dataset, method)),
-                method in paper,
-            )
-        data.append(record | {"random low": _digits(low), "random high": _digits(high)})
-
-    if len(datasets) > 1:
-        rows.append(_mean_row(results, modality, datasets, len(columns)))
-    notes = footnotes(rows) + partial_notes(results, datasets)
-    in_paper = list(dict.fromkeys(dataset for dataset, method in results.published if method in paper))
-    absent = [d for d in in_paper if d not in datasets and published_modality(d) == modality]
-    if absent:
-        notes.append(f"Rows of the paper that this suite does not have: {', '.join(absent)}.")
-    if not datasets:
-        notes.insert(0, f"This suite has no {modality} dataset.")
-    caption = f"{what}, higher is better. {protocol(results, datasets)} Bold: best method of its track, variants aside"
-    caption += "; small print: published number and measured − published." if modality != "audio" else "."
-    frame = pd.DataFrame(data) if data else pd.DataFrame(columns=["dataset", "level", *paper.values()])
-    return Table(name, title, caption, columns, rows, frame, notes)
-
-
-def _track_note(results: Results, method: str) -> str:
-    """The track, named under a method's header where the paper's methods do not share one."""
-    paper = {method for columns in PAPER_COLUMNS.values() for method in columns}
-    tracks = {info.track for info in results.methods.values() if info.id in paper}
-    return results.methods[method].track if len(tracks) > 1 and method in results.methods else ""
-
-
-def _best_other(results: Results, dataset: str, methods: list[MethodInfo], rank: dict[str, int]) -> Cell:
-    scores = {method.id: results.score(dataset, method.id) for method in methods}
-    means = {method: score.mean for method, score in scores.items() if score.mean is not None}
-    if not means:
-        return Cell("none", tone="quiet", title="no other method of this track has a score here")
-    best = max(means, key=lambda method: means[method])
-    return Cell(
-        number(means[best]),
-        f"{spread(scores[best])} {TIED if tied_with_best(results, dataset, best, rank) else ''}".strip(),
-        results.methods[best].label,
-        means[best],
-        best=rank.get(best) == 1,
-        below_control=below_control(results, dataset, best),
-    )
 
 
 def footnotes(rows: Sequence[Row]) -> list[str]:
@@ -276,137 +166,6 @@ def partial_notes(results: Results, datasets: Iterable[str]) -> list[str]:
         for note in results.datasets[dataset]["notes"]
         if note.startswith("partial")
     ]
-
-
-def _mean_row(results: Results, modality: str, datasets: list[str], width: int) -> Row:
-    """Means over the rows; compared with the paper's mean only where the rows are the paper's."""
-    cells = [Cell("Mean"), Cell("")]
-    for method in PAPER_COLUMNS[modality]:
-        published = [
-            value
-            for (dataset, name), value in results.published.items()
-            if name == method and published_modality(dataset) == modality
-        ]
-        complete = {d for d, m in results.published if m == method and published_modality(d) == modality} == set(
-            datasets
-        )
-        mean = average(results.score(dataset, method) for dataset in datasets)
-        cells.append(score_cell(mean, sum(published) / len(published) if complete else None))
-    cells += [Cell("")] * (width - len(cells))
-    return Row(cells, modality=modality, summary=True)
-
-
-# -- Table III ---------------------------------------------------------------------------------------------------------
-
-
-def ablation_table(results: Results) -> Table:
-    """The flagship with one part off at a time: mean AUROC per modality and its drop in percent of the full model.
-
-    A mean runs over the datasets where both the full model and the ablation have a score, so a drop compares
-    like with like; the number of datasets is printed.
-    """
-    columns = [
-        Column("Variant", numeric=False),
-        Column("Image AUROC"),
-        Column("Series AUROC"),
-        Column("Drop, image"),
-        Column("Drop, series"),
-        Column("Parameters", note="image, series"),
-    ]
-    rows, data = [], []
-    for method, label in ablations(results).items():
-        means, drops = [], []
-        record: dict[str, Any] = {"method": method, "variant": label}
-        for modality in ("image", "series"):
-            mean, drop, test, count = _ablation(results, method, modality)
-            published = _published_ablation(results, method, modality)
-            cell = score_cell(mean, published)
-            if mean:
-                cell = Cell(cell.text, f"{cell.spread} n={count}".strip(), cell.note, cell.sort)
-            means.append(cell)
-            printed = _published_ablation(results, method, f"drop_{modality}")
-            drops.append(_drop_cell(drop, test, printed) if method != "wavediff" else Cell("–", tone="quiet"))
-            record |= _machine(mean, modality, published, paper=True) | {f"{modality} datasets": count}
-            record |= {
-                f"{modality} drop percent": _digits(drop.mean) or drop.status,
-                f"{modality} drop percent low": _digits(test.low if test else None),
-                f"{modality} drop percent high": _digits(test.high if test else None),
-                f"{modality} drop p": _digits(test.p if test else None),
-                f"{modality} drop percent published": _digits(printed),
-            }
-        sizes = {m: parameters(results, method, m) for m in ("image", "series")}
-        record |= {f"{modality} parameters": _digits(size) for modality, size in sizes.items()}
-        size = Cell(", ".join("–" if size is None else f"{size:,.0f}" for size in sizes.values()), sort=sizes["image"])
-        rows.append(Row([Cell(label), *means, *drops, size], method=method))
-        data.append(record)
-    datasets = results.of_modality("image") + results.of_modality("series")
-    caption = (
-        f"Ablation: mean AUROC over the n datasets that both the full model and the variant have, higher is better; "
-        f"drop in percent of the full model on the same datasets, with the 95% interval and two-sided p of a paired "
-        f"bootstrap over test units and seeds, bold where p < .05. {protocol(results, datasets)} "
-        f"Small print: published number and measured − published."
-    )
-    notes = [] if "wavediff" in results.methods else ["The full model is not in this suite."]
-    return Table("table3", "Table III", caption, columns, rows, pd.DataFrame(data), notes)
-
-
-def _ablation(results: Results, method: str, modality: str) -> tuple[Score, Score, Comparison | None, int]:
-    """Mean AUROC of a variant, its change in percent of the full model, that change's test, and how many datasets."""
-    datasets = results.of_modality(modality)
-    pairs = {dataset: (results.score(dataset, "wavediff"), results.score(dataset, method)) for dataset in datasets}
-    common = [dataset for dataset, (full, variant) in pairs.items() if full and variant]
-    both = [pairs[dataset] for dataset in common]
-    if not both:
-        if method not in results.methods:
-            status, reason = "not in suite", "the suite has no such method"
-        elif not datasets:
-            status, reason = "n/a", f"the suite has no {modality} dataset"
-        else:
-            status, reason = worst(pd.concat([results.outcome(dataset, method) for dataset in datasets]))
-            if status == "done":
-                status, reason = "n/a", "no dataset on which both the full model and the variant are done"
-        return Score(status, reason), Score(status, reason), None, 0
-    mean, full = average(variant for _, variant in both), average(full for full, _ in both)
-    change = {s: 100 * (mean.by_seed[s] / full.by_seed[s] - 1) for s in mean.by_seed if s in full.by_seed}
-    drop = Score("done" if change else "n/a", "", change, mean.seeds, mean.deterministic and full.deterministic)
-    test = None if drop.mean is None else relative_change(results, common, method, "wavediff", drop.mean)
-    return mean, drop, test, len(both)
-
-
-def parameters(results: Results, method: str, modality: str) -> float | None:
-    """Learnt numbers of a method, averaged over the datasets of a modality: channels differ from one to another."""
-    counts = [results.cost(d, method, "parameters") for d in results.of_modality(modality)]
-    known = [count for count in counts if count is not None]
-    return sum(known) / len(known) if known else None
-
-
-def ablation_changes(results: Results, modality: str) -> list[tuple[str, Comparison, float | None]]:
-    """Per measured variant: label, change in percent of the full model with its interval, published change."""
-    changes = []
-    for method, label in ablations(results).items():
-        _, _, test, _ = _ablation(results, method, modality)
-        if method != "wavediff" and test:
-            changes.append((label, test, _published_ablation(results, method, f"drop_{modality}")))
-    return changes
-
-
-def ablations(results: Results) -> dict[str, str]:
-    """The paper's variants, then those of MORE_ABLATIONS that the suite has, with their labels."""
-    more = [method for method in MORE_ABLATIONS if method in results.methods]
-    return ABLATIONS | {method: results.methods[method].label for method in more}
-
-
-def _published_ablation(results: Results, method: str, column: str) -> float | None:
-    printed = results.published_ablation.get(method, {}).get(column, "")
-    return float(printed.rstrip("%")) if printed else None
-
-
-def _drop_cell(drop: Score, test: Comparison | None, published: float | None) -> Cell:
-    note = percent(published) if published is not None else ""
-    if drop.mean is None:
-        return Cell(drop.status, note=note, title=drop.reason, tone="quiet")
-    spread = interval(test, percent) if test else ""
-    return Cell(percent(drop.mean), spread, note, round(drop.mean, 4), best=bool(test and test.distinguishable))
 
 
 # -- the same scores, read otherwise -----------------------------------------------------------------------------------
@@ -445,7 +204,7 @@ def reading_table(results: Results) -> Table:
                 ahead = sum(metric.better(scores[rival], scores[method]) for rival in rivals) if method in rivals else 0
                 rank = 1 + ahead if method in rivals else None
                 cells.append(_reading_cell(metric, scores.get(method), rank, scores.get(control or "")))
-                record |= {metric.id: _digits(scores.get(method)), f"{metric.id} rank": rank or ""}
+                record |= {metric.id: digits(scores.get(method)), f"{metric.id} rank": rank or ""}
             rows.append(Row(cells, dataset, results.datasets[dataset]["modality"], method))
             data.append(record)
     caption = (
@@ -497,7 +256,7 @@ def alarm_table(results: Results) -> Table:
                 if "held_out" in metric.needs:
                     missing = missing and score.status == "n/a"
                 cells.append(score_cell(score))
-                record |= _machine(score, metric.id)
+                record |= machine_fields(score, metric.id)
             cells[2] = replace(cells[2], note="trained on all normals" if missing else held_out)
             found.append((missing, -(results.score(dataset, method).mean or 0.0), cells, record))
         for missing, _, cells, record in sorted(found, key=lambda entry: entry[:2]):
@@ -578,11 +337,11 @@ def leaderboard(results: Results) -> Table:
                 "track": track,
                 "rank": rank.get(method, ""),
             }
-            record |= _machine(score, "auroc", results.published.get((dataset, method)), paper=True)
+            record |= machine_fields(score, "auroc", results.published.get((dataset, method)), paper=True)
             for metric, value in extra.items():
-                record |= {metric: _digits(value.mean), f"{metric} ci95": _digits(value.ci95)}
+                record |= {metric: digits(value.mean), f"{metric} ci95": digits(value.ci95)}
             record |= {"below control": below, "tied with best": tied, "status": score.status, "reason": score.reason}
-            data.append(record | {key: _digits(value) for key, value in cost.items()})
+            data.append(record | {key: digits(value) for key, value in cost.items()})
     caption = (
         f"Every method and control on every dataset by AUROC, higher is better. "
         f"{protocol(results, list(results.datasets))} "

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import statistics
 
+from anomark.report.ablations import changes
 from anomark.report.results import ORACLE, RANDOM, Results, average
 from anomark.report.table import number, percent, signed
-from anomark.report.tables import ablation_changes, below_control
+from anomark.report.tables import below_control
 
 NOUNS = {"image": "images", "series": "time series", "audio": "audio"}
 
@@ -79,13 +80,17 @@ def control_sentence(results: Results) -> str:
 
 
 def ablation_sentence(results: Results) -> str:
-    """Which of the flagship's parts make a difference that the paired bootstrap tells from none."""
+    """Which parts of a paper's full model make a difference that the paired bootstrap tells from none."""
     parts = []
-    for modality in ("image", "series"):
-        if changes := ablation_changes(results, modality):
-            found = [f"{label} {percent(test.difference)}" for label, test, _ in changes if test.distinguishable]
-            names = f" ({', '.join(found)})" if found else ""
-            parts.append(f"**{len(found)} of {len(changes)}** on {NOUNS[modality]}{names}")
+    for paper in results.papers:
+        for ablation in paper.ablations:
+            for modality in ablation.columns:
+                if measured := changes(results, ablation, modality):
+                    found = [
+                        f"{label} {percent(test.difference)}" for label, test, _ in measured if test.distinguishable
+                    ]
+                    names = f" ({', '.join(found)})" if found else ""
+                    parts.append(f"**{len(found)} of {len(measured)}** on {NOUNS[modality]}{names}")
     if not parts:
         return ""
     return f"Ablations distinguishable from the full model (paired bootstrap, p < .05): {'; '.join(parts)}."

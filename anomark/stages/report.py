@@ -12,25 +12,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anomark.contracts import AnomarkError
+from anomark.report.ablations import ablation_table
 from anomark.report.audit import audit_table
 from anomark.report.comparisons import comparison_table
 from anomark.report.figures import draw_figures
 from anomark.report.headline import headline_table
+from anomark.report.left_open import left_open_table
 from anomark.report.machine import to_json
-from anomark.report.published import published_table
+from anomark.report.published import paper_table, published_table
 from anomark.report.rank_tests import rank_table
 from anomark.report.render.formats import FORMATS, render
 from anomark.report.render.page import write_page
 from anomark.report.results import Results, load_results
 from anomark.report.sensitivity import sensitivity_table
 from anomark.report.table import Table
-from anomark.report.tables import ablation_table, alarm_table, leaderboard, modality_table, protocol, reading_table
-from anomark.suite.dropins import ROOT
-
-PUBLISHED = ROOT / "reports" / "published"
+from anomark.report.tables import alarm_table, leaderboard, protocol, reading_table
+from anomark.suite.papers import PAPERS, Paper
 
 
-def report(suite_json: Path, evaluation: Path, out: Path, results_folder: Path, published: Path = PUBLISHED) -> Path:
+def report(suite_json: Path, evaluation: Path, out: Path, results_folder: Path, papers: Path = PAPERS) -> Path:
     """Write metrics.csv, coverage.csv and sweep.csv into `results_folder`, all else into `out`.
 
     That is tables, figures, results.json and index.html.
@@ -38,7 +38,7 @@ def report(suite_json: Path, evaluation: Path, out: Path, results_folder: Path, 
     Returns:
         The path of the page.
     """
-    results = load_results(suite_json, evaluation, published)
+    results = load_results(suite_json, evaluation, papers)
     write_tidy(results, results_folder)
     tables = build_tables(results)
     (out / "tables").mkdir(parents=True, exist_ok=True)
@@ -52,17 +52,26 @@ def report(suite_json: Path, evaluation: Path, out: Path, results_folder: Path, 
 
 
 def build_tables(results: Results) -> list[Table]:
-    """The headline, Tables I, II, III, with audio IV, what is made of them, other readings, the leaderboard."""
-    tables = [headline_table(results), modality_table(results, "image"), modality_table(results, "series")]
-    tables.append(ablation_table(results))
-    if results.of_modality("audio"):
-        tables.append(modality_table(results, "audio"))
-    tables += [published_table(results), audit_table(results)]
+    """The headline, every paper's tables, what is made of them, other readings, the leaderboard."""
+    tables = [headline_table(results), *(table for paper in results.papers for table in paper_tables(results, paper))]
     tables += [comparison_table(results, protocol(results, [*results.datasets])), rank_table(results)]
     tables.append(reading_table(results))
     if results.variants:
         tables.append(sensitivity_table(results))
     return [*tables, alarm_table(results), leaderboard(results)]
+
+
+def paper_tables(results: Results, paper: Paper) -> list[Table]:
+    """The tables of one paper's chapter. One without published numbers needs a dataset of its modality."""
+    tables = [
+        paper_table(results, paper, table)
+        for table in paper.tables
+        if table.numbers or results.of_modality(table.modality)
+    ]
+    tables += [ablation_table(results, paper, ablation) for ablation in paper.ablations]
+    tables += [published_table(results, paper), audit_table(results, paper)]
+    left_open = left_open_table(results, paper)
+    return [*tables, left_open] if left_open else tables
 
 
 def write_tidy(results: Results, folder: Path) -> None:
@@ -79,10 +88,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--evaluation", type=Path, required=True, help="one folder a dataset, as evaluate writes them")
     parser.add_argument("--out", type=Path, required=True, help="where tables, figures and index.html go")
     parser.add_argument("--results", type=Path, required=True, help="where metrics.csv and coverage.csv go")
-    parser.add_argument("--published", type=Path, default=PUBLISHED, help="the paper's tables")
+    parser.add_argument("--papers", type=Path, default=PAPERS, help="the folder of the papers")
     arguments = parser.parse_args(argv)
     try:
-        page = report(arguments.suite_json, arguments.evaluation, arguments.out, arguments.results, arguments.published)
+        page = report(arguments.suite_json, arguments.evaluation, arguments.out, arguments.results, arguments.papers)
     except AnomarkError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

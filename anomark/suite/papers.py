@@ -54,6 +54,11 @@ class Paper(Part):
     claims: list[Claim] = Field([], description="Statements that the audit checks, in its order.")
     left_open: LeftOpen | None = None
 
+    @property
+    def name(self) -> str:
+        """Surname of the first author and year, as text refers to it."""
+        return f"{self.authors[0].split()[-1]} {self.year}"
+
     @cached_property
     def numbers(self) -> dict[tuple[str, str], Printed]:
         """(dataset id, method id) -> the number printed, of all tables."""
@@ -72,10 +77,6 @@ class Paper(Part):
 
     def tables_of(self, modality: str) -> list[PaperTable]:
         return [table for table in self.tables if table.modality == modality]
-
-    def columns(self, modality: str) -> dict[str, str]:
-        """Method id -> the paper's name of it, of all columns of the tables of a modality."""
-        return {method: label for table in self.tables_of(modality) for method, label in table.columns.items()}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -2,46 +2,74 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from anomark.report.audit import Finding, audit_table, claimed_drops, compare_stated, drops, orders
+from anomark.report.audit import Finding, audit, compare_stated
 from anomark.report.critical_difference import diagram
-from anomark.report.published import NOT_COMPARABLE, VERDICTS, judge, published_table
+from anomark.report.published import MARK, VERDICTS, judge, paper_table, published_table
 from anomark.report.rank_tests import fields, rank_table
 from anomark.report.results import Results, load_results
-from anomark.stages.report import PUBLISHED
 from anomark.statistics.ranks import cliques, critical_difference
+from anomark.suite.paper_tables import Printed
+from anomark.suite.papers import PAPERS, Paper, read_paper
 from tests.report_fixture import write_evaluation
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    return load_results(*write_evaluation(tmp_path_factory.mktemp("suite")), PUBLISHED)
+    return load_results(*write_evaluation(tmp_path_factory.mktemp("suite")))
 
 
 @pytest.fixture(scope="module")
 def findings(results: Results) -> dict[str, Finding]:
-    records = audit_table(results).data.to_dict("records")
-    return {f"{r['subject']}|{r['stated']}": Finding(**{str(k): v for k, v in r.items()}) for r in records}
+    (paper,) = results.papers
+    return {f"{f.subject}|{f.stated}": f for f in audit(paper)}
+
+
+@pytest.fixture(scope="module")
+def paper(results: Results) -> Paper:
+    (paper,) = results.papers
+    return paper
+
+
+def printed(paper: Paper, cell: tuple[str, str], value: float, sd: float | None = None, **changes: Any) -> Paper:
+    """The paper with one other number, and nothing said of what can't be compared."""
+    changed = paper.model_copy(update=changes)
+    changed.__dict__["numbers"] = paper.numbers | {cell: Printed(str(value), value, 0.0005, sd)}
+    return changed
 
 
 @pytest.mark.parametrize(
     ("away", "verdict"), [(0.0103, "reproduced"), (-0.0104, "reproduced"), (0.011, "higher"), (-0.0106, "lower")]
 )
-def test_verdict_follows_the_printed_difference(results: Results, away: float, verdict: str) -> None:
+def test_verdict_follows_the_printed_difference(results: Results, paper: Paper, away: float, verdict: str) -> None:
     cell = ("mvtec-bottle", "ddpm")
     measured = results.score(*cell).mean
     assert measured is not None
-    assert judge(replace(results, published={cell: measured - away}), *cell)[0] == verdict
+    assert judge(results, printed(paper, cell, measured - away), *cell)[0] == verdict
 
 
-def test_every_published_cell_has_a_row_and_a_verdict(results: Results) -> None:
-    table = published_table(results)
+def test_a_number_within_the_published_deviations_reproduces(results: Results, paper: Paper) -> None:
+    cell = ("mvtec-bottle", "ddpm")
+    measured = results.score(*cell).mean
+    assert measured is not None
+    found = {
+        (sds, sd): judge(results, printed(paper, cell, measured - 0.03, sd, tolerance_sd=sds), *cell)[0]
+        for sds in (None, 2.0)
+        for sd in (None, 0.01, 0.02)
+    }
+    assert [key for key, verdict in found.items() if verdict == "reproduced"] == [(2.0, 0.02)]
+
+
+def test_every_published_cell_has_a_row_and_a_verdict(results: Results, paper: Paper) -> None:
+    table = published_table(results, paper)
     cells = {(row["dataset"], row["method"]): row for row in table.data.to_dict("records")}
     assert cells.keys() == results.published.keys() and len(cells) == 55
     assert set(table.data["verdict"]) <= set(VERDICTS)
@@ -50,17 +78,26 @@ def test_every_published_cell_has_a_row_and_a_verdict(results: Results) -> None:
         "value"
     ].mean()
     assert bottle["difference"] == pytest.approx(mean - 0.946) and bottle["verdict"] == "lower"
-    assert all(row["verdict"] == "no comparable set-up" for (d, _), row in cells.items() if d in NOT_COMPARABLE)
-    assert NOT_COMPARABLE.keys() < {dataset for dataset, _ in results.published}
+    apart = {d for (d, _), row in cells.items() if row["verdict"] == "no comparable set-up"}
+    assert apart == paper.not_comparable.keys() == {"ucr-ECG200", "ucr-Wafer", "pems-bay"}
     failed = cells["mvtec-metal_nut", "vae"]
     assert failed["verdict"] == "not measured" and failed["reason"].startswith("failed: ValueError")
     assert cells["mvtec-cable", "vae"]["reason"] == "not in suite"
-    assert sum(table.data["verdict"].value_counts()) == 55 and table.notes[0].startswith("55 cells: 8 lower, 15 no")
 
 
-def test_data_that_is_absent_says_how_to_get_it(results: Results) -> None:
+def test_the_papers_rows_stand_first_and_what_reproduces_is_marked(results: Results, paper: Paper) -> None:
+    table = paper_table(results, paper, paper.table("table2"))
+    assert [row.dataset for row in table.rows] == ["nab-nyc_taxi", "ucr-ECG200", "series", ""]
+    assert [row.rule for row in table.rows] == [False, False, True, False]
+    for row in table.rows:
+        for cell, method in zip(row.cells[2:], paper.table("table2").columns, strict=False):
+            judged = (row.dataset, method) in paper.numbers and judge(results, paper, row.dataset, method)[0]
+            assert (MARK in cell.note) == (judged == "reproduced")
+
+
+def test_data_that_is_absent_says_how_to_get_it(results: Results, paper: Paper) -> None:
     suite = results.suite | {"absent": {"mvtec-cable": "mvtec/cable/: from its owner"}}
-    reason = judge(replace(results, suite=suite), "mvtec-cable", "vae")[1]
+    reason = judge(replace(results, suite=suite), paper, "mvtec-cable", "vae")[1]
     assert reason == "mvtec/cable/: from its owner"
 
 
@@ -86,22 +123,26 @@ def test_audit_computes_the_known_inconsistencies(findings: dict[str, Finding]) 
     assert findings["pems-bay|from the UCR archive"].found.startswith("not in it")
 
 
-def test_audit_reads_the_tables_and_types_nothing(results: Results) -> None:
-    ablation = {method: dict(row) for method, row in results.published_ablation.items()}
-    ablation["wavediff-no-mha"] |= {"series": ".900", "drop_series": "-2.1%"}
-    changed = replace(results, published_ablation=ablation)
+def test_audit_reads_the_tables_and_types_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "chen2025"
+    shutil.copytree(PAPERS / "chen2025", folder)
+    for name, old, new in (("table3.csv", ".883,-2.8%,-3.9%", ".900,-2.8%,-2.1%"), ("table1.csv", ".891", ".500")):
+        text = (folder / name).read_text()
+        assert old in text
+        (folder / name).write_text(text.replace(old, new))
+    found = {finding.subject: finding for finding in audit(read_paper(folder))}
     # By hand: .900 / .919 - 1 = -2.07%.
-    drop = next(f for f in drops(changed) if f.subject == "Drop, − MHA, series")
-    assert drop.found == "−2.07%, or −1.9 points" and drop.verdict == "agrees"
-    assert [f.found for f in claimed_drops(changed)] == ["not in Table III"]
-    swapped = results.published | {("mvtec-bottle", "vae"): 0.5}
-    assert "2 different orders" in orders(replace(results, published=swapped))[0].found
+    assert found["Drop, − MHA, series"].found == "−2.07%, or −1.9 points"
+    assert found["Drop, − MHA, series"].verdict == "agrees"
+    assert found["Drop on pems-bay"].found == "not in Table III"
+    assert "2 different orders" in found["Order of the datasets, Table I"].found
 
 
 def test_statements_are_judged_by_their_own_digits() -> None:
-    assert compare_stated(2.9, 0.1, 2.949, 0.0) == "agrees"
-    assert compare_stated(2.9, 0.1, 3.0, 0.06) == "within rounding"
-    assert compare_stated(2.9, 0.1, 3.0, 0.05) == "differs"
+    stated = Printed.read("2.9%")
+    assert compare_stated(stated, 2.949, 0.0) == "agrees"
+    assert compare_stated(stated, 3.0, 0.06) == "within rounding"
+    assert compare_stated(stated, 3.0, 0.05) == "differs"
 
 
 def test_rank_fields_hold_complete_methods_of_one_track(results: Results) -> None:
@@ -130,7 +171,7 @@ def test_rank_table_prints_tests_and_what_they_can_reach(results: Results) -> No
 
 
 def test_few_datasets_have_no_rank_test(tmp_path: Path) -> None:
-    results = load_results(*write_evaluation(tmp_path, ["textures", "series"]), PUBLISHED)
+    results = load_results(*write_evaluation(tmp_path, ["textures", "series"]))
     table = rank_table(results)
     assert not table.rows and all("no rank test" in note for note in table.notes if "left out" not in note)
 

@@ -32,14 +32,13 @@ from anomark.report.figures import (
 from anomark.report.injections import event_examples
 from anomark.report.render.interactive import MAX_POINTS, series_plot
 from anomark.report.results import ORACLE, Results, load_results
-from anomark.suite.dropins import ROOT
 from tests.report_fixture import METHODS, write_evaluation
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     suite, evaluation = write_evaluation(tmp_path_factory.mktemp("suite"))
-    return load_results(suite, evaluation, ROOT / "reports" / "published")
+    return load_results(suite, evaluation)
 
 
 def test_cost_and_quality_are_means_over_the_same_datasets(results: Results) -> None:

@@ -16,14 +16,11 @@ from anomark.report.sensitivity import agreement, protocol_curve, sensitivity_ta
 from anomark.report.table import Table, number
 from anomark.report.verdict import verdict
 from anomark.stages.report import build_tables
-from anomark.suite.dropins import ROOT
 from tests.report_fixture import DATASETS, VARIANTS, write_evaluation
-
-PUBLISHED = ROOT / "reports" / "published"
 
 
 def load(root: Path, *datasets: str) -> Results:
-    return load_results(*write_evaluation(root, datasets), PUBLISHED)
+    return load_results(*write_evaluation(root, datasets))
 
 
 @pytest.fixture(scope="module")

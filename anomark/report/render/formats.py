@@ -120,7 +120,7 @@ def _latex_rows(table: Table, columns: list[int]) -> tuple[list[str], list[str]]
     rows = []
     for row in table.rows:
         cells = [row.cells[index] for index in columns]
-        rows += [r"\midrule"] if row.summary else []
+        rows += [r"\midrule"] if row.summary or row.rule else []
         rows += line([show(cell) for cell in cells], [cell.note for cell in cells])
     return header, rows
 

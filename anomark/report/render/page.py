@@ -11,6 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from anomark.report.figures import INK, Picture, load_examples
+from anomark.report.published import file_name
 from anomark.report.render.formats import templates, to_html
 from anomark.report.render.interactive import bokeh_js, series_plot
 from anomark.report.results import Results, worst
@@ -27,31 +28,6 @@ GLYPHS = {
     "refused": "⊘",
     "skipped": "○",
     "n/a": "·",
-}
-
-
-#: What the paper of the method under test does not give (it gives no training set-up at all), parameter by parameter.
-OPEN = {
-    "steps": "gradient steps",
-    "batch_size": "samples a step",
-    "lr": "learning rate at the first step; it falls to 0 along a half cosine",
-    "ema_decay": "decay of the moving average of the weights, which is what scores",
-    "width": "channels of the U-Net's first stage",
-    "multipliers": "channels of its stages, in widths",
-    "wavelet": "of the pyramid; as many levels as the encoder has further stages",
-    "heads": "of attention",
-    "attention_stages": "stages followed by attention, -1 the deepest",
-    "gamma": "weight of L_feat in the loss",
-    "lambda_": "weight of E_recon in the score; E_feat has the rest, both in deviations of held-out normals",
-    "schedule": "of the noise",
-    "T": "steps of the forward process",
-    "start": "T′, the step that a test sample is noised to",
-    "from_noise": "whether it starts from pure noise instead, as the paper says",
-    "sampler": "the paper's is ancestral",
-    "calls": "network calls K of DDIM",
-    "eta": "noise of DDIM, 0 none",
-    "draws": "noise draws averaged in a score",
-    "share": "of the map's largest errors that the score averages",
 }
 
 
@@ -98,12 +74,12 @@ def write_page(results: Results, tables: list[Table], pictures: list[Picture], p
             plots=plots,
             bokeh=Markup(bokeh_js()) if plots else "",
             embed=embed,
+            file_name=file_name,
             facts=facts,
             coverage=coverage,
             glyphs=GLYPHS,
             problems=problems(results),
             choices=choices(results),
-            parameters=open_parameters(results),
             provenance=provenance(results),
             config=flatten(results.suite.get("config", {})),
         )
@@ -185,24 +161,6 @@ def choices(results: Results) -> list[tuple[str, list[str]]]:
             if choice not in known:
                 concerned.setdefault(choice, []).append(results.label(dataset))
     return list(concerned.items())
-
-
-def open_parameters(results: Results, method: str = "wavediff") -> list[tuple[str, str, str]]:
-    """Parameters of a method that its paper leaves open: name, meaning, and the value its cells were computed with.
-
-    Where datasets differ, each value stands with its datasets.
-    """
-    rows = []
-    for name, meaning in OPEN.items():
-        concerned: dict[str, list[str]] = {}
-        for dataset, summary in results.datasets.items():
-            if name not in (params := summary["method_params"].get(method, {})):
-                continue
-            value = params[name].get(summary["modality"]) if isinstance(params[name], dict) else params[name]
-            concerned.setdefault(str(value), []).append(results.label(dataset))
-        values = [value if len(concerned) == 1 else f"{value} ({', '.join(d)})" for value, d in concerned.items()]
-        rows += [(name, meaning, "; ".join(values))] if values else []
-    return rows
 
 
 def provenance(results: Results) -> list[tuple[str, str]]:
