@@ -35,7 +35,7 @@ class Subject:
         self.function, self.level = function, level
         rng = np.random.default_rng(0)
         if level == PIXEL:
-            self.labels = np.zeros((6, 16, 16), bool)
+            self.labels: Array = np.zeros((6, 16, 16), bool)
             self.labels[0, 2:5, 3:9] = self.labels[2, 8:10, 8:10] = self.labels[2, 1:6, 12:15] = True
         elif level == POINT:
             self.labels = np.zeros(400, np.uint8)
