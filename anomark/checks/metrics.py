@@ -19,8 +19,7 @@ from anomark.contracts import Array
 from anomark.evaluation.measure import compute, fitting
 from anomark.records import MetricInfo
 from anomark.statistics.context import PIXEL, Context
-from anomark.suite import registry
-from anomark.suite.registry import Compute
+from anomark.suite.metric_files import Compute, read_metric
 
 POINT = "point"
 #: How far float32 scores, or another order of rows, may move a value, relative to the larger of it and 1.
@@ -198,7 +197,7 @@ def check(path: Path) -> Iterator[tuple[str, str | None]]:
         (name of the check, None or what is wrong).
     """
     try:
-        metrics = registry.read_metric(path)
+        metrics = read_metric(path)
         function: Compute = load(path, "metrics").compute
     except Exception as error:
         yield "it can be read and imported", sentence(error)

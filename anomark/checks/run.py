@@ -7,7 +7,7 @@ from pathlib import Path
 
 from anomark.checks import datasets, methods, metrics, modalities
 from anomark.contracts import AnomarkError
-from anomark.suite.registry import binds, parse
+from anomark.suite.literals import binds, parse
 
 Check = Callable[[Path], Iterator[tuple[str, str | None]]]
 #: The checks of a file by the name of its folder, and by what a file that lies elsewhere must define.

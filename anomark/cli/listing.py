@@ -89,10 +89,9 @@ def _modalities() -> Columns:
 
 def _sections() -> Columns:
     from anomark.suite import registry
+    from anomark.suite.literals import first_sentence, parse
 
-    rows: list[tuple[str, ...]] = [
-        (path.stem, registry.first_sentence(registry.parse(path))) for path in registry.section_files()
-    ]
+    rows: list[tuple[str, ...]] = [(path.stem, first_sentence(parse(path))) for path in registry.section_files()]
     return ("file", "what it shows"), rows
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anomark.docs.markdown import bullets, page, table
 from anomark.suite.dropins import FOLDERS, ROOT
-from anomark.suite.registry import first_sentence, parse
+from anomark.suite.literals import first_sentence, parse
 
 #: What each folder is for. A folder that stands here and has no file, or the other way round, fails a test.
 PURPOSE = {

@@ -12,6 +12,7 @@ from anomark.records import MetricInfo
 from anomark.suite import papers, registry
 from anomark.suite.config import SCHEMAS
 from anomark.suite.dropins import ROOT
+from anomark.suite.literals import first_sentence, parse
 from anomark.suite.papers import Paper
 from anomark.suite.registry import Family, Method
 
@@ -219,7 +220,7 @@ def _modalities(known: list[str], keep: Keep) -> str:
 
 
 def _sections(files: list[Path]) -> str:
-    rows = [(f"`{path.name}`", registry.first_sentence(registry.parse(path))) for path in files]
+    rows = [(f"`{path.name}`", first_sentence(parse(path))) for path in files]
     return page(
         "Sections of the report",
         "A section is one file in `anomark/report/sections/`. The report has them in the order of their numbers.",

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from anomark.suite.registry import parse
+from anomark.suite.literals import parse
 
 
 def page(title: str, intro: str, *parts: str) -> str:

@@ -16,7 +16,7 @@ from anomark.statistics.bootstrap import bootstrap_auroc, mean_over_seeds
 from anomark.statistics.context import PIXEL, Context
 from anomark.statistics.ranking import random_band
 from anomark.suite import registry
-from anomark.suite.registry import Compute
+from anomark.suite.metric_files import Compute
 
 
 def measure(labels: Array, scores: Array, context: Context) -> Iterator[dict[str, Any]]:

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from anomark.suite.dropins import FOLDERS, ROOT
-from anomark.suite.registry import DATASET_LITERALS, METHOD_LITERALS, parse
+from anomark.suite.literals import parse
+from anomark.suite.registry import DATASET_LITERALS, METHOD_LITERALS
 
 #: Import name -> distribution, where they differ.
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "skimage": "scikit-image", "pywt": "PyWavelets", "PIL": "pillow"}

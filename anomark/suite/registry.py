@@ -1,25 +1,23 @@
 """Finds methods, datasets and metrics by file name and reads what they say of themselves without importing them.
 
-A drop-in file describes itself in literals at its top level. They are read from its syntax tree, so that listing
-the benchmark imports neither torch nor the file.
+A drop-in file describes itself in literals at its top level (`anomark.suite.literals`), so that listing the benchmark
+imports neither torch nor the file.
 """
 
 from __future__ import annotations
 
-import ast
 import importlib
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from anomark import modality
-from anomark.contracts import AnomarkError, Array, nearest
+from anomark.contracts import AnomarkError, nearest
 from anomark.records import MetricInfo
-from anomark.statistics.context import PIXEL, Context
-from anomark.suite.dropins import ROOT
+from anomark.suite.literals import binds, dropin_files, parse, read_literals
+from anomark.suite.metric_files import Compute, read_metric
 
 METHOD_LITERALS = {
     "NAME": str,
@@ -52,22 +50,6 @@ DATASET_LITERALS = {
     "DEFAULTS": dict,
     "FILES": tuple,
 }
-METRIC_LITERALS = {
-    "NAME": str,
-    "LABEL": str,
-    "LEVELS": tuple,
-    "RANGE": tuple,
-    "HIGHER_IS_BETTER": bool,
-    "SOURCE": str,
-    "NEEDS": tuple,
-    "NOTE": str,
-    "FLATTERING": bool,
-    "OUTPUTS": dict,
-}
-#: What a metric's file may say of one of its numbers, where that differs from what it says of all.
-OUTPUT_LITERALS = ("LABEL", "RANGE", "HIGHER_IS_BETTER", "NEEDS", "FLATTERING")
-#: The function `compute` of a metric's file: labels, scores, context -> the number, or its OUTPUTS by id.
-Compute = Callable[[Array, Array, Context], float | dict[str, float]]
 #: Variants of every dataset whose DEFAULTS have both parameters.
 TRAINING_SETS: dict[str, dict[str, Any]] = {
     "contaminated-1": {"LABEL": "1% contaminated", "contamination": 0.01},
@@ -207,65 +189,9 @@ class Dataset:
         ]
 
 
-def read_literals(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
-    """Top-level literals of a drop-in file whose names are in `kinds`, with their types checked."""
-    tree = parse(path)
-    found: dict[str, Any] = {}
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-            name, value = node.targets[0].id, node.value
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
-            name, value = node.target.id, node.value
-        else:
-            continue
-        if name not in kinds:
-            continue
-        where = f"{path}, line {node.lineno}"
-        try:
-            literal = ast.literal_eval(value)
-        except ValueError:
-            raise AnomarkError(
-                f"{where}: {name} is an expression, expected a literal (text, numbers, tuples, dicts): "
-                "it is read without running the file, so write its value out"
-            ) from None
-        if kinds[name] is tuple and isinstance(literal, list):
-            literal = tuple(literal)
-        if not isinstance(literal, kinds[name]):
-            hint = f", as in ({literal!r},)" if kinds[name] is tuple and isinstance(literal, str) else ""
-            raise AnomarkError(
-                f"{where}: {name} is a {type(literal).__name__}, expected a {kinds[name].__name__}{hint}"
-            )
-        found[name] = literal
-    return found
-
-
-def parse(path: Path) -> ast.Module:
-    """The syntax tree of a drop-in file, or one sentence where Python can't read it."""
-    try:
-        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    except SyntaxError as error:
-        raise AnomarkError(f"{path}, line {error.lineno}: not valid Python ({error.msg}); mend or remove it") from None
-
-
-def binds(tree: ast.Module, name: str) -> bool:
-    """Whether a file defines, imports or assigns `name` at its top level."""
-    for node in tree.body:
-        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == name:
-            return True
-        if isinstance(node, (ast.Import, ast.ImportFrom)) and any((a.asname or a.name) == name for a in node.names):
-            return True
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
-            return True
-    return False
-
-
 def section_files() -> list[Path]:
     """The files of the report's sections, in the report's order."""
-    return _dropins("anomark/report/sections")
-
-
-def _dropins(folder: str) -> list[Path]:
-    return sorted(p for p in (ROOT / folder).glob("*.py") if not p.name.startswith(("_", ".")))
+    return dropin_files("anomark/report/sections")
 
 
 def read_method(path: Path) -> list[Method]:
@@ -324,7 +250,7 @@ def read_method(path: Path) -> list[Method]:
 def methods() -> dict[str, Method]:
     """Every method and variant in `methods/`, by id, in the order of their files."""
     found: dict[str, Method] = {}
-    for path in _dropins("methods"):
+    for path in dropin_files("methods"):
         for method in read_method(path):
             if method.id in found:
                 raise AnomarkError(
@@ -377,92 +303,14 @@ def read_family(path: Path) -> Family:
 @lru_cache(maxsize=1)
 def families() -> dict[str, Family]:
     """Every dataset family in `datasets/`, by id."""
-    return {family.id: family for family in map(read_family, _dropins("datasets"))}
-
-
-def read_metric(path: Path) -> list[MetricInfo]:
-    """The metric of one file, whose id is the file's name, or one metric for each of its OUTPUTS.
-
-    Raises:
-        AnomarkError: a literal is missing or malformed, or nothing is called `compute`.
-    """
-    meta = read_literals(path, METRIC_LITERALS)
-    tree = parse(path)
-    if not binds(tree, "compute"):
-        raise AnomarkError(f"{path}: it defines no function compute(labels, scores, context) -> float or dict")
-    outputs = meta.get("OUTPUTS", {path.stem: {}})
-    found = []
-    for output, own in outputs.items():
-        if not isinstance(own, dict) or not own.keys() <= set(OUTPUT_LITERALS):
-            allowed = ", ".join(OUTPUT_LITERALS)
-            raise AnomarkError(f"{path}: OUTPUTS[{output!r}] is {own!r}, expected a dict of {allowed}")
-        says = meta | own
-        for literal, example in (("RANGE", "(0.0, 1.0), or (0.0, None) without an upper bound"), _DIRECTION):
-            if literal not in says:
-                raise AnomarkError(f"{path}: it does not say its {literal}, such as {literal} = {example}")
-        label = says.get("LABEL", says.get("NAME", output))
-        found.append(
-            MetricInfo(
-                id=output,
-                base=path.stem,
-                name=meta.get("NAME", label),
-                label=label if len(outputs) == 1 or "LABEL" in own else f"{label} {output}",
-                what=first_sentence(tree),
-                levels=_levels(path, says.get("LEVELS", ())),
-                range=_range(path, says["RANGE"]),
-                higher_is_better=says["HIGHER_IS_BETTER"],
-                source=meta.get("SOURCE", ""),
-                needs=_needs(path, says.get("NEEDS", ())),
-                note=meta.get("NOTE", ""),
-                flattering=says.get("FLATTERING", False),
-            )
-        )
-    return found
-
-
-_DIRECTION = ("HIGHER_IS_BETTER", "True")
-
-
-def first_sentence(tree: ast.Module) -> str:
-    """The first sentence of a file's docstring, on one line and without its full stop; "" where it has none."""
-    paragraph = " ".join((ast.get_docstring(tree) or "").partition("\n\n")[0].split())
-    return re.split(r"\.\s+(?=[A-Z`])", paragraph)[0].removesuffix(".")
-
-
-def _levels(path: Path, levels: tuple[Any, ...]) -> tuple[str, ...]:
-    known = (*modality.levels(), PIXEL)
-    if unknown := [level for level in levels if level not in known]:
-        raise AnomarkError(f"{path}: LEVELS names {unknown[0]!r}; {nearest(str(unknown[0]), known)}")
-    if PIXEL in levels and len(levels) > 1:
-        raise AnomarkError(
-            f"{path}: LEVELS names {PIXEL!r} beside other levels, expected it alone: there labels are masks and "
-            "scores are maps, so give the pixels a file of their own"
-        )
-    return levels
-
-
-def _range(path: Path, bounds: tuple[Any, ...]) -> tuple[float | None, float | None]:
-    known = [bound for bound in bounds if bound is not None]
-    numbers = all(isinstance(bound, int | float) and not isinstance(bound, bool) for bound in known)
-    if len(bounds) != 2 or not numbers or (len(known) == 2 and known[0] >= known[1]):
-        raise AnomarkError(
-            f"{path}: RANGE is {bounds!r}, expected (lowest, highest) value, with None where there is no bound"
-        )
-    return bounds[0], bounds[1]
-
-
-def _needs(path: Path, needs: tuple[Any, ...]) -> tuple[str, ...]:
-    known = [field.name for field in fields(Context) if field.name != "level"]
-    if unknown := [need for need in needs if need not in known]:
-        raise AnomarkError(f"{path}: NEEDS names {unknown[0]!r}; {nearest(str(unknown[0]), known)}")
-    return needs
+    return {family.id: family for family in map(read_family, dropin_files("datasets"))}
 
 
 @lru_cache(maxsize=1)
 def metrics() -> dict[str, MetricInfo]:
     """Every number that a file of `metrics/` gives, by id, in the order of their files."""
     found: dict[str, MetricInfo] = {}
-    for path in _dropins("metrics"):
+    for path in dropin_files("metrics"):
         for metric in read_metric(path):
             if metric.id in found:
                 raise AnomarkError(

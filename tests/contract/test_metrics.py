@@ -10,12 +10,14 @@ import pytest
 
 from anomark.checks import metrics as check
 from anomark.contracts import AnomarkError
-from anomark.suite import registry
+from anomark.records import MetricInfo
+from anomark.suite import literals, registry
+from anomark.suite.metric_files import read_metric
 
 FILES = sorted({metric.base: metric for metric in registry.metrics().values()})
 
 
-def outputs(base: str) -> list[registry.MetricInfo]:
+def outputs(base: str) -> list[MetricInfo]:
     return [metric for metric in registry.metrics().values() if metric.base == base]
 
 
@@ -83,13 +85,14 @@ def test_each_check_catches_a_broken_metric(what: str, tmp_path: Path) -> None:
         ("LABEL", "LEVELS = ('point', 'pixel')\nLABEL", "pixel"),
         ("LABEL", "NEEDS = ('heldout',)\nLABEL", "'held_out'"),
         ("LABEL", "OUTPUTS = {'a': {'COLOUR': 1}}\nLABEL", "COLOUR"),
+        ("LABEL", "OUTPUTS = {'a': {'HIGHER_IS_BETTER': 'no'}}\nLABEL", "bool"),
     ],
 )
 def test_a_malformed_file_is_refused_in_one_sentence(tmp_path: Path, old: str, new: str, found: str) -> None:
     path = tmp_path / "mine.py"
     path.write_text(GOOD.replace(old, new, 1))
     with pytest.raises(AnomarkError) as error:
-        registry.read_metric(path)
+        read_metric(path)
     assert found in str(error.value) and str(path) in str(error.value) and "\n" not in str(error.value)
 
 
@@ -97,6 +100,6 @@ def test_no_two_files_give_the_same_number(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "metrics").mkdir()
     for name in ("first", "second"):
         (tmp_path / f"metrics/{name}.py").write_text(GOOD.replace("LABEL", 'OUTPUTS = {"same": {}}\nLABEL'))
-    monkeypatch.setattr(registry, "ROOT", tmp_path)
+    monkeypatch.setattr(literals, "ROOT", tmp_path)
     with pytest.raises(AnomarkError, match="first"):
         registry.metrics.__wrapped__()
