@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from anomark import modality
 from anomark.contracts import AnomarkError, Array, DataError
 from anomark.data.images import enlarge_maps
 from anomark.evaluation.examples import write_examples
@@ -129,7 +130,7 @@ def _read_scores(cell: Cell, meta: Meta) -> tuple[Array, Array | None, Array | N
     """Scores and maps of the test samples, maps as large as the images, and scores of held-out normals."""
     with np.load(Path(cell.folder) / "scores.npz") as stored:
         score, map_, valid = stored["score"], stored.get("map"), stored.get("valid")
-    if map_ is not None and meta.modality == "image":
+    if map_ is not None and modality.load(meta.modality).RESIZABLE:
         map_ = enlarge_maps(map_, (meta.shape[1], meta.shape[2]))
     if len(score) != meta.n_test:
         raise DataError(
