@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol, cast
 
-from anomark.contracts import AnomarkError, Prepared
+from anomark.contracts import AnomarkError, Prepared, nearest
 
 if TYPE_CHECKING:
     from anomark.data.synthetic import Generator
@@ -92,7 +92,7 @@ def load(modality: str) -> Modality:
     """
     path = path_of(modality)
     if not path.is_file():
-        raise AnomarkError(f"unknown modality {modality!r}; known are {', '.join(ids())} (the files of {FOLDER})")
+        raise AnomarkError(f"unknown modality {modality!r}; {nearest(modality, ids())} (one file of {FOLDER} each)")
     try:
         module = importlib.import_module(f"anomark.modalities.{modality}")
     except SyntaxError as error:

@@ -87,7 +87,7 @@ def test_a_broken_file_is_told_what_is_wrong(tmp_path: Path, old: str, new: str,
 
 
 def test_an_unknown_modality_is_one_sentence() -> None:
-    with pytest.raises(AnomarkError, match="unknown modality 'imge'; known are image"):
+    with pytest.raises(AnomarkError, match="unknown modality 'imge'; did you mean 'image'"):
         modality.load("imge")
 
 
