@@ -200,11 +200,11 @@ def write_dataset(folder: Path, dataset: str, rng: np.random.Generator) -> None:
     write_sweep(folder / "sweep.csv", dataset, level, rng)
     write_training(folder / "training.csv", dataset, outcomes)
     if modality == "image":
-        write_gallery(folder / "gallery.npz", rng, with_masks=dataset != "mvtec-metal_nut")
+        write_gallery(folder / "examples.npz", rng, with_masks=dataset != "mvtec-metal_nut")
     elif level == "point":
-        write_series(folder / "series.npz", rng)
+        write_series(folder / "examples.npz", rng)
     else:
-        write_windows(folder / "series.npz", rng)
+        write_windows(folder / "examples.npz", rng)
     summary = {
         "dataset": dataset,
         "label": f"{label}, {protocol}" if protocol else label,
@@ -288,7 +288,7 @@ def write_gallery(path: Path, rng: np.random.Generator, with_masks: bool) -> Non
         masks.append(mask)
         labels.append(index < 3)
     stack = np.array(masks)
-    arrays: dict[str, Any] = {"input": np.array(images, np.float32), "label": np.array(labels, np.uint8)} | CASES
+    arrays: dict[str, Any] = {"samples": np.array(images, np.float32), "label": np.array(labels, np.uint8)} | CASES
     if with_masks:
         arrays["mask"] = stack
     for method in ("vae", "ddpm", "wavediff", "patchcore", "nearest_train"):
@@ -307,7 +307,7 @@ def write_series(path: Path, rng: np.random.Generator) -> None:
     for start in (900, 2400, 2900, 4300):
         labels[start : start + 120] = 1
         series[start + 40 : start + 80] *= 0.2
-    arrays: dict[str, Any] = {"series": series[:, None].astype(np.float32), "labels": labels}
+    arrays: dict[str, Any] = {"signal": series[:, None].astype(np.float32), "labels": labels}
     smooth = np.convolve(labels, np.ones(60) / 60, mode="same")
     for method in ("vae", "wavediff", "autoformer", "iforest", "knn", "nearest_train", "random_score"):
         arrays[f"score:{method}"] = QUALITY[method] * smooth + rng.gamma(2.0, 0.08, steps)
@@ -320,7 +320,7 @@ def write_windows(path: Path, rng: np.random.Generator) -> None:
     time = np.linspace(0, 1, length)
     peaks = np.exp(-((time - 0.3) ** 2) / 0.002) - 0.4 * np.exp(-((time - 0.6 - 0.1 * label[:, None]) ** 2) / 0.01)
     arrays: dict[str, Any] = {
-        "examples": (peaks + rng.normal(0, 0.03, peaks.shape))[:, None].astype(np.float32),
+        "samples": (peaks + rng.normal(0, 0.03, peaks.shape))[:, None].astype(np.float32),
         "label": label,
     } | CASES
     for method in ("vae", "wavediff", "iforest"):

@@ -14,20 +14,25 @@ from anomark.evaluation.measure import Measured
 def write_examples(
     measured: Measured, folder: Path, first: dict[str, tuple[Array, Array | None]], highlight: Sequence[str], out: Path
 ) -> None:
-    """Write the series as a whole, or the best, the median and the worst sample of each class.
+    """Write examples.npz: the series as a whole, or the best, the median and the worst sample of each class.
 
-    One method's scores choose the samples, and the file names it, so that a reader knows whom the choice flatters.
+    Of a series it holds `signal` (T, C), `labels` (T,) and what was injected. Of samples it holds `samples` (n, ...),
+    `label` (n,), `case` (n,), `mask` where there are masks, and `map:<method>` where the method localises. Either has
+    `score:<method>`.
+
+    One method's scores choose the samples, and the file names it as `chooser`, so that a reader knows whom the choice
+    flatters.
 
     Args:
         measured: the labels of the dataset.
         folder: of the prepared data.
         first: by method, the merged scores and the maps of its first seed.
         highlight: ids of methods; the first of them that has scores chooses, or else any method.
-        out: the folder to write gallery.npz (images) or series.npz into.
+        out: the folder to write into.
     """
     test = np.load(folder / "test.npy", mmap_mode="r")
     if measured.level == "point":
-        arrays = {"series": np.asarray(test), "labels": measured.all_labels}
+        arrays = {"signal": np.asarray(test), "labels": measured.all_labels}
         for method, (merged, _) in first.items():
             arrays[f"score:{method}"] = np.full(measured.steps, np.nan, dtype=np.float32)
             arrays[f"score:{method}"][measured.scored] = merged
@@ -35,7 +40,7 @@ def write_examples(
             names = ("kind", "first", "last", "amplitude")
             arrays |= {name: np.array([event[name] for event in measured.events]) for name in names}
             arrays |= {"channel": np.array([e["channels"][0] for e in measured.events]), "left_out": ~measured.scored}
-        np.savez(out / "series.npz", **arrays)  # type: ignore[arg-type]
+        np.savez(out / "examples.npz", **arrays)  # type: ignore[arg-type]
         return
     if not first:
         return
@@ -44,15 +49,11 @@ def write_examples(
     rows = np.array(list(cases))
     shown: dict[str, Array] = {f"score:{m}": merged[rows].astype(np.float32) for m, (merged, _) in first.items()}
     shown |= {"label": measured.labels[rows], "case": np.array(list(cases.values())), "chooser": np.array(chooser)}
-    if measured.meta.modality == "image":
-        shown["input"] = np.asarray(test[rows])
-        if measured.masks is not None:
-            shown["mask"] = measured.masks[rows]
-        shown |= {f"map:{method}": map_[rows] for method, (_, map_) in first.items() if map_ is not None}
-        np.savez(out / "gallery.npz", **shown)  # type: ignore[arg-type]
-    else:
-        shown["examples"] = np.asarray(test[rows])
-        np.savez(out / "series.npz", **shown)  # type: ignore[arg-type]
+    shown["samples"] = np.asarray(test[rows])
+    if measured.masks is not None:
+        shown["mask"] = measured.masks[rows]
+    shown |= {f"map:{method}": map_[rows] for method, (_, map_) in first.items() if map_ is not None}
+    np.savez(out / "examples.npz", **shown)  # type: ignore[arg-type]
 
 
 def _cases(labels: Array, scores: Array) -> dict[int, str]:

@@ -142,7 +142,7 @@ def _figures(results: Results) -> Iterator[tuple[str, str, str, Figure, str, str
         if (results.roc["dataset"] == dataset).any():
             yield f"{dataset}-curves", dataset, "wide", *ranking_curves(results, dataset)
         examples = load_examples(results, dataset)
-        if "input" in examples:
+        if summary["modality"] == "image" and examples:
             yield f"{dataset}-gallery", dataset, "wide", *gallery(results, dataset, examples)
         elif examples:
             draw = series_tracks if summary["level"] == "point" else window_examples
@@ -172,12 +172,11 @@ def _figures(results: Results) -> Iterator[tuple[str, str, str, Figure, str, str
 
 def load_examples(results: Results, dataset: str) -> dict[str, Array]:
     """What `evaluate` stored of a dataset to be drawn: arrays by name, none where it stored nothing."""
-    for name in ("gallery.npz", "series.npz"):
-        path = results.evaluation / dataset / name
-        if path.exists():
-            with np.load(path, allow_pickle=False) as stored:
-                return {name: stored[name] for name in stored.files}
-    return {}
+    path = results.evaluation / dataset / "examples.npz"
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
 
 
 def _freeze(figure: Figure) -> None:
@@ -573,7 +572,7 @@ def gallery(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[F
                 spine.set_visible(False)
             if line == "input":
                 axes.set_title(_case(stored, index), fontsize=8, loc="center")
-                _show(axes, _as_image(stored["input"][index]))
+                _show(axes, _as_image(stored["samples"][index]))
             elif line == "mask":
                 assert masks is not None
                 _show(axes, np.repeat(masks[index][..., None] * 0.92 + 0.04, 3, axis=-1))
@@ -620,7 +619,7 @@ def _chosen(results: Results, stored: dict[str, Array]) -> str:
 
 def series_tracks(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[Figure, str, str]:
     """The test series above the merged scores of some methods; labelled anomalies are bands through all panels."""
-    series, labels = stored["series"], stored["labels"]
+    series, labels = stored["signal"], stored["labels"]
     available = [name.removeprefix("score:") for name in stored if name.startswith("score:")]
     methods = shown(results, dataset, available, MAX_TRACKS)
     palette = colours(results, methods)
@@ -648,7 +647,7 @@ def series_tracks(results: Results, dataset: str, stored: dict[str, Array]) -> t
         values = series[:, 0] if method is None else stored[f"score:{method}"]
         time, envelope = decimate(values, MAX_COLUMNS)
         axes.plot(time, envelope, color=INK if method is None else palette[method], linewidth=0.7)
-        axes.set_title("series" if method is None else score_label(results, dataset, method), fontsize=8, pad=2)
+        axes.set_title("signal" if method is None else score_label(results, dataset, method), fontsize=8, pad=2)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         axes.margins(x=0.005)
@@ -687,7 +686,7 @@ def window_examples(results: Results, dataset: str, stored: dict[str, Array]) ->
         if index >= len(stored["label"]):
             axes.set_visible(False)
             continue
-        time, envelope = decimate(stored["examples"][index, 0], MAX_COLUMNS // columns)
+        time, envelope = decimate(stored["samples"][index, 0], MAX_COLUMNS // columns)
         axes.plot(time, envelope, color=VERMILLION if stored["label"][index] else BLUE, linewidth=0.9)
         axes.set_title(_case(stored, index), fontsize=8, pad=2)
         lines = [f"{results.methods[m].label}  {stored[f'score:{m}'][index]:.3g}" for m in methods]
@@ -701,9 +700,9 @@ def window_examples(results: Results, dataset: str, stored: dict[str, Array]) ->
 
 def scalograms(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[Figure, str, str]:
     """A normal and an anomalous stretch of signal above the magnitude of their continuous wavelet transforms."""
-    if "series" in stored:
+    if "signal" in stored:
         length = WINDOWS * results.datasets[dataset]["window"]
-        signals = {name: stored["series"][part, 0] for name, part in stretches(stored["labels"], length).items()}
+        signals = {name: stored["signal"][part, 0] for name, part in stretches(stored["labels"], length).items()}
         what = (
             f"{WINDOWS} windows of the test series: the first without a label, and round its longest labelled anomaly."
         )
@@ -714,7 +713,7 @@ def scalograms(results: Results, dataset: str, stored: dict[str, Array]) -> tupl
             if name not in places or stored["case"][index] == "median":
                 places[name] = index
         signals = {
-            _case(stored, index): stored["examples"][index, 0] for _, index in sorted(places.items(), reverse=True)
+            _case(stored, index): stored["samples"][index, 0] for _, index in sorted(places.items(), reverse=True)
         }
         what = _chosen(results, stored)
     maps = {name: scalogram(signal) for name, signal in signals.items()}

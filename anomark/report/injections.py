@@ -92,10 +92,10 @@ def event_examples(stored: dict[str, Array], name: str) -> tuple[Figure, str, st
         event = events[np.argsort(stored["amplitude"][events], kind="stable")[len(events) // 2]]
         first, last, channel = (int(stored[key][event]) for key in ("first", "last", "channel"))
         around = 2 * (last - first + 1)
-        steps = np.arange(max(first - around, 0), min(last + around + 1, len(stored["series"])))
+        steps = np.arange(max(first - around, 0), min(last + around + 1, len(stored["signal"])))
         axes.axvspan(0, last - first, color=colour, alpha=0.35, linewidth=0)
         hatch(axes, stored["left_out"][steps], steps - first)
-        axes.plot(steps - first, stored["series"][steps, channel], color="#1f2328", linewidth=0.9)
+        axes.plot(steps - first, stored["signal"][steps, channel], color="#1f2328", linewidth=0.9)
         axes.set_title(f"{kind.replace('_', ' ')}, {stored['amplitude'][event]:.3g} MAD", fontsize=8, pad=2)
         axes.set(yticks=[], xlabel="steps from its start")
         axes.spines["left"].set_visible(False)

@@ -37,7 +37,7 @@ def evaluate(jobs: Jobs, dataset: str, out: Path) -> None:
     It holds metrics.csv (dataset, method, seed, metric, value, level), outcomes.csv (one row for each cell, and one for
     each method that doesn't apply), roc.csv, training.csv (losses), sweep.csv (settings of stored models),
     summary.json, bootstrap.npz (the mean AUROC of each method over its seeds, on replicates of the test set that all
-    methods share), the examples to draw (gallery.npz or series.npz), and for injected anomalies severity.csv. Of a
+    methods share), the examples to draw (examples.npz), and for injected anomalies severity.csv. Of a
     refused dataset only outcomes.csv and summary.json say anything.
     """
     data = jobs.data[dataset]

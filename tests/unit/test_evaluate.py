@@ -96,7 +96,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_examples_are_the_best_the_median_and_the_worst_of_each_class(images: Path) -> None:
     scores = 3.0 * (np.arange(60) % 3 == 0) + np.random.default_rng(0).normal(0, 0.3, 60)
     anomalous, normal = np.sort(scores[::3])[::-1], np.sort(np.delete(scores, slice(None, None, 3)))
-    with np.load(images / "gallery.npz") as stored:
+    with np.load(images / "examples.npz") as stored:
         assert str(stored["chooser"]) == "good", "the first method to stand out that has scores"
         assert stored["label"].tolist() == [1, 1, 1, 0, 0, 0]
         assert stored["case"].tolist() == 2 * ["best", "median", "worst"]
@@ -196,8 +196,8 @@ def test_injected_anomalies_are_measured_by_kind_and_amplitude_and_kept_for_the_
     ranges = good[good["by"] == "amplitude"]
     assert ranges["amplitude"].tolist() == [3.5, 4, 9, 12]
     assert (ranges["auroc"] > 0.95).tolist() == [False, False, True, True]
-    with np.load(out / "series.npz") as drawn:
-        assert len(drawn["series"]) == steps and np.array_equal(drawn["left_out"], left_out)
+    with np.load(out / "examples.npz") as drawn:
+        assert len(drawn["signal"]) == steps and np.array_equal(drawn["left_out"], left_out)
         assert np.array_equal(np.isnan(drawn["score:good"]), left_out), "what is not scored has no score to draw"
         assert drawn["kind"].tolist() == ["outage", "flatline", "outage", "dip"]
 

@@ -103,7 +103,7 @@ def test_a_picture_keeps_the_flagship_one_other_method_and_one_control(results: 
 
 
 def test_injected_anomalies_are_drawn_by_kind_and_severity(results: Results, tmp_path: Path) -> None:
-    with np.load(results.evaluation / "series/series.npz") as plain:
+    with np.load(results.evaluation / "series/examples.npz") as plain:
         stored = dict(plain)
     first = np.flatnonzero(np.diff(stored["labels"], prepend=0) == 1)
     stored |= {"first": first, "last": first + 119, "kind": np.array(["outage", "flatline", "phase_shift", "outage"])}

@@ -33,10 +33,10 @@ def series_plot(results: Results, dataset: str, stored: dict[str, Array]) -> str
 
     Equal input gives equal bytes; no text in it ends a <script>.
     """
-    series, labels = stored["series"][:, 0], stored["labels"]
+    series, labels = stored["signal"][:, 0], stored["labels"]
     methods = shown(results, dataset, [n.removeprefix("score:") for n in stored if n.startswith("score:")], MAX_TRACKS)
     palette = colours(results, methods)
-    tracks = {"series": (series, INK)}
+    tracks = {"signal": (series, INK)}
     tracks |= {score_label(results, dataset, m): (stored[f"score:{m}"], palette[m]) for m in methods}
     bands = ColumnDataSource(
         dict(zip(("start", "stop"), np.array(runs(labels), np.int32).reshape(-1, 2).T, strict=True))

@@ -58,7 +58,7 @@ def write_page(results: Results, tables: list[Table], pictures: list[Picture], p
     plots = {
         f"{dataset}-series": Markup(series_plot(results, dataset, stored))
         for dataset, stored in drawn.items()
-        if "series" in stored
+        if "signal" in stored
     }
     path.write_text(
         page.render(
