@@ -17,33 +17,10 @@ from anomark.contracts import AnomarkError
 def run(dataset: str, method: str, seed: int = 0, suite: SuiteOption = DEFAULT_SUITE) -> None:
     """Run one cell: prepare its data if need be, fit, score, and keep the result under its key."""
     from anomark.outcomes import Outcome
-    from anomark.records import FitRecord
-    from anomark.runtime.supervisor import run_cell
-    from anomark.stages import prepare
-    from anomark.suite import registry
+    from anomark.stages.local import run_one
     from anomark.suite.config import load
-    from anomark.suite.plan import Plan
 
-    base = load(*suite)
-    registry.find_dataset(dataset), registry.find_method(method)
-    chosen = base.model_copy(update={"datasets": [dataset], "include": [method], "exclude": [], "seeds": [seed]})
-    plan = Plan(chosen)
-    for row in plan.not_applicable:
-        if row.method == method:
-            raise AnomarkError(f"{method} does not apply to {dataset}: {row.reason}")
-    cell = next(c for c in plan.cells if c.method == method)
-    data = plan.data[dataset]
-    if not (Path(data.folder) / "meta.json").exists():
-        prepare.write(data)
-    if plan.features and cell.features and not Path(cell.features).exists():
-        from anomark.stages.features import write_features
-
-        write_features(plan.features.kind, plan.features.raw, Path(cell.features))
-    if cell.exists:
-        record = FitRecord.load(Path(cell.folder) / "fit.json")
-        print(f"already there: {cell.folder}")
-    else:
-        record = run_cell(cell, base.limits)
+    cell, record = run_one(load(*suite), dataset, method, seed)
     print(f"{record.status}: {cell.folder}")
     if not record.status.good:
         print(record.reason, file=sys.stderr)
@@ -59,19 +36,10 @@ def run(dataset: str, method: str, seed: int = 0, suite: SuiteOption = DEFAULT_S
 @plain_errors
 def evaluate(suite: SuiteOption = DEFAULT_SUITE) -> None:
     """Evaluate the stored scores of a suite again (its cells must exist)."""
-    from anomark.stages import evaluate as stage
-    from anomark.stages import prepare
+    from anomark.stages.local import evaluate_all
 
-    plan = plan_of(suite)
-    if missing := [path for path in plan.outputs if not Path(path).exists()]:
-        raise AnomarkError(f"{missing[0]} and {len(missing) - 1} more files are missing; run snakemake first")
-    plan.write()
-    jobs = plan.jobs()
-    for dataset, data in plan.data.items():
-        if not (Path(data.folder) / "meta.json").exists() or not Path(data.labels).exists():
-            prepare.write(data)
-        stage.evaluate(jobs, dataset, Path(plan.folder) / "evaluation" / dataset)
-        print(f"{plan.folder}/evaluation/{dataset}")
+    for folder in evaluate_all(plan_of(suite)):
+        print(folder)
 
 
 @plain_errors

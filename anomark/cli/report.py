@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,26 +19,19 @@ def report(
     """Build a suite's report from its evaluations, or print its tables in one format."""
     from anomark.report import machine
     from anomark.report.render.formats import FORMATS
-    from anomark.stages import report as stage
+    from anomark.stages.local import build_report
 
     if schema:
         print(machine.schema(), end="")
         return
-    plan = plan_of(suite)
     forms = (*FORMATS, "json")
     if format is not None and format not in forms:
         raise AnomarkError(f"unknown format {format!r}; {nearest(format, forms)}")
-    evaluation = Path(plan.folder) / "evaluation"
-    for dataset in plan.data:
-        if not (evaluation / dataset / "metrics.csv").exists():
-            raise AnomarkError(f"{evaluation / dataset}: no evaluation; run snakemake, or `anomark evaluate`")
-    plan.write()
-    inputs = ["--suite-json", f"{plan.folder}/suite.json", "--evaluation", str(evaluation)]
-    stage.main([*inputs, "--out", plan.report, "--results", plan.folder])
+    folder = build_report(plan_of(suite))
     if format is None:
-        print(f"{plan.report}/index.html")
+        print(folder / "index.html")
     elif format == "json":
-        print((Path(plan.report) / "results.json").read_text(encoding="utf-8"), end="")
+        print((folder / "results.json").read_text(encoding="utf-8"), end="")
     else:
-        for path in sorted((Path(plan.report) / "tables").glob(f"*.{format}")):
+        for path in sorted((folder / "tables").glob(f"*.{format}")):
             print(path.read_text(encoding="utf-8"))

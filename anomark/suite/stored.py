@@ -70,14 +70,22 @@ class Stored:
         unknown: set[str] = set()
         for name in suites:
             suite = config.load(name)
+            absent: list[str] = []
             for dataset in suite.datasets:
                 try:
                     plan = Plan(suite.model_copy(update={"datasets": [dataset]}))
+                except DataError:
+                    absent.append(dataset)
                 except AnomarkError as error:
-                    say(f"{name}: kept all cells of {dataset}: {error}")
+                    say(f"{name}: all cells of {dataset} are kept: {error}")
                     unknown.add(dataset)
-                    continue
-                keep |= {*(path for cell in plan.cells for path in (cell.folder, cell.checkpoints)), *plan.sweeps}
+                else:
+                    keep |= {*(cell.folder for cell in plan.cells), *plan.sweeps}
+            if absent:
+                say(
+                    f"{name}: all cells of these datasets are kept, since their files are not here: {', '.join(absent)}"
+                )
+                unknown |= {*absent}
         return [
             path
             for path in [*self.cells, *self.sweeps]

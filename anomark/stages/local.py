@@ -1,0 +1,91 @@
+"""Single steps of a plan in this process, one after the other, where Snakemake starts a job for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from anomark.contracts import AnomarkError
+from anomark.records import Cell, Data, FitRecord
+from anomark.stages import prepare
+from anomark.suite import registry
+from anomark.suite.config import Suite
+from anomark.suite.plan import Plan
+
+
+def run_one(suite: Suite, dataset: str, method: str, seed: int) -> tuple[Cell, FitRecord]:
+    """One cell and how it ended. What it needs is prepared first; a cell whose result is stored is not run again.
+
+    Args:
+        suite: whose settings to run it with; it need not name the dataset or the method.
+
+    Raises:
+        AnomarkError: a name is unknown, data is missing, or the method is not made for such data.
+    """
+    registry.find_dataset(dataset), registry.find_method(method)
+    plan = Plan(suite.model_copy(update={"datasets": [dataset], "include": [method], "exclude": [], "seeds": [seed]}))
+    for row in plan.not_applicable:
+        if row.method == method:
+            raise AnomarkError(f"{method} does not apply to {dataset}: {row.reason}")
+    cell = next(cell for cell in plan.cells if cell.method == method)
+    if cell.exists:
+        return cell, FitRecord.load(Path(cell.folder) / "fit.json")
+    _prepare(plan.data[dataset])
+    if plan.features and cell.features and not Path(cell.features).exists():
+        from anomark.stages.features import write_features  # torch, which other cells need not wait for
+
+        write_features(plan.features.kind, plan.features.raw, Path(cell.features))
+    from anomark.runtime.supervisor import run_cell
+
+    return cell, run_cell(cell, suite.limits)
+
+
+def evaluate_all(plan: Plan) -> Iterator[Path]:
+    """Evaluate the stored scores of every dataset of a plan.
+
+    Yields:
+        The folder of each dataset's evaluation.
+
+    Raises:
+        AnomarkError: a cell or a sweep has not been run.
+    """
+    from anomark.stages.evaluate import evaluate
+
+    wanted = [*plan.outputs, *plan.sweeps]
+    if missing := [path for path in wanted if not Path(path).exists()]:
+        more = f" and {len(missing) - 1} more" if missing[1:] else ""
+        raise AnomarkError(f"{missing[0]}{more}: no such file; run snakemake, which computes what is missing")
+    plan.write()
+    jobs = plan.jobs()
+    for dataset, data in plan.data.items():
+        _prepare(data)
+        folder = Path(plan.folder) / "evaluation" / dataset
+        evaluate(jobs, dataset, folder)
+        yield folder
+
+
+def build_report(plan: Plan) -> Path:
+    """Build the report of a plan from its evaluations.
+
+    Returns:
+        The folder of the report.
+
+    Raises:
+        AnomarkError: a dataset has not been evaluated.
+    """
+    from anomark.stages import report
+
+    evaluation = Path(plan.folder) / "evaluation"
+    for dataset in plan.data:
+        if not (file := evaluation / dataset / "metrics.csv").exists():
+            raise AnomarkError(f"{file}: {dataset} has not been evaluated; run snakemake, or `anomark evaluate` first")
+    plan.write()
+    inputs = ["--suite-json", f"{plan.folder}/suite.json", "--evaluation", str(evaluation)]
+    report.main([*inputs, "--out", plan.report, "--results", plan.folder])
+    return Path(plan.report)
+
+
+def _prepare(data: Data) -> None:
+    """Write the arrays and the labels of a dataset, unless both are stored."""
+    if not (Path(data.folder) / "meta.json").exists() or not Path(data.labels).exists():
+        prepare.write(data)
