@@ -195,7 +195,7 @@ class Results:
     @cached_property
     def refused(self) -> dict[str, str]:
         """The datasets that could not be prepared, and why."""
-        return {dataset: summary["refused"] for dataset, summary in self.summaries.items() if "refused" in summary}
+        return {dataset: summary["refused"] for dataset, summary in self.summaries.items() if summary.get("refused")}
 
     def of_modality(self, modality: str) -> list[str]:
         return [dataset for dataset, summary in self.datasets.items() if summary["modality"] == modality]
