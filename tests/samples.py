@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+
+from anomark.records import Cell, Data, Jobs, Limits, Parts
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
@@ -20,3 +25,33 @@ def waves(n: int, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     wave = np.sin(np.linspace(0, 9, shape[-1]) + rng.uniform(0, 6, (n, *[1] * len(shape))))
     return (0.5 * wave + 0.2 * rng.normal(size=(n, *shape))).clip(-1, 1).astype(np.float32)
+
+
+def planned_data(root: Path, **change: Any) -> Data:
+    """A dataset `mine` as a plan has it, stored below `root`."""
+    known: dict[str, Any] = {"dataset": "mine", "base": "mine", "modality": "series", "level": "window", "module": ""}
+    places = {"raw": None, "folder": str(root / "data"), "labels": str(root / "labels/mine.npz")}
+    return Data(**known | places | change)
+
+
+def planned_cell(root: Path, method: str, base: str = "", **change: Any) -> Cell:
+    """A cell on `mine` as a plan has it, below `root`; `change` is of the cell or of the parts of its key."""
+    parts: dict[str, Any] = {"data": "k", "params": {}, "uses_valid": False, "resolution": None, "device": "cpu"}
+    parts |= {"threads": 1, "sources": {}, "versions": {}}
+    parts |= {name: change.pop(name) for name in [*change] if name in parts and name != "data"}
+    known: dict[str, Any] = {"dataset": "mine", "method": method, "base": base or method, "seed": 0, "key": "0" * 16}
+    places = {"data": str(root / "data"), "features": None, "folder": str(root / f"results/cells/mine/{method}/0-0")}
+    return Cell(**known | places | {"core_seconds": 1.0, "parts": Parts(**parts)} | change)
+
+
+def planned_jobs(**change: Any) -> Jobs:
+    """A plan.json that holds nothing but what is given."""
+    empty: dict[str, Any] = {
+        "data": {},
+        "cells": {},
+        "sweeps": {},
+        "features": None,
+        "not_applicable": (),
+        "methods": (),
+    }
+    return Jobs(**empty | {"limits": Limits()} | change)

@@ -13,5 +13,5 @@ def f(tmp_path_factory: pytest.TempPathFactory) -> str:
     from anomark.stages.features import write_features  # imports torch, which most unit tests do without
 
     path: Path = tmp_path_factory.mktemp("f") / "f.safetensors"
-    write_features({"kind": "random", "raw": None}, path)
+    write_features("random", None, path)
     return str(path)

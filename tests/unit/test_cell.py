@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from anomark.stages import cell as cells
+from anomark.contracts import AnomarkError
+from anomark.records import Cell, FitRecord, Limits, Meta
+from anomark.runtime.supervisor import run_cell
+from tests.samples import planned_cell, planned_jobs
 
+Build = Callable[..., Cell]
 METHODS = {
     "good": "return np.abs(X).mean((1, 2)).astype('f4')",
     "raises": "raise RuntimeError('the reason')",
@@ -36,11 +45,11 @@ EXPECTED = {
 
 
 @pytest.fixture
-def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
     """Builds a checkout of its own with one method that misbehaves, and the cell that runs it."""
     from tests.conftest import Checkout  # a plain copy; the child imports the package from there
 
-    def build(name: str) -> dict[str, Any]:
+    def build(name: str, **change: Any) -> Cell:
         copy = Checkout(tmp_path)
         (tmp_path / "methods/bad.py").write_text(
             "import numpy as np\n"
@@ -56,72 +65,115 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         rng = np.random.default_rng(0)
         np.save(data / "train.npy", rng.normal(size=(8, 1, 4)).astype(np.float32))
         np.save(data / "test.npy", rng.normal(size=(5, 1, 4)).astype(np.float32))
-        meta = {"modality": "series", "level": "window", "shape": [1, 4], "value_range": None, "valid": [], "fit": []}
-        (data / "meta.json").write_text(json.dumps(meta))
+        Meta(dataset="mine", modality="series", level="window", shape=(1, 4)).save(data / "meta.json")
         monkeypatch.chdir(copy.path)
         monkeypatch.setenv("PYTHONPATH", str(copy.path))
-        return {
-            "dataset": "d", "method": "bad", "base": "bad", "seed": 0, "params": {}, "uses_valid": False,
-            "resolution": None, "device": "cpu", "threads": 1, "key": "0" * 16, "parts": {"sources": {}},
-            "data": str(data), "features": None, "folder": str(tmp_path / "results/cells/d/bad/0-0"),
-        }  # fmt: skip
+        return planned_cell(tmp_path, "bad", **change)
 
     return build
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_every_ending_is_an_outcome(job: Any, name: str, tmp_path: Path) -> None:
+def test_every_ending_is_an_outcome(job: Build, name: str) -> None:
     cell = job(name)
-    record = cells.run_cell(cell, {"seconds": 3 if name == "sleeps" else 60, "memory_gb": 0.3})
+    record = run_cell(cell, Limits(seconds=3 if name == "sleeps" else 60, memory_gb=0.3))
     status, words = EXPECTED[name]
-    assert record["status"] == status and words in record["reason"], record
-    folder = Path(cell["folder"])
-    assert json.loads((folder / "fit.json").read_text()) == record
+    assert record.status == status and words in record.reason, record
+    folder = Path(cell.folder)
+    assert FitRecord.load(folder / "fit.json") == record
     with np.load(folder / "scores.npz") as stored:
         assert set(stored) == ({"score"} if name == "good" else set())
     assert (folder / "model.safetensors").exists() == (name == "good")
-    assert "fitting 8" in record["log"]
-    assert record["cost"]["peak_memory_mb"] > 1
+    assert "fitting 8" in record.log
+    assert record.cost.peak_memory_mb and record.cost.peak_memory_mb > 1
     leftovers = [p.name for p in folder.parent.iterdir() if p != folder]
     assert not leftovers, "nothing half-written stays behind"
 
 
-def test_changed_sources_belong_to_no_key(job: Any) -> None:
-    cell = job("good")
-    cell["parts"]["sources"] = {"methods/vae.py": "another hash"}
-    with pytest.raises(cells.AnomarkError, match="changed while"):
-        cells.run_cell(cell, {"seconds": 30, "memory_gb": 2})
-    assert not Path(cell["folder"]).exists()
+def test_changed_sources_belong_to_no_key(job: Build) -> None:
+    cell = job("good", sources={"methods/vae.py": "another hash"})
+    with pytest.raises(AnomarkError, match="changed while"):
+        run_cell(cell, Limits(seconds=30, memory_gb=2))
+    assert not Path(cell.folder).exists()
 
 
 @pytest.mark.parametrize("uses_valid", [True, False])
-def test_held_out_normals_are_scored_only_where_they_were_held_out(job: Any, uses_valid: bool) -> None:
-    cell = job("good") | {"uses_valid": uses_valid}
-    data = Path(cell["data"])
-    meta = json.loads((data / "meta.json").read_text()) | {"fit": [0, 2, 3, 4, 6, 7], "valid": [5, 1]}
-    (data / "meta.json").write_text(json.dumps(meta))
-    assert cells.run_cell(cell, {"seconds": 60, "memory_gb": 0.3})["status"] == "done"
-    with np.load(Path(cell["folder"]) / "scores.npz") as stored:
+def test_held_out_normals_are_scored_only_where_they_were_held_out(job: Build, uses_valid: bool) -> None:
+    cell = job("good", uses_valid=uses_valid)
+    data = Path(cell.data)
+    meta = Meta.load(data / "meta.json").model_copy(update={"fit": (0, 2, 3, 4, 6, 7), "valid": (5, 1)})
+    meta.save(data / "meta.json")
+    assert run_cell(cell, Limits(seconds=60, memory_gb=0.3)).status == "done"
+    with np.load(Path(cell.folder) / "scores.npz") as stored:
         assert ("valid" in stored) == uses_valid
         if uses_valid:
             np.testing.assert_array_equal(stored["valid"], np.abs(np.load(data / "train.npy")[[5, 1]]).mean((1, 2)))
 
 
-def test_a_trained_method_leaves_its_curve_in_the_record(job: Any, tmp_path: Path) -> None:
+TRAINED = """
+import time, torch
+from anomark.detectors import training
+from anomark.detectors.training import seeded, train_steps
+
+training.CHECKPOINT_EVERY = -1.0  # after every step
+
+class Method:
+    def __init__(self, spec, seed, device):
+        with seeded(seed):
+            self.network = torch.nn.Linear(4, 4)
+        self.seed = seed
+
+    def fit(self, X, X_valid=None):
+        optimiser = torch.optim.Adam(self.network.parameters(), lr=0.1)
+        state = {"network": self.network, "optimiser": optimiser}
+        for step in train_steps(X, steps=STEPS, batch_size=2, seed=self.seed, state=state):
+            x = step.batch.flatten(1)
+            noise = torch.randn(x.shape, generator=step.generator)
+            step.minimise((self.network(x + noise) - x).square().mean(), optimiser)
+            print("step", step.index, flush=True)
+            time.sleep(PAUSE)
+
+    def decision_function(self, X):
+        x = torch.from_numpy(X).flatten(1)
+        with torch.inference_mode():
+            return (self.network(x) - x).square().mean(1)
+
+    def state_dict(self): return self.network.state_dict()
+    def load_state_dict(self, state): self.network.load_state_dict(state)
+"""
+
+
+def test_a_trained_method_leaves_its_curve_in_the_record(job: Build, tmp_path: Path) -> None:
     cell = job("good")
-    (tmp_path / "methods/bad.py").write_text(
-        "import torch\n"
-        "from anomark.detectors.training import train_steps\n"
-        "class Method:\n"
-        "    def __init__(self, spec, seed, device): self.level = torch.nn.Parameter(torch.zeros(1))\n"
-        "    def fit(self, X, X_valid=None):\n"
-        "        optimiser = torch.optim.SGD([self.level], lr=0.1)\n"
-        "        for step in train_steps(X, steps=3, batch_size=2, seed=0):\n"
-        "            step.minimise((self.level - 1).square().sum(), optimiser)\n"
-        "    def decision_function(self, X): return X[:, 0, 0]\n"
-        "    def state_dict(self): return {}\n"
-        "    def load_state_dict(self, state): pass\n"
-    )
-    record = cells.run_cell(cell, {"seconds": 600, "memory_gb": 4})
-    assert record["status"] == "done", record
-    assert record["info"]["loss"] == {"train": [[1, 1.0], [2, pytest.approx(0.64)], [3, pytest.approx(0.4096)]]}
+    (tmp_path / "methods/bad.py").write_text(TRAINED.replace("STEPS", "3").replace("PAUSE", "0"))
+    record = run_cell(cell, Limits(seconds=600, memory_gb=4))
+    assert record.status == "done", record
+    assert [step for step, _ in record.info["loss"]["train"]] == [1, 2, 3]
+
+
+def test_a_killed_fit_resumes_from_its_checkpoint_to_the_same_bits(job: Build, tmp_path: Path) -> None:
+    cell, whole = job("good"), Path("results/cells/mine/whole/0-0").resolve()
+    method = tmp_path / "methods/bad.py"
+    method.write_text(TRAINED.replace("STEPS", "20").replace("PAUSE", "0"))
+    run_cell(cell.model_copy(update={"folder": str(whole)}), Limits(seconds=600, memory_gb=4))
+
+    method.write_text(TRAINED.replace("STEPS", "20").replace("PAUSE", "0.5"))
+    planned_jobs(cells={cell.id: cell}).save(tmp_path / "plan.json")
+    command = [sys.executable, "-m", "anomark.stages.cell", str(tmp_path / "plan.json"), cell.id]
+    process = subprocess.Popen(command)
+    checkpoints = Path(cell.checkpoints)
+    while not (checkpoints / "train.pt").exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    os.kill(process.pid, signal.SIGTERM)
+    process.wait()
+    assert not Path(cell.folder).exists()
+
+    method.write_text(TRAINED.replace("STEPS", "20").replace("PAUSE", "0"))
+    record = run_cell(cell, Limits(seconds=600, memory_gb=4))
+    assert record.status == "done" and "step 20" in record.log and "step 1\n" not in record.log
+    for name in ("scores.npz", "model.safetensors"):
+        assert (Path(cell.folder) / name).read_bytes() == (whole / name).read_bytes()
+    assert record.info == FitRecord.load(whole / "fit.json").info, "the curve of the losses has no gap"
+    assert record.cost.fit_seconds is None, "its clock saw a part of the fit alone"
+    assert not checkpoints.exists()

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from anomark.contracts import AnomarkError, Spec
-from anomark.stages.fit import build
+from anomark.runtime.fit_score import build
 from anomark.suite import registry
 
 ucr = importlib.import_module("anomark_datasets.ucr")

@@ -12,17 +12,16 @@ import pytest
 
 from anomark.data.windows import window_starts
 from anomark.evaluation.severity import by_severity
-from anomark.records import MetricInfo
+from anomark.outcomes import Outcome
+from anomark.records import CellInfo, Device, FitRecord, Meta, MethodInfo, MetricInfo
+from anomark.runtime.store import save_scores
 from anomark.stages.evaluate import evaluate
-from anomark.stages.score import save_scores
 from anomark.statistics.bootstrap import compare
 from anomark.statistics.context import Context
 from anomark.suite import registry
+from tests.samples import planned_cell, planned_data, planned_jobs
 
 SEEDS = {"good": 3, "poor": 3, "once": 1}
-META = dict.fromkeys(
-    ("label", "modality", "normal_class", "licence", "source", "n_train", "window", "stride", "test_starts")
-) | {"choices": [], "notes": [], "params": {}, "valid": []}
 
 
 def stored(root: Path, meta: dict[str, Any], truth: dict[str, Any], scores: dict[str, Any], maps: Any = None) -> Path:
@@ -30,10 +29,9 @@ def stored(root: Path, meta: dict[str, Any], truth: dict[str, Any], scores: dict
 
     `good` scores held-out normals as it does normal test rows, around 0.
     """
-    meta = META | {"dataset": "d"} | meta
-    (root / "data").mkdir(parents=True)
-    (root / "data/meta.json").write_text(json.dumps(meta))
-    series = meta["level"] == "point"  # stored as steps, not as windows
+    known = Meta(dataset="mine", **meta)
+    known.save(root / "data/meta.json")
+    series = known.level == "point"  # stored as steps, not as windows
     shape = (len(truth["labels"]), meta["shape"][0]) if series else (meta["n_test"], *meta["shape"])
     np.save(root / "data/test.npy", np.zeros(shape, np.float32))
     np.savez(root / "labels.npz", **truth)
@@ -43,37 +41,17 @@ def stored(root: Path, meta: dict[str, Any], truth: dict[str, Any], scores: dict
             folder = root / f"{method}-{seed}"
             folder.mkdir()
             noise = np.random.default_rng(seed).normal(0, 0.3, meta["n_test"])
-            valid = np.random.default_rng(seed).normal(0, 0.3, len(meta["valid"])) if method == "good" else None
+            valid = np.random.default_rng(seed).normal(0, 0.3, len(known.valid)) if method == "good" else None
             save_scores(folder, score=(scores[method] + noise).astype(np.float32), map=maps, valid=valid)
-            record = {
-                "status": "done",
-                "reason": "",
-                "cost": {},
-                "device": {"kind": "cpu"},
-                "model": None,
-                "params": {},
-                "info": {} if method == "once" else {"loss": {"train": [[5, 2.0, 0.5], [10, 1.0 + seed, 0.25]]}},
-            }
-            (folder / "fit.json").write_text(json.dumps(record))
-            cells[folder.name] = {"dataset": "d", "method": method, "seed": seed, "folder": str(folder), "key": "k"}
-    plan = {
-        "data": {
-            "d": {
-                "folder": str(root / "data"),
-                "labels": str(root / "labels.npz"),
-                "key": "k",
-                "base": "d",
-                "protocol": "",
-            }
-        },
-        "cells": cells,
-        "methods": [{"id": method, "deterministic": method == "once"} for method in SEEDS],
-        "not_applicable": [],
-        "sweeps": {},
-        "highlight": ["absent", "good"],
-        "features": None,
-    }
-    evaluate(plan, "d", root / "out")
+            cell = planned_cell(root, method, seed=seed, folder=str(folder))
+            info = {} if method == "once" else {"loss": {"train": [[5, 2.0, 0.5], [10, 1.0 + seed, 0.25]]}}
+            record = FitRecord(**cell.only(CellInfo), status=Outcome.DONE, device=Device(kind="cpu"), info=info)
+            record.save(folder / "fit.json")
+            cells[cell.folder] = cell
+    data = planned_data(root, modality=known.modality, level=known.level, labels=str(root / "labels.npz"))
+    methods = tuple(MethodInfo(id=method, label=method, deterministic=method == "once") for method in SEEDS)
+    jobs = planned_jobs(data={"mine": data}, cells=cells, methods=methods, highlight=("absent", "good"))
+    evaluate(jobs, "mine", root / "out")
     return root / "out"
 
 

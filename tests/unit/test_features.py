@@ -61,16 +61,16 @@ def test_a_wrong_or_absent_download_leaves_nothing(
 
 def test_random_weights_and_a_given_file(tmp_path: Path, data_root: Path) -> None:
     out = tmp_path / "random.safetensors"
-    features.write_features({"kind": "random", "raw": None}, out)
+    features.write_features("random", None, out)
     assert isinstance(load_features(out), SmallNet)
     given = data_root / "weights" / "mobilenet_v2.safetensors"
-    features.write_features({"kind": "mobilenet_v2", "raw": str(given)}, tmp_path / "given.safetensors")
+    features.write_features("mobilenet_v2", str(given), tmp_path / "given.safetensors")
     assert isinstance(load_features(tmp_path / "given.safetensors"), MobileNetV2)
 
 
 def test_a_given_file_that_is_no_mobilenet_is_refused(tmp_path: Path) -> None:
     raw = tmp_path / "raw.safetensors"
-    features.write_features({"kind": "random", "raw": None}, raw)
+    features.write_features("random", None, raw)
     with pytest.raises(AnomarkError, match="not the weights of torchvision's MobileNetV2"):
-        features.write_features({"kind": "mobilenet_v2", "raw": str(raw)}, tmp_path / "out.safetensors")
+        features.write_features("mobilenet_v2", str(raw), tmp_path / "out.safetensors")
     assert not (tmp_path / "out.safetensors").exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,9 @@ import pytest
 
 from anomark.contracts import AnomarkError, Spec
 from anomark.data.images import enlarge_maps, reduce_images
-from anomark.stages import fit
-from anomark.stages.score import score
+from anomark.records import Meta
+from anomark.runtime import fit_score
+from anomark.runtime.fit_score import score
 
 
 def test_a_reduced_pixel_is_the_mean_of_the_area_it_covers() -> None:
@@ -45,14 +45,13 @@ def test_a_method_is_told_the_shape_that_it_is_given(tmp_path: Path) -> None:
     images = np.random.default_rng(0).uniform(-1, 1, (6, 3, 32, 32)).astype(np.float32)
     for part in ("train", "test"):
         np.save(tmp_path / f"{part}.npy", images)
-    meta = {"modality": "image", "level": "image", "shape": [3, 32, 32], "value_range": [-1, 1], "valid": [5]}
-    (tmp_path / "meta.json").write_text(json.dumps(meta | {"fit": [0, 1, 2, 3, 4]}))
-    meta = fit.read_meta(tmp_path)
+    meta = Meta(dataset="mine", modality="image", level="image", shape=(3, 32, 32), value_range=(-1, 1), valid=(5,))
+    meta = meta.model_copy(update={"fit": (0, 1, 2, 3, 4)})
     for resolution, side in ((16, 16), (None, 32), (64, 32)):
-        spec = fit.spec_of(meta, resolution)
-        X, X_valid = fit.training_data(tmp_path, meta, True, resolution)
+        spec = fit_score.spec_of(meta, resolution)
+        X, X_valid = fit_score.training_data(tmp_path, meta, True, resolution)
         assert spec.shape == X.shape[1:] == X_valid.shape[1:] and spec.shape == (3, side, side)
-        assert fit.test_data(tmp_path, meta, resolution).shape == (6, 3, side, side)
+        assert fit_score.test_data(tmp_path, meta, resolution).shape == (6, 3, side, side)
 
 
 class _Maps:

@@ -17,9 +17,11 @@ from anomark import modality
 from anomark.contracts import DataError, Prepared
 from anomark.data import arrange
 from anomark.data.series import InjectedSeries
+from anomark.records import Meta
 from anomark.stages import prepare
 from anomark.suite.dropins import ROOT
 from anomark.suite.registry import find_dataset
+from tests.samples import planned_data, planned_jobs
 
 SERIES = modality.load("series")
 
@@ -39,19 +41,11 @@ def series(steps: int = 100, window: int = 10, stride: int = 2) -> Prepared:
     return Prepared(values, values, labels, window=window, stride=stride)
 
 
-def job(root: Path, **change: Any) -> dict[str, Any]:
-    return {
-        "id": "mine", "base": "mine", "label": "Mine", "module": "", "raw": None, "params": {}, "licence": "",
-        "source": "", "key": "k", "modality": "series", "level": "window",
-        "folder": str(root / "data"), "labels": str(root / "labels/mine.npz"),
-    } | change  # fmt: skip
-
-
-def write(p: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Any]:
-    monkeypatch.setattr(prepare, "load", lambda *_: p)
-    prepare.write_data(job(tmp_path))
-    prepare.write_labels(job(tmp_path))
-    return tmp_path / "data", np.load(tmp_path / "labels/mine.npz")
+def write(p: Prepared, root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Any]:
+    monkeypatch.setattr(prepare, "load", lambda _: p)
+    data = planned_data(root)
+    prepare.write(data)
+    return Path(data.folder), np.load(data.labels)
 
 
 def test_test_rows_and_labels_share_one_permutation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +58,7 @@ def test_test_rows_and_labels_share_one_permutation(tmp_path: Path, monkeypatch:
 
 def test_windows_of_a_series_are_permuted_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, _ = write(series(), tmp_path, monkeypatch)
-    starts = json.loads((folder / "meta.json").read_text())["test_starts"]
+    starts = [*(Meta.load(folder / "meta.json").test_starts or ())]
     assert sorted(starts) != starts and sorted(starts) == list(range(0, 91, 2))
 
 
@@ -78,7 +72,7 @@ def test_no_label_reaches_the_data_folder(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_held_out_normals_of_a_series_share_no_step_with_the_rest() -> None:
     p = series(steps=200)
-    kept, held = prepare.hold_out(p, "mine")
+    kept, held = arrange.hold_out(p, "mine")
     starts = np.arange(0, 191, 2)
     assert starts[held].min() - (starts[kept].max() + 10) >= 10, "the gap is at least one window"
     assert 0.1 < len(held) / (len(held) + len(kept)) < 0.3
@@ -86,7 +80,7 @@ def test_held_out_normals_of_a_series_share_no_step_with_the_rest() -> None:
 
 def test_held_out_normals_keep_recordings_together() -> None:
     groups = np.array([0, 0, 1, 1, 2, 2, 3, 3, 4, 4])
-    kept, held = prepare.hold_out(rows(train_groups=groups), "mine")
+    kept, held = arrange.hold_out(rows(train_groups=groups), "mine")
     assert not set(groups[kept]) & set(groups[held]) and len(held) == 2
     assert sorted([*kept, *held]) == list(range(10))
 
@@ -136,10 +130,9 @@ def test_a_refusal_is_an_outcome(
         raise DataError("quiet.csv: undefined: one class")
 
     monkeypatch.setattr(prepare, "load", refuse)
-    for part in ("data", "labels"):
-        prepare.write(job(tmp_path, modality="series", level="point"), part)
-    assert capsys.readouterr().err == "mine: refused: quiet.csv: undefined: one class\n" * 2
-    assert json.loads((tmp_path / "data/meta.json").read_text())["refused"] == "quiet.csv: undefined: one class"
+    prepare.write(planned_data(tmp_path))
+    assert capsys.readouterr().err == "mine: refused: quiet.csv: undefined: one class\n"
+    assert Meta.load(tmp_path / "data/meta.json").refused == "quiet.csv: undefined: one class"
     arrays = (np.load(tmp_path / "data/train.npy"), np.load(tmp_path / "labels/mine.npz")["labels"])
     assert all(array.size == 0 for array in arrays)
 
@@ -149,17 +142,14 @@ def test_a_refusal_is_an_outcome(
 
 def processes(root: Path, count: int = 1, file_limit: int | None = None) -> list[subprocess.Popen[str]]:
     """Prepare the embedded beats in `count` processes at once, files limited to so many bytes."""
-    (root / "plan.json").write_text(
-        json.dumps(
-            {"data": {"mine": job(root, module="anomark_datasets.beats", params=find_dataset("beats").family.defaults)}}
-        )
-    )
+    data = planned_data(root, module="anomark_datasets.beats", params=find_dataset("beats").family.defaults)
+    planned_jobs(data={"mine": data}).save(root / "plan.json")
 
     def limit() -> None:
         if file_limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
 
-    command = [sys.executable, "-m", "anomark.stages.prepare", str(root / "plan.json"), "mine", "data"]
+    command = [sys.executable, "-m", "anomark.stages.prepare", str(root / "plan.json"), "mine"]
     return [
         subprocess.Popen(command, cwd=ROOT, text=True, stderr=subprocess.PIPE, preexec_fn=limit) for _ in range(count)
     ]
@@ -205,6 +195,6 @@ def test_two_processes_may_prepare_one_dataset_at_once(tmp_path: Path) -> None:
         root.mkdir()
         for process in processes(root, count):
             assert process.wait() == 0, process.stderr
-    assert left_behind(together) == {"train.npy", "test.npy", "meta.json"}
-    for name in left_behind(together):
-        assert (together / "data" / name).read_bytes() == (alone / "data" / name).read_bytes()
+    assert left_behind(together) == {"train.npy", "test.npy", "meta.json", "mine.npz"}
+    for path in (alone / "data").iterdir():
+        assert path.read_bytes() == (together / "data" / path.name).read_bytes()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,9 @@ import pandas as pd
 import pytest
 
 from anomark.contracts import DataError
-from anomark.stages import cell, evaluate, prepare, report, sweep, verdict
+from anomark.records import Jobs
+from anomark.runtime.supervisor import run_cell
+from anomark.stages import evaluate, prepare, report, sweep, verdict
 from anomark.suite import config, plan
 
 REASON = "quiet.csv: undefined: one class"
@@ -28,16 +29,15 @@ def test_a_suite_of_refused_datasets_has_a_report_and_a_verdict(
     planned.cells_root = str(tmp_path / "cells")
     planned.write()
     folder = Path(planned.folder)
-    jobs = json.loads((folder / "plan.json").read_text())
-    for job in jobs["data"].values():
-        prepare.write(job, "data")
-        prepare.write(job, "labels")
-    for job in jobs["cells"].values():
-        assert cell.run_cell(job, jobs["limits"])["status"] == "refused"
-    for path, job in jobs["sweeps"].items():
-        assert job["path"] == path
-        sweep.write_sweep(job, jobs["cells"][job["cell"]])
-    for dataset in jobs["data"]:
+    jobs = Jobs.load(folder / "plan.json")
+    for data in jobs.data.values():
+        prepare.write(data)
+    for cell in jobs.cells.values():
+        assert run_cell(cell, jobs.limits).status == "refused"
+    for path, job in jobs.sweeps.items():
+        assert job.path == path
+        sweep.write_sweep(job, jobs.cells[job.cell])
+    for dataset in jobs.data:
         evaluate.evaluate(jobs, dataset, folder / "evaluation" / dataset)
     inputs = ["--suite-json", str(folder / "suite.json"), "--evaluation", str(folder / "evaluation")]
     assert report.main([*inputs, "--out", planned.report, "--results", str(folder)]) == 0

@@ -17,6 +17,7 @@ from anomark.contracts import Array
 from anomark.data import series, streamed
 from anomark.data.streamed import blocks, stored
 from anomark.stages import prepare
+from tests.samples import planned_data
 
 COLUMNS = 16
 
@@ -87,19 +88,10 @@ MAKERS = (table, traffic)
 
 def peak(root: Path, make: Callable[[Path, int], dict[str, Any]], steps: int) -> int:
     """Bytes of memory that preparing a series of so many steps takes at most."""
-    job = make(root / "raw", steps) | dict.fromkeys(("label", "licence", "source", "key"), "")
-    job |= {"modality": "series", "level": "point"}
-    job |= {
-        "id": "mine",
-        "base": "mine",
-        "raw": str(root / "raw"),
-        "folder": str(root / "data"),
-        "labels": str(root / "labels.npz"),
-    }
+    data = planned_data(root, level="point", **make(root / "raw", steps), raw=str(root / "raw"))
     tracemalloc.start()
     try:
-        prepare.write_data(job)
-        prepare.write_labels(job)
+        prepare.write(data)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -125,5 +117,5 @@ def test_the_size_of_blocks_moves_no_bit(
     peak(tmp_path / "large", make, 6000)
     small_blocks(monkeypatch)
     peak(tmp_path / "small", make, 6000)
-    for name in ("data/train.npy", "data/test.npy", "data/meta.json", "labels.npz"):
+    for name in ("data/train.npy", "data/test.npy", "data/meta.json", "labels/mine.npz"):
         assert (tmp_path / "large" / name).read_bytes() == (tmp_path / "small" / name).read_bytes(), name

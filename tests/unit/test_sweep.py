@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,70 +15,63 @@ from anomark.contracts import AnomarkError
 from anomark.detectors.diffusion import sampler_settings
 from anomark.evaluation.measure import Measured
 from anomark.evaluation.settings import rank_settings
-from anomark.seeds import seed_of
-from anomark.stages import evaluate, fit, score, sweep
+from anomark.evaluation.tables import setting_rows
+from anomark.outcomes import Outcome
+from anomark.records import Cell, CellInfo, CellName, Device, FitRecord, Meta, StoredModel, Sweep
+from anomark.runtime import store
+from anomark.runtime.fit_score import fit_and_score
+from anomark.stages import sweep
 from anomark.statistics.ranking import auroc
 from anomark.suite import config, plan, registry
+from tests.samples import planned_cell, planned_jobs
 
 runner = CliRunner()
+META = Meta(dataset="mine", modality="image", level="window")
 SMALL = {"steps": 2, "batch_size": 4, "width": 8, "multipliers": [1, 2], "T": 40, "start": 20, "calls": 3}
 
 
-def stored_cell(root: Path, method: str, level: str, features: str | None = None) -> dict[str, Any]:
+def stored_cell(root: Path, method: str, level: str, features: str | None = None) -> Cell:
     """A dataset as `prepare` leaves it, and a cell fitted on it as `cell` leaves it."""
     rng = np.random.default_rng(0)
-    data, folder = root / "data", root / "cell"
+    data, point = root / "data", level == "point"
     data.mkdir()
-    folder.mkdir()
-    point = level == "point"
-    starts = rng.permutation(np.arange(0, 61, 4)) if point else None
     shape = (1, 16) if point else (1, 8, 8)
     train, test = (rng.normal(size=(60 + 16, 1) if point else (n, *shape)).clip(-1, 1) for n in (12, 9))
     np.save(data / "train.npy", train.astype(np.float32))
     np.save(data / "test.npy", test.astype(np.float32))
-    meta = {
-        "modality": "series" if point else "image",
-        "level": level,
-        "shape": shape,
-        "value_range": None if point else (-1, 1),
-        "window": 16,
-        "valid": [],
-        "train_starts": list(range(0, 61, 4)),
-        "test_starts": None if starts is None else starts.tolist(),
-        "n_test": len(test) if starts is None else len(starts),
-    }
-    (data / "meta.json").write_text(json.dumps(meta))
-    base = registry.find_method(method).base
-    cell = {
-        "dataset": "d",
-        "method": method,
-        "base": base,
-        "seed": 3,
-        "params": registry.find_method(method).defaults | SMALL,
-        "resolution": None,
-        "device": "cpu",
-        "threads": 1,
-        "data": str(data),
-        "features": features,
-        "folder": str(folder),
-    }
-    model = fit.build(
-        registry.load_method(base),
-        fit.spec_of(meta),
-        seed_of(dataset="d", method=method, repetition=3),
-        "cpu",
-        cell["params"] | ({"features": features} if features else {}),
+    meta = Meta(
+        dataset="mine",
+        modality="series" if point else "image",
+        level=level,
+        shape=shape,
+        value_range=None if point else (-1, 1),
+        window=16 if point else None,
+        train_starts=tuple(range(0, 61, 4)) if point else None,
+        test_starts=tuple(rng.permutation(np.arange(0, 61, 4)).tolist()) if point else None,
+        n_test=16 if point else len(test),
     )
-    model.fit(fit.training_data(data, meta, False)[0], None)
-    stored = fit.save_model(model, folder, np.zeros((1, *shape), np.float32))
-    scores, maps = score.score(model, fit.test_data(data, meta), fit.spec_of(meta))
-    score.save_scores(folder, score=scores, map=maps)
-    (folder / "fit.json").write_text(json.dumps({"status": "done", "reason": "", "model": stored}))
+    meta.save(data / "meta.json")
+    known = registry.find_method(method)
+    cell = planned_cell(root, method, known.base, params=known.defaults | SMALL, features=features)
+    folder = Path(cell.folder)
+    folder.mkdir(parents=True)
+    done = fit_and_score(registry.load_method(known.base), cell, meta, data, "cpu", features, nullcontext())
+    store.save_scores(folder, score=done.scores, map=done.maps)
+    model, _ = store.save_model(done.method, folder, done.probe)
+    end(cell, status=Outcome.DONE, model=model)
     return cell
 
 
-def swept(cell: dict[str, Any], path: Path, samples: int) -> dict[str, Any]:
-    sweep.write_sweep({"path": str(path), "samples": samples}, cell)
+def end(cell: Cell, **how: Any) -> None:
+    FitRecord(**cell.only(CellInfo), device=Device(kind="cpu"), **how).save(Path(cell.folder) / "fit.json")
+
+
+def job_of(cell: Cell, path: Path, samples: int) -> Sweep:
+    return Sweep(**cell.only(CellName), cell=cell.id, samples=samples, path=str(path))
+
+
+def swept(cell: Cell, path: Path, samples: int) -> dict[str, Any]:
+    sweep.write_sweep(job_of(cell, path, samples), cell)
     with np.load(path) as stored:
         return dict(stored)
 
@@ -87,7 +80,7 @@ def swept(cell: dict[str, Any], path: Path, samples: int) -> dict[str, Any]:
 def test_the_models_own_setting_gives_its_stored_scores(tmp_path: Path, f: str, level: str) -> None:
     cell = stored_cell(tmp_path, "wavediff", level, f)
     found = swept(cell, tmp_path / "sweep.npz", 100)
-    known = np.load(Path(cell["folder"]) / "scores.npz")["score"]
+    known = np.load(Path(cell.folder) / "scores.npz")["score"]
     assert sorted(found["rows"]) == list(range(len(known)))
     assert (found["start"][0], found["calls"][0], found["from_noise"][0]) == (20, 3, False)
     np.testing.assert_allclose(found["errors"][0] @ found["weight"], known[found["rows"]], rtol=1e-5)
@@ -110,16 +103,16 @@ def test_every_k_every_start_and_the_noise_start_are_tried_once() -> None:
 
 def test_few_rows_are_spread_over_the_series_and_not_more_than_there_are() -> None:
     starts = np.random.default_rng(0).permutation(200) * 5
-    rows = sweep.chosen_rows({"n_test": 200, "test_starts": starts.tolist()}, 5)
+    rows = sweep.chosen_rows(META.model_copy(update={"n_test": 200, "test_starts": tuple(starts)}), 5)
     assert starts[rows].tolist() == [0, 250, 500, 745, 995]
-    assert sweep.chosen_rows({"n_test": 7, "test_starts": None}, 100).tolist() == list(range(7))
+    assert sweep.chosen_rows(META.model_copy(update={"n_test": 7}), 100).tolist() == list(range(7))
 
 
 def test_a_model_with_one_term_and_a_cell_without_a_model(tmp_path: Path) -> None:
     cell = stored_cell(tmp_path, "ddpm", "image")
     found = swept(cell, tmp_path / "sweep.npz", 4)
     assert found["errors"].shape[1:] == (4, 1) and found["weight"].tolist() == [1.0]
-    (tmp_path / "cell/fit.json").write_text(json.dumps({"status": "oom", "reason": "it used 9 GiB"}))
+    end(cell, status=Outcome.OOM, reason="it used 9 GiB")
     assert {name: str(value) for name, value in swept(cell, tmp_path / "sweep.npz", 4).items()} == {
         "no_model": "oom: it used 9 GiB"
     }
@@ -129,17 +122,16 @@ def test_a_sweep_that_fails_is_an_outcome(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "cell").mkdir()
-    (tmp_path / "cell/fit.json").write_text(json.dumps({"status": "done", "model": {"file": "model.safetensors"}}))
-    cell = {"device": "cpu", "base": "ddpm", "folder": str(tmp_path / "cell")}  # its model and its data are gone
+    cell = planned_cell(tmp_path, "ddpm", folder=str(tmp_path / "cell"))  # its model and its data are gone
+    end(cell, status=Outcome.DONE, model=StoredModel(file="model.safetensors", format="safetensors"))
     path = Path("results/sweeps/beats/ddpm/0-1.npz")
-    job = {"path": str(path), "samples": 4, "dataset": "beats", "method": "ddpm", "seed": 0}
+    job = job_of(cell, path, 4)
     monkeypatch.setattr(sweep, "_swept", lambda *_: (_ for _ in ()).throw(RuntimeError("no such setting")))
     sweep.write_sweep(job, cell)
     assert "no such setting" in capsys.readouterr().err
-    measured = Measured({"level": "window", "test_starts": None}, np.array([0, 1]), None, None)
-    (row,) = evaluate._swept({"sweeps": {str(path): job}}, "beats", measured)
-    assert row == {"dataset": "beats", "method": "ddpm", "seed": 0, "failed": "RuntimeError: no such setting"}
+    measured = Measured(META, np.array([0, 1]), None, None)
+    (row,) = setting_rows(planned_jobs(sweeps={str(path): job}), "mine", measured)
+    assert row == {"dataset": "mine", "method": "ddpm", "seed": 0, "failed": "RuntimeError: no such setting"}
     kept = path.with_name("0-2.npz")
     np.savez(kept, errors=np.zeros(3))
     assert "0 of 0 cells and 1 of 2 sweeps" in runner.invoke(app, ["gc", "--bad"]).stdout
@@ -174,7 +166,7 @@ def test_every_lambda_of_every_setting_is_ranked_and_what_differs_is_named() -> 
 
 def test_some_windows_are_judged_on_the_points_that_they_cover() -> None:
     labels = np.array([0, 0, 1, 1, 0, 0, 1, 0], np.uint8)
-    meta = {"level": "point", "test_starts": [4, 0, 2], "window": 3}
+    meta = Meta(dataset="mine", modality="series", level="point", test_starts=(4, 0, 2), window=3)
     measured = Measured(meta, labels, None, None)
     found, scores = measured.of_rows(np.array([1, 2]), np.array([1.0, 3.0]))
     assert found.tolist() == labels[:5].tolist() and scores.tolist() == [1, 1, 2, 3, 3]
