@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from anomark.modality import load
 from anomark.report.comparisons import interval, relative_change
 from anomark.report.published import file_name, heading
 from anomark.report.results import Results, Score, average, worst
@@ -109,6 +110,20 @@ def changes(results: Results, ablation: Ablation, modality: str) -> list[tuple[s
         if method != ablation.full and test:
             found.append((label, test, published_drop(ablation, method, modality)))
     return found
+
+
+def ablation_sentence(results: Results, paper: Paper) -> str:
+    """Which parts of a paper's full models make a difference that the paired bootstrap tells from none."""
+    parts = []
+    for ablation in paper.ablations:
+        for modality in ablation.columns:
+            if measured := changes(results, ablation, modality):
+                told = [f"{label} {percent(test.difference)}" for label, test, _ in measured if test.distinguishable]
+                names = f" ({', '.join(told)})" if told else ""
+                parts.append(f"**{len(told)} of {len(measured)}** on {load(modality).NOUN}{names}")
+    if not parts:
+        return ""
+    return f"Ablations distinguishable from the full model (paired bootstrap, p < .05): {'; '.join(parts)}."
 
 
 def variants(results: Results, ablation: Ablation) -> dict[str, str]:

@@ -64,6 +64,15 @@ def audit(paper: Paper) -> list[Finding]:
     return [finding for claim in paper.claims for finding in CHECKS[type(claim)](paper, claim)]
 
 
+def audit_sentence(paper: Paper) -> str:
+    """How many of a paper's statements its own numbers bear out."""
+    judged = [finding for finding in audit(paper) if finding.verdict]
+    differ = sum(finding.verdict == "differs" for finding in judged)
+    if not judged:
+        return "No statement of the paper can be checked by its own numbers."
+    return f"**{differ} of {len(judged)}** statements that the paper's own numbers can check differ from them."
+
+
 def compare_stated(stated: Printed, value: float, slack: float) -> str:
     """`value`, uncertain by `slack`, against a statement that was rounded to its last digit."""
     away = abs(value - stated.value)

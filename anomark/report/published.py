@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -68,6 +69,21 @@ def tolerance(paper: Paper) -> str:
     if paper.tolerance_sd is not None:
         text += f", or within {paper.tolerance_sd:g} of its standard deviations"
     return text
+
+
+def tally_sentence(results: Results, paper: Paper) -> str:
+    """How many of a paper's numbers are reproduced, of those that could be measured in a comparable set-up."""
+    verdicts = Counter(judge(results, paper, *cell)[0] for cell in paper.numbers)
+    compared = sum(verdicts[verdict] for verdict in (REPRODUCED, LOWER, HIGHER))
+    rest = [f"{verdicts[verdict]} have {verdict}" for verdict in (INCOMPARABLE,) if verdicts[verdict]]
+    rest += [f"{verdicts[verdict]} are {verdict}" for verdict in (NOT_MEASURED,) if verdicts[verdict]]
+    outside = f" Of its {len(paper.numbers)} numbers, {' and '.join(rest)}." if rest else ""
+    if not compared:
+        return f"No published number is measured here in a comparable set-up.{outside}"
+    return (
+        f"**{verdicts[REPRODUCED]} of {compared}** published numbers are reproduced ({tolerance(paper)}); "
+        f"{verdicts[LOWER]} measured ones are lower and {verdicts[HIGHER]} higher.{outside}"
+    )
 
 
 def published_table(results: Results, paper: Paper) -> Table:

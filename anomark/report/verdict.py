@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 import statistics
 
-from anomark.report.ablations import changes
+from anomark.modality import load
+from anomark.report.ablations import ablation_sentence
 from anomark.report.results import ORACLE, RANDOM, Results, average
-from anomark.report.table import number, percent, signed
+from anomark.report.table import number, signed
 from anomark.report.tables import below_control
-
-NOUNS = {"image": "images", "series": "time series", "audio": "audio"}
 
 
 def verdict(results: Results) -> list[str]:
@@ -24,7 +23,7 @@ def verdict(results: Results) -> list[str]:
             coverage_sentence(results),
             *(best_sentence(results, modality) for modality in results.modalities),
             control_sentence(results),
-            ablation_sentence(results),
+            *(ablation_sentence(results, paper) for paper in results.papers),
             published_sentence(results),
             harness_sentence(results),
         )
@@ -62,8 +61,8 @@ def best_sentence(results: Results, modality: str) -> str:
             parts.append(f"{best}{where} (**{number(means[best])}**)")
     over = f"{len(datasets)} datasets" if len(datasets) > 1 else results.label(datasets[0])
     if not parts:
-        return f"On {NOUNS[modality]} no method has a number on all {over}."
-    return f"On {NOUNS[modality]} the highest mean AUROC over {over} belongs to {' and '.join(parts)}."
+        return f"On {load(modality).NOUN} no method has a number on all {over}."
+    return f"On {load(modality).NOUN} the highest mean AUROC over {over} belongs to {' and '.join(parts)}."
 
 
 def control_sentence(results: Results) -> str:
@@ -77,23 +76,6 @@ def control_sentence(results: Results) -> str:
     if not pairs or not any(results.best_control(dataset) for dataset in results.datasets):
         return ""
     return f"**{below} of {len(pairs)}** results of methods lie below the strongest control of their dataset."
-
-
-def ablation_sentence(results: Results) -> str:
-    """Which parts of a paper's full model make a difference that the paired bootstrap tells from none."""
-    parts = []
-    for paper in results.papers:
-        for ablation in paper.ablations:
-            for modality in ablation.columns:
-                if measured := changes(results, ablation, modality):
-                    found = [
-                        f"{label} {percent(test.difference)}" for label, test, _ in measured if test.distinguishable
-                    ]
-                    names = f" ({', '.join(found)})" if found else ""
-                    parts.append(f"**{len(found)} of {len(measured)}** on {NOUNS[modality]}{names}")
-    if not parts:
-        return ""
-    return f"Ablations distinguishable from the full model (paired bootstrap, p < .05): {'; '.join(parts)}."
 
 
 def published_sentence(results: Results) -> str:

@@ -14,6 +14,7 @@ import yaml
 from anomark.contracts import AnomarkError
 from anomark.report.audit import audit
 from anomark.report.results import Results, load_results
+from anomark.report.section import Drawing, build_sections
 from anomark.report.table import Table
 from anomark.stages.report import build_tables
 from anomark.suite import config
@@ -193,3 +194,12 @@ def test_a_suite_without_papers_has_no_chapter(results: Results, tmp_path: Path)
     suite.write_text(json.dumps(json.loads(suite.read_text()) | {"papers": [], "highlight": []}))
     found = {table.name for table in build_tables(load_results(suite, evaluation))}
     assert {"headline", "comparisons", "leaderboard"} <= found and not {"table1", "published", "audit"} & found
+
+
+def test_every_paper_has_a_chapter_with_leads_and_files_of_its_own(results: Results, tables: dict[str, Table]) -> None:
+    sections = [section for section in build_sections(results) if section.group]
+    assert list(dict.fromkeys(section.group for section in sections)) == [paper.title for paper in results.papers]
+    assert len({section.id for section in sections}) == len(sections) and all(section.lead for section in sections)
+    parts = [part.name for section in sections for part in section.parts if isinstance(part, Table | Drawing)]
+    assert len(set(parts)) == len(parts) and "chen2025-ablation" in parts
+    assert {name for name in tables if name.startswith(("chen2025-", "lovelace1843-"))} <= set(parts)

@@ -10,13 +10,14 @@ from typing import Any
 
 from markupsafe import Markup
 
+from anomark.modality import load
 from anomark.report.figures import INK, Picture, load_examples
 from anomark.report.published import file_name
 from anomark.report.render.formats import templates, to_html
 from anomark.report.render.interactive import bokeh_js, series_plot
 from anomark.report.results import Results, worst
 from anomark.report.table import Table, number
-from anomark.report.verdict import NOUNS, verdict
+from anomark.report.verdict import verdict
 
 #: Shape beside colour, so that the coverage matrix reads in greyscale too.
 GLYPHS = {
@@ -63,7 +64,7 @@ def write_page(results: Results, tables: list[Table], pictures: list[Picture], p
     path.write_text(
         page.render(
             results=results,
-            nouns=NOUNS,
+            nouns={modality: load(modality).NOUN for modality in results.modalities},
             verdict=[emphasise(sentence) for sentence in verdict(results)],
             tables={table.name: table for table in tables},
             to_html=lambda table: Markup(to_html(table)),
