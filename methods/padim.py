@@ -44,7 +44,7 @@ class Method(OnePassDetector):
 
     def __init__(self, spec: Spec, seed: int, device: str, features: str | None = None, **params: Any) -> None:
         self.params = {**DEFAULTS, **params}
-        self.features = PatchFeatures(spec, features).to(device)
+        self.features = PatchFeatures(spec, features, device)
         count = min(self.params["channels"], self.features.channels)
         drawn = torch.randperm(self.features.channels, generator=torch.Generator().manual_seed(seed))[:count]
         positions = self.features.size[0] * self.features.size[1]

@@ -56,7 +56,7 @@ class Method(OnePassDetector):
 
     def __init__(self, spec: Spec, seed: int, device: str, features: str | None = None, **params: Any) -> None:
         self.seed, self.params = seed, {**DEFAULTS, **params}
-        self.features = PatchFeatures(spec, features).to(device)
+        self.features = PatchFeatures(spec, features, device)
         self.bank = torch.empty(0, self.features.channels, device=device)
         self.info: dict[str, Any] = {"network_calls": 1, "f": self.features.name}
 

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from anomark.contracts import AnomarkError, Spec
+from anomark.contracts import Spec
 from anomark.detectors.diffusion import Reconstructor, start_of
 from anomark.detectors.diffusion_training import Noised, train_network
-from anomark.detectors.feature_distance import SIDE, FeatureDistance
-from anomark.detectors.frontend import FrontEnd, front_end
-from anomark.detectors.perceptual import load_features
+from anomark.detectors.feature_distance import FeatureDistance
+from anomark.detectors.frontend import front_end
+from anomark.detectors.perceptual import Eye
 from anomark.detectors.reconstruction import ReconstructionScore
 from anomark.detectors.training import seeded
 from anomark.diffusion.schedule import Schedule
 from anomark.nn.adapter import SharedInputAdapter, plain_input
-from anomark.nn.attention import SelfAttention2d
-from anomark.nn.hybrid_embedding import HybridTimeEmbedding
-from anomark.nn.time_embedding import SinusoidalEmbedding
-from anomark.nn.unet import UNet
-from anomark.nn.wavelet import WaveletPyramid
+from anomark.nn.wavelet_unet import wavelet_unet
 
 NAME = "wavediff"
 LABEL = "WaveDiff"
@@ -113,23 +108,6 @@ STATISTICS_MAPS = 64
 SMALLEST_SIDE = 32
 
 
-def noise_predictor(front: FrontEnd, planar: bool, p: dict[str, Any]) -> UNet:
-    """The paper's backbone: adapter -> encoder beside the wavelet pyramid -> attention -> decoder."""
-    channels, width, levels = front.shape[0], p["width"], len(p["multipliers"]) - 1
-    embedding = HybridTimeEmbedding if p["hybrid_embedding"] else SinusoidalEmbedding
-    return UNet(
-        channels,
-        width=width,
-        multipliers=p["multipliers"],
-        stem=SharedInputAdapter(planar, channels, width) if p["adapter"] else plain_input(channels, width),
-        time_embedding=embedding(4 * width),
-        pyramid=WaveletPyramid(levels, p["wavelet"]) if p["wavelet"] else None,
-        pyramid_channels=[WaveletPyramid.channels(channels)] * levels if p["wavelet"] else (),
-        attention=(lambda c: SelfAttention2d(c, p["heads"])) if p["heads"] else None,
-        attention_stages=p["attention_stages"],
-    )
-
-
 class Method(Reconstructor):
     """Reconstruct a partly noised sample; score = lambda E_recon + (1 - lambda) E_feat, both standardised."""
 
@@ -141,14 +119,10 @@ class Method(Reconstructor):
         self.front = front_end(spec).to(device)
         self.features: FeatureDistance | None = None
         if p["gamma"] or p["lambda_"] != 1:
-            if features is None:
-                raise AnomarkError("wavediff needs the perceptual network: give `features`, the path of its weights")
-            f = load_features(Path(features)).to(device)
-            # Rows of scalograms are standardised: a third of them lies in f's range, [-1, 1].
-            divisor = 1.0 if spec.planar else 3.0
-            self.features = FeatureDistance(f, SIDE[f.architecture][not spec.planar], divisor).to(device)
+            eye = Eye(spec, features, device)
+            self.features = FeatureDistance(eye).to(device)
             # The loss takes maps nearly as they come: f on enlarged ones would cost more than the network itself.
-            self.loss_features = FeatureDistance(f, SMALLEST_SIDE, divisor).to(device)
+            self.loss_features = FeatureDistance(eye, SMALLEST_SIDE).to(device)
         self.score = ReconstructionScore(
             self.front,
             self.features if p["lambda_"] != 1 else None,
@@ -156,14 +130,16 @@ class Method(Reconstructor):
             draws=p["draws"],
             share=p["share"],
         ).to(device)
+        channels, width = self.front.shape[0], p["width"]
         with seeded(seed):
-            network = noise_predictor(self.front, spec.planar, p)
+            stem = SharedInputAdapter(spec.planar, channels, width) if p["adapter"] else plain_input(channels, width)
+            network = wavelet_unet(channels, stem, p, width=width, multipliers=p["multipliers"])
         self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         calls = p["calls"] if p["sampler"] == "ddim" else p["start"]
         self.info = {
             "network_calls": calls * p["draws"],
             "parameters": sum(w.numel() for w in self.network.parameters()),
-            "f": self.features.features[0].name if self.features else None,
+            "f": self.features.eye.f.name if self.features else None,
         }
 
     def fit(self, X: Any, X_valid: Any) -> Method:

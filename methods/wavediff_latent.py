@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,21 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anomark.contracts import AnomarkError, Array, Spec
+from anomark.contracts import Array, Spec
 from anomark.detectors.diffusion import DiffusionDetector
 from anomark.detectors.diffusion_training import train_network
-from anomark.detectors.feature_distance import SIDE
 from anomark.detectors.frontend import front_end
-from anomark.detectors.perceptual import load_features
+from anomark.detectors.perceptual import Eye
 from anomark.detectors.training import seeded
 from anomark.diffusion.sampler import shared_noise
 from anomark.diffusion.schedule import Schedule
 from anomark.nn.adapter import FeatureAdapter, plain_input
-from anomark.nn.attention import SelfAttention2d
-from anomark.nn.hybrid_embedding import HybridTimeEmbedding
-from anomark.nn.time_embedding import SinusoidalEmbedding
-from anomark.nn.unet import UNet
-from anomark.nn.wavelet import WaveletPyramid
+from anomark.nn.wavelet_unet import wavelet_unet
 
 NAME = "wavediff-latent"
 LABEL = "WaveDiff latent"
@@ -74,12 +68,6 @@ DEFAULTS = {
     "times": [100, 300],  # one network call at each
     "share": 0.05,
 }
-#: Levels of f that are joined, at the size of the deepest of them. MobileNetV2's (strides 8, 16, 16 and 32) were chosen
-#: on MVTec's transistor: a misplaced part is seen only where f sees much of the image at once.
-LEVELS = {
-    "mobilenet_v2": ("features.6", "features.10", "features.13", "features.16"),
-    "small_net": ("features.1", "features.3"),
-}
 #: Training maps that are kept in memory: evenly spaced over the training data where it has more.
 TRAINING_MAPS = 4096
 #: Maps whose errors tell what an error is worth.
@@ -126,34 +114,31 @@ class Method(DiffusionDetector):
     def __init__(self, spec: Spec, seed: int, device: str, features: str | None = None, **params: Any) -> None:
         self.spec, self.seed, self.device = spec, seed, device
         self.params = p = {**DEFAULTS, **params}
-        if features is None:
-            raise AnomarkError("wavediff_latent needs the perceptual network: give `features`, its weights' path")
-        f = load_features(Path(features))
-        self.f = f.select(LEVELS[f.architecture]).to(device)
-        self.side = SIDE[f.architecture][not spec.planar]
+        self.eye = Eye(spec, features, device)
+        self.eye.f.select(self.eye.f.map_levels)
         self.schedule = Schedule.named(p["schedule"], p["T"])
         self.front = front_end(spec).to(device)
-        self.variables = 1 if spec.planar else spec.shape[0]
+        self.variables = self.eye.variables
         channels, *size = self._features(torch.zeros(1, *self.front.shape, device=device)).shape[1:]
         self.errors = LatentErrors(channels, (len(p["times"]), self.variables, *size)).to(device)
+        first = p["width"] * p["multipliers"][0]
         with seeded(seed):
-            network = x0_predictor(channels, p)
+            stem = FeatureAdapter(channels, first) if p["adapter"] else plain_input(channels, first, kernel_size=3)
+            multipliers = [m // p["multipliers"][0] for m in p["multipliers"]]
+            network = wavelet_unet(channels, stem, p, width=first, multipliers=multipliers)
         self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.info = {
             "network_calls": len(p["times"]),
             "parameters": sum(w.numel() for w in self.network.parameters()),
-            "f": f.name,
+            "f": self.eye.f.name,
         }
 
     @torch.no_grad()
     def _features(self, maps: Tensor) -> Tensor:
-        """The front end's maps (B, C', H, W) to f's joined levels (B V, C, h, w)."""
-        if not self.spec.planar:
-            maps = maps.unflatten(1, (-1, 3)).flatten(0, 1) / 3  # standardised: a third lies in f's range, [-1, 1]
-        enlarge = max(1.0, self.side / min(maps.shape[-2:]))
-        size = [round(n * enlarge) for n in maps.shape[-2:]]
-        levels = self.f(F.interpolate(maps, size=size, mode="bilinear", align_corners=False))
-        return torch.cat([F.adaptive_avg_pool2d(level, levels[-1].shape[-2:]) for level in levels], dim=1)
+        """The front end's maps (B, C', H, W) to f's levels, joined at the size of the deepest: (B V, C, h, w)."""
+        levels = self.eye(maps)
+        h, w = levels[-1].shape[-2:]
+        return torch.cat([F.adaptive_avg_pool2d(level, (h, w)) for level in levels], dim=1)
 
     def _standardised(self, maps: Tensor) -> Tensor:
         z = (self._features(maps) - self.errors.mean) / self.errors.std
@@ -233,19 +218,3 @@ class Method(DiffusionDetector):
 
     def learnt(self) -> dict[str, nn.Module]:
         return {"front": self.front, "network": self.network, "errors": self.errors}
-
-
-def x0_predictor(channels: int, p: dict[str, Any]) -> UNet:
-    """Adapter -> encoder beside the wavelet pyramid of x_t -> attention -> decoder."""
-    first, levels = p["width"] * p["multipliers"][0], len(p["multipliers"]) - 1
-    embedding = HybridTimeEmbedding if p["hybrid_embedding"] else SinusoidalEmbedding
-    return UNet(
-        channels,
-        width=first,
-        multipliers=[m // p["multipliers"][0] for m in p["multipliers"]],
-        stem=FeatureAdapter(channels, first) if p["adapter"] else plain_input(channels, first, kernel_size=3),
-        time_embedding=embedding(4 * p["width"]),
-        pyramid=WaveletPyramid(levels, p["wavelet"]) if p["wavelet"] else None,
-        pyramid_channels=[WaveletPyramid.channels(channels)] * levels if p["wavelet"] else (),
-        attention=(lambda c: SelfAttention2d(c, p["heads"])) if p["heads"] else None,
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anomark.contracts import AnomarkError, Spec
-from anomark.detectors.feature_distance import SIDE
+from anomark.contracts import Spec
 from anomark.detectors.frontend import front_end
-from anomark.detectors.perceptual import load_features
+from anomark.detectors.perceptual import Eye
 
-#: Levels of f that are joined; MobileNetV2's (strides 16 and 32) were chosen on MVTec's transistor.
-LEVELS = {"mobilenet_v2": ("features.13", "features.17"), "small_net": ("features.1", "features.3")}
 #: Training maps that are looked at: evenly spaced over the training data where it has more.
 TRAINING_MAPS = 1024
 #: Maps per forward pass.
@@ -34,6 +30,7 @@ class PatchFeatures(nn.Module):
     Args:
         spec: of the samples.
         features: path of f's weights.
+        device: where f runs.
 
     Attributes:
         channels: C, length of a vector.
@@ -43,20 +40,16 @@ class PatchFeatures(nn.Module):
     mean: Tensor  # (C, 1, 1)
     scale: Tensor
 
-    def __init__(self, spec: Spec, features: str | None) -> None:
+    def __init__(self, spec: Spec, features: str | None, device: str) -> None:
         super().__init__()
-        if features is None:
-            raise AnomarkError("this method needs the perceptual network: give `features`, its weights' path")
-        f = load_features(Path(features))
-        self.f = (f.select(LEVELS[f.architecture]),)  # in a tuple, because it is no part of what is learnt
-        self.name = f.name
-        self.side = SIDE[f.architecture][not spec.planar]
+        self.eye = Eye(spec, features, device)
+        f = self.eye.f.select(self.eye.f.patch_levels)
+        self.name, self.channels, self.variables = f.name, sum(f.channels), self.eye.variables
         self.spec, self.front = spec, front_end(spec)
-        self.variables = 1 if spec.planar else spec.shape[0]
-        self.channels = sum(f.channels)
         self.register_buffer("mean", torch.zeros(self.channels, 1, 1))
         self.register_buffer("scale", torch.ones(self.channels, 1, 1))
-        self.size = tuple(self._maps(torch.zeros(1, *self.front.shape)).shape[-2:])  # (h, w)
+        self.to(device)
+        self.size = tuple(self._maps(torch.zeros(1, *self.front.shape, device=device)).shape[-2:])  # (h, w)
 
     @torch.no_grad()
     def fit(self, X: Any) -> Tensor:
@@ -65,7 +58,7 @@ class PatchFeatures(nn.Module):
         frames = self.front.sample(X, max(1, TRAINING_MAPS // self.variables)).numpy()
         maps = torch.cat([self._maps(self.front(x)) for x in self._batches(frames)])
         variances, means = torch.var_mean(maps, (0, 2, 3), correction=0)
-        levels = variances.split(self.f[0].channels)
+        levels = variances.split(self.eye.f.channels)
         deviations = torch.cat([v.sum().sqrt().clamp(min=1e-6).expand(len(v)) for v in levels])
         self.mean.copy_(means[:, None, None])
         self.scale.copy_(deviations[:, None, None])
@@ -96,12 +89,7 @@ class PatchFeatures(nn.Module):
 
     def _maps(self, maps: Tensor) -> Tensor:
         """The front end's maps (B, C', H, W) to f's joined levels (B V, C, h, w)."""
-        if not self.spec.planar:
-            maps = maps.unflatten(1, (-1, 3)).flatten(0, 1) / 3  # standardised: a third lies in f's range, [-1, 1]
-        enlarge = max(1.0, self.side / min(maps.shape[-2:]))
-        size = [round(n * enlarge) for n in maps.shape[-2:]]
-        levels = self.f[0](F.interpolate(maps, size=size, mode="bilinear", align_corners=False))
-        averaged = [F.avg_pool2d(level, 3, stride=1, padding=1, count_include_pad=False) for level in levels]
+        averaged = [F.avg_pool2d(level, 3, stride=1, padding=1, count_include_pad=False) for level in self.eye(maps)]
         finest = averaged[0].shape[-2:]
         return torch.cat([F.interpolate(m, size=finest, mode="bilinear", align_corners=False) for m in averaged], dim=1)
 

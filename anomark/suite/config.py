@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from anomark.contracts import AnomarkError, nearest
 from anomark.files import read_yaml
 from anomark.records import Limits
+from anomark.suite.backbones import weights
 from anomark.suite.dropins import ROOT
 
 Number = int | float
@@ -64,11 +65,12 @@ class Suite(BaseModel):
     threads: int = Field(
         1, ge=1, description="Threads of one cell. Another count trains other weights, so it is part of every key."
     )
-    features: Literal["embedded", "mobilenet_v2", "random"] = Field(
+    features: str = Field(
         "embedded",
-        description="The frozen perceptual network f of the methods that need one: `embedded` is trained here without "
-        "labels, `mobilenet_v2` is ImageNet's (`weights/mobilenet_v2.safetensors` of the data folder, else fetched), "
-        "`random` is the control.",
+        description="The frozen perceptual network f of the methods that need one, by a name that a file of "
+        "`anomark/detectors/backbones/` has under WEIGHTS. `embedded` is trained here without labels, `mobilenet_v2` "
+        "is ImageNet's (`weights/mobilenet_v2.safetensors` of the data folder, else fetched), and `random` is the "
+        "control.",
     )
     budget: dict[str, Number] = Field(
         {}, description="Training budget, the same for all: overrides those DEFAULTS of a method that bear the name."
@@ -93,6 +95,13 @@ class Suite(BaseModel):
         description="Declared cost of one cell in core-seconds by method id (a variant's is its base's unless it has "
         "its own), `other` for the rest: the suite's budget, and the base of the expected time left.",
     )
+
+    @field_validator("features")
+    @classmethod
+    def _offered(cls, name: str) -> str:
+        if name not in weights():
+            raise ValueError(f"no backbone offers these weights; {nearest(name, weights())}")
+        return name
 
     @field_validator("seeds")
     @classmethod

@@ -12,6 +12,7 @@ from anomark.contracts import DataError
 from anomark.data.rawfiles import locate
 from anomark.records import Cell, CellName, Data, Features, Jobs, MethodInfo, NotApplicable, Parts, SuiteRecord, Sweep
 from anomark.suite import registry, select
+from anomark.suite.backbones import find_weights
 from anomark.suite.config import Suite
 from anomark.suite.dropins import ROOT
 from anomark.suite.environment import commit, environment
@@ -129,16 +130,14 @@ class Plan:
     # -- the perceptual network -----------------------------------------------------------------------------------
 
     def _features(self) -> Features:
-        kind, root = self.suite.features, self.suite.data_folder()
-        raw = root / "weights" / "mobilenet_v2.safetensors" if root and kind == "mobilenet_v2" else None
-        if raw is not None and raw.is_file():
-            key = self._prints.of(raw.parent, [raw])[:16]
-        else:
-            raw = None
-            sources, versions = closure([STAGES / "features.py"])
-            key = digest([kind, sources, versions])[:16]
-        path = f"{self.results}/features/{kind}-{key}.safetensors"
-        return Features(kind=kind, key=key, path=path, raw=str(raw) if raw else None)
+        weights = find_weights(self.suite.features)
+        raw = weights.owned(self.suite.data_folder())
+        found = self._prints.of(raw.parent, [raw]) if raw else None
+        # The code of the backbone too: methods find it by the file of weights, so it is in no method's closure.
+        sources, versions = closure([weights.path])
+        key = digest([weights.id, weights.source, found, sources, versions])[:16]
+        path = f"{self.results}/features/{weights.id}-{key}.safetensors"
+        return Features(kind=weights.id, key=key, path=path, raw=str(raw) if raw else None)
 
     # -- cells ----------------------------------------------------------------------------------------------------
 

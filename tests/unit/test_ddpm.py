@@ -144,16 +144,3 @@ def test_windows_and_clips_are_scored_through_their_scalograms(modality, shape) 
 def test_a_window_without_room_for_a_wave_is_skipped() -> None:
     assert "too short" in ddpm.Method.skip(Spec("series", (1, 5)))
     assert ddpm.Method.skip(Spec("image", (1, 4, 4), (-1.0, 1.0))) is None
-
-
-def test_the_plain_model_has_none_of_wavediffs_parts() -> None:
-    import ast
-    from pathlib import Path
-
-    tree = ast.parse(Path(ddpm.__file__).read_text())
-    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    parts = {
-        f"anomark.nn.{part}"
-        for part in ("wavelet", "attention", "adapter", "hybrid_embedding", "perceptual", "feature_distance")
-    }
-    assert "anomark.nn.unet" in imported and not imported & parts

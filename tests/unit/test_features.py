@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import importlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,11 @@ import torch
 from safetensors.torch import load_file
 
 from anomark.contracts import AnomarkError
-from anomark.detectors.perceptual import MobileNetV2, SmallNet, load_features
-from anomark.stages import features
+from anomark.detectors.backbones import mobilenet_v2, small_net
+from anomark.detectors.perceptual import load_features
+from anomark.detectors.weights import fetch_weights
+from anomark.stages.features import write_features
+from anomark.suite.backbones import weights
 
 
 @pytest.fixture
@@ -41,7 +45,7 @@ def test_fetched_weights_are_checked_and_stored(server: tuple[str, Path], tmp_pa
     state = {"classifier.1.weight": torch.arange(6.0).reshape(2, 3).T, "features.0": torch.ones(2)}
     torch.save(state, folder / "f.pth")
     sha256 = hashlib.sha256((folder / "f.pth").read_bytes()).hexdigest()
-    features.fetch_mobilenet_v2(tmp_path / "f.safetensors", f"{url}/f.pth", sha256[:8])
+    fetch_weights(f"{url}/f.pth", sha256[:8], "weights/f.safetensors", tmp_path / "f.safetensors")
     stored = load_file(tmp_path / "f.safetensors")
     assert stored.keys() == state.keys() and all(torch.equal(stored[key], state[key]) for key in state)
 
@@ -55,22 +59,30 @@ def test_a_wrong_or_absent_download_leaves_nothing(
     out = tmp_path / "out" / "f.safetensors"
     out.parent.mkdir()
     with pytest.raises(AnomarkError, match=words):
-        features.fetch_mobilenet_v2(out, f"{url}/{name}", "b0353104")
+        fetch_weights(f"{url}/{name}", "b0353104", "weights/f.safetensors", out)
     assert list(out.parent.iterdir()) == []
 
 
 def test_random_weights_and_a_given_file(tmp_path: Path, data_root: Path) -> None:
     out = tmp_path / "random.safetensors"
-    features.write_features("random", None, out)
-    assert isinstance(load_features(out), SmallNet)
+    write_features("random", None, out)
+    assert isinstance(load_features(out), small_net.Network)
     given = data_root / "weights" / "mobilenet_v2.safetensors"
-    features.write_features("mobilenet_v2", str(given), tmp_path / "given.safetensors")
-    assert isinstance(load_features(tmp_path / "given.safetensors"), MobileNetV2)
+    write_features("mobilenet_v2", str(given), tmp_path / "given.safetensors")
+    assert isinstance(load_features(tmp_path / "given.safetensors"), mobilenet_v2.Network)
 
 
 def test_a_given_file_that_is_no_mobilenet_is_refused(tmp_path: Path) -> None:
     raw = tmp_path / "raw.safetensors"
-    features.write_features("random", None, raw)
+    write_features("random", None, raw)
     with pytest.raises(AnomarkError, match="not the weights of torchvision's MobileNetV2"):
-        features.write_features("mobilenet_v2", str(raw), tmp_path / "out.safetensors")
+        write_features("mobilenet_v2", str(raw), tmp_path / "out.safetensors")
     assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_a_recipe_is_a_function_of_its_backbone() -> None:
+    recipes = {w.source["recipe"]: w.path.stem for w in weights().values() if "recipe" in w.source}
+    assert recipes and all(
+        callable(getattr(importlib.import_module(f"anomark.detectors.backbones.{backbone}"), recipe))
+        for recipe, backbone in recipes.items()
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import skimage.data
@@ -11,17 +12,10 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from anomark.contracts import AnomarkError
-from anomark.detectors.perceptual import (
-    FeatureNetwork,
-    MobileNetV2,
-    SmallNet,
-    fold_batch_norm,
-    load_mobilenet_v2,
-    load_small_net,
-    random_network,
-)
-from anomark.stages import features
+from anomark.contracts import AnomarkError, Spec
+from anomark.detectors.backbones import mobilenet_v2, small_net
+from anomark.detectors.backbones.base import FeatureNetwork, fold_batch_norm, random_network
+from anomark.detectors.perceptual import Eye, backbones, load_features
 
 #: ImageNet classes: five breeds of cat; espresso.
 CATS, ESPRESSO = range(281, 286), 967
@@ -45,13 +39,13 @@ def picture(name: str, size: int = 224) -> Tensor:
 
 
 def test_mobilenet_knows_a_cat_and_a_coffee(weights: Path) -> None:
-    network = load_mobilenet_v2(weights)
+    network = mobilenet_v2.Network.load(weights)
     assert network.logits(picture("chelsea")).argmax().item() in CATS
     assert ESPRESSO in network.logits(picture("coffee")).topk(5).indices
 
 
 def test_mobilenet_maps(weights: Path) -> None:
-    network = load_mobilenet_v2(weights, levels=("features.6", "features.13"))
+    network = mobilenet_v2.Network.load(weights).select(("features.6", "features.13"))
     maps = network(picture("chelsea"))
     assert network.strides == (8, 16) and network.channels == (32, 96)
     assert [tuple(m.shape) for m in maps] == [(1, 32, 28, 28), (1, 96, 14, 14)]
@@ -64,23 +58,51 @@ def test_weights_of_another_network_are_refused(weights: Path, tmp_path: Path) -
     path = tmp_path / "weights.safetensors"
     save_file({k: v for k, v in tensors.items() if k != "features.0.0.weight"}, path)
     with pytest.raises(AnomarkError, match=r"weights\.safetensors: not .* features\.0\.0\.weight is missing"):
-        load_mobilenet_v2(path)
+        mobilenet_v2.Network.load(path)
     save_file(tensors | {"classifier.1.weight": tensors["classifier.1.weight"][:10].clone()}, path)
     with pytest.raises(AnomarkError, match=r"classifier\.1\.weight has shape \(10, 1280\) instead of \(1000, 1280\)"):
-        load_mobilenet_v2(path)
-    with pytest.raises(AnomarkError, match="small feature network"):
-        load_small_net(weights)
+        mobilenet_v2.Network.load(path)
+    with pytest.raises(AnomarkError, match="not the weights of small_net"):
+        small_net.Network.load(weights)
 
 
 def test_absent_and_broken_files(tmp_path: Path) -> None:
     with pytest.raises(AnomarkError, match="no such file"):
-        load_mobilenet_v2(tmp_path / "absent.safetensors")
+        mobilenet_v2.Network.load(tmp_path / "absent.safetensors")
     (tmp_path / "broken.safetensors").write_bytes(b"no tensors")
     with pytest.raises(AnomarkError, match="not a readable safetensors file"):
-        load_small_net(tmp_path / "broken.safetensors")
+        small_net.Network.load(tmp_path / "broken.safetensors")
 
 
-@pytest.mark.parametrize("architecture", [MobileNetV2, SmallNet])
+def test_a_file_is_recognised_by_the_mark_of_its_backbone(f: str, weights: Path, tmp_path: Path) -> None:
+    assert isinstance(load_features(Path(f)), small_net.Network)
+    assert isinstance(load_features(weights), mobilenet_v2.Network)
+    for backbone in backbones():
+        assert sum(other.MARK in backbone.Network().state_dict() for other in backbones()) == 1
+    save_file({"other": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(AnomarkError, match=r"features\.3\.2\.weight \(small_net\)"):
+        load_features(tmp_path / "other.safetensors")
+
+
+@pytest.mark.parametrize("backbone", backbones(), ids=lambda b: b.__name__.rpartition(".")[2])
+def test_a_backbone_says_its_levels_and_sides(backbone: Any) -> None:
+    network = backbone.Network()
+    for levels in (network.default_levels, network.patch_levels, network.map_levels):
+        assert network.select(levels).levels == levels
+    assert 0 < network.scalogram_side <= network.picture_side
+
+
+def test_a_scalogram_is_an_image_for_each_variable(f: str) -> None:
+    eye = Eye(Spec("series", (2, 40)), f, "cpu")
+    maps = torch.randn(3, 6, 8, 10)
+    levels = eye(maps)
+    images = F.interpolate(maps[1, 3:][None] / 3, size=(32, 40), mode="bilinear")
+    for level, expected in zip(levels, eye.f(images), strict=True):
+        assert len(level) == 6
+        torch.testing.assert_close(level[3:4], expected)
+
+
+@pytest.mark.parametrize("architecture", [mobilenet_v2.Network, small_net.Network])
 def test_frozen_but_differentiable(architecture: type[FeatureNetwork]) -> None:
     network = random_network(architecture, seed=0)
     assert not any(p.requires_grad for p in network.parameters())
@@ -91,7 +113,7 @@ def test_frozen_but_differentiable(architecture: type[FeatureNetwork]) -> None:
 
 def test_random_weights_are_their_seeds_and_keep_the_signal() -> None:
     x = picture("coffee", size=64)
-    first, again, other = (random_network(SmallNet, seed) for seed in (0, 0, 1))
+    first, again, other = (random_network(small_net.Network, seed) for seed in (0, 0, 1))
     assert first.name == "small_net-random-0"
     for a, b, c in zip(first(x), again(x), other(x), strict=True):
         assert torch.equal(a, b) and not torch.allclose(a, c)
@@ -99,7 +121,7 @@ def test_random_weights_are_their_seeds_and_keep_the_signal() -> None:
 
 
 def test_grey_is_three_equal_channels() -> None:
-    network = random_network(SmallNet, seed=0)
+    network = random_network(small_net.Network, seed=0)
     grey = picture("coffee", size=33).mean(1, keepdim=True)
     for a, b in zip(network(grey), network(grey.expand(-1, 3, -1, -1)), strict=True):
         torch.testing.assert_close(a, b)
@@ -109,7 +131,7 @@ def test_grey_is_three_equal_channels() -> None:
 
 def test_unknown_levels_are_refused() -> None:
     with pytest.raises(ValueError, match="in this order"):
-        SmallNet().select(["features.2", "features.1"])
+        small_net.Network().select(["features.2", "features.1"])
 
 
 def test_folding_equals_batch_normalisation() -> None:
@@ -123,15 +145,15 @@ def test_folding_equals_batch_normalisation() -> None:
 
 
 def test_recipe_is_deterministic_and_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "STEPS", 12)
-    monkeypatch.setattr(features, "PATCHES", 128)
-    monkeypatch.setattr(features, "BATCH", 32)
+    monkeypatch.setattr(small_net, "STEPS", 12)
+    monkeypatch.setattr(small_net, "PATCHES", 128)
+    monkeypatch.setattr(small_net, "BATCH", 32)
     torch.manual_seed(5)
-    features.train_embedded_f(tmp_path / "one.safetensors")
+    small_net.train(tmp_path / "one.safetensors")
     torch.manual_seed(6)
-    features.train_embedded_f(tmp_path / "two.safetensors")
+    small_net.train(tmp_path / "two.safetensors")
     assert (tmp_path / "one.safetensors").read_bytes() == (tmp_path / "two.safetensors").read_bytes()
-    trained, start = load_small_net(tmp_path / "one.safetensors"), SmallNet()
+    trained, start = small_net.Network.load(tmp_path / "one.safetensors"), small_net.Network()
     assert trained.name.startswith("small_net-")
     assert all(m.isfinite().all() and m.std() > 0.01 for m in trained(picture("coffee", size=32)))
     assert not torch.equal(trained.state_dict()["features.0.0.weight"], start.state_dict()["features.0.0.weight"])
@@ -139,16 +161,16 @@ def test_recipe_is_deterministic_and_learns(tmp_path: Path, monkeypatch: pytest.
 
 def test_stored_weights_equal_the_network_as_trained() -> None:
     torch.manual_seed(0)
-    network = features._with_batch_norm(SmallNet())
+    network = small_net._with_batch_norm(small_net.Network())
     network.train()(torch.randn(8, 3, 32, 32))  # moves the running statistics
-    stored = SmallNet()
-    stored.load_state_dict(features._folded(network.eval()))
+    stored = small_net.Network()
+    stored.load_state_dict(small_net._folded(network.eval()))
     x = torch.rand(2, 3, 32, 32) * 2 - 1
     torch.testing.assert_close(stored(x)[-1], network(2 * x), rtol=1e-3, atol=1e-4)
 
 
 def test_no_photograph_of_the_benchmark_is_used() -> None:
-    assert not {"brick", "grass", "gravel"} & set(features.PHOTOGRAPHS)
+    assert not {"brick", "grass", "gravel"} & set(small_net.PHOTOGRAPHS)
 
 
 def test_contrastive_loss_against_its_definition() -> None:
@@ -156,6 +178,6 @@ def test_contrastive_loss_against_its_definition() -> None:
     z = F.normalize(torch.randn(6, 4), dim=1)
     terms = []
     for i in range(6):
-        weights = {j: torch.exp(z[i] @ z[j] / features.TEMPERATURE) for j in range(6) if j != i}
+        weights = {j: torch.exp(z[i] @ z[j] / small_net.TEMPERATURE) for j in range(6) if j != i}
         terms.append(-torch.log(weights[(i + 3) % 6] / sum(weights.values())))
-    torch.testing.assert_close(features.contrastive_loss(z), torch.stack(terms).mean())
+    torch.testing.assert_close(small_net.contrastive_loss(z), torch.stack(terms).mean())

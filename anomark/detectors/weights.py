@@ -1,0 +1,65 @@
+"""How the weights of the perceptual network f come to where methods read them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pooch
+import torch
+from safetensors.torch import save_file
+
+from anomark.contracts import AnomarkError
+from anomark.files import replacing
+
+
+def write_weights(backbone: str, source: Mapping[str, str], raw: Path | None, out: Path) -> None:
+    """Write the weights of a backbone to `out` as safetensors, whole or not at all.
+
+    Args:
+        backbone: name of its file in `anomark/detectors/backbones/`.
+        source: a value of the file's WEIGHTS: the name of a recipe, or url and sha256.
+        raw: the owner's file, which is copied; None where there is none.
+
+    Raises:
+        AnomarkError: the weights can't be fetched, or are not the backbone's.
+    """
+    module = importlib.import_module(f"anomark.detectors.backbones.{backbone}")
+    with replacing(out) as partial:
+        if raw is not None:
+            module.Network.load(raw)  # refuses a file that isn't one
+            partial.write_bytes(raw.read_bytes())
+        elif "recipe" in source:
+            getattr(module, source["recipe"])(partial)
+        else:
+            fetch_weights(source["url"], source["sha256"], source["file"], partial)
+
+
+def fetch_weights(url: str, sha256: str, file: str, out: Path) -> None:
+    """Download weights in torch's format, check them, and store them as safetensors.
+
+    Args:
+        sha256: how the file's sha256 begins.
+        file: where the data folder may have them instead, for the error.
+
+    Raises:
+        AnomarkError: no connection, or another sha256.
+    """
+    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+        try:
+            path = Path(pooch.retrieve(url, known_hash=None, path=folder, progressbar=False))
+        except Exception as error:  # pooch passes on whatever its downloader raised
+            raise AnomarkError(
+                f"{url}: can't be fetched ({type(error).__name__}); put the weights into the data folder as {file}, "
+                "or name other `features` in the config"
+            ) from None
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if not found.startswith(sha256):
+            raise AnomarkError(
+                f"{url}: sha256 is {found}, expected {sha256}...; the download is broken or another file: try again"
+            )
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        save_file({key: value.contiguous() for key, value in state.items()}, out)

@@ -1,0 +1,69 @@
+"""What a suite's `features` may name: the weights that the files of `anomark/detectors/backbones/` offer.
+
+They are read from the files' literals, as those of methods are, so that a config is validated without torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from anomark.contracts import AnomarkError, nearest
+from anomark.suite.dropins import ROOT
+from anomark.suite.registry import read_literals
+
+FOLDER = ROOT / "anomark" / "detectors" / "backbones"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One name that `features` may have.
+
+    path
+        The backbone's file.
+    source
+        Where the weights come from: `{"recipe": function}`, or `{"file": ..., "url": ..., "sha256": ...}`.
+    """
+
+    id: str
+    path: Path
+    source: dict[str, Any]
+
+    def owned(self, root: Path | None) -> Path | None:
+        """The file of weights in the data folder, if the source names one and it is there."""
+        path = root / self.source["file"] if root and "file" in self.source else None
+        return path if path and path.is_file() else None
+
+
+@lru_cache(maxsize=1)
+def weights() -> dict[str, Weights]:
+    """Every name that `features` may have.
+
+    Raises:
+        AnomarkError: a file says no WEIGHTS, or two files offer the same name.
+    """
+    found: dict[str, Weights] = {}
+    for path in sorted(FOLDER.glob("*.py")):
+        if path.stem == "base" or path.name.startswith("_"):
+            continue
+        offered = read_literals(path, {"WEIGHTS": dict}).get("WEIGHTS")
+        if not offered:
+            raise AnomarkError(f"{path}: it says no WEIGHTS; give the names of its weights and where they come from")
+        for name, source in offered.items():
+            if name in found:
+                raise AnomarkError(f"{path}: WEIGHTS names {name!r}, which {found[name].path} has; rename one of them")
+            found[name] = Weights(name, path, source)
+    return found
+
+
+def find_weights(name: str) -> Weights:
+    """The weights of that name.
+
+    Raises:
+        AnomarkError: there are none; the sentence suggests the nearest name.
+    """
+    if name not in weights():
+        raise AnomarkError(f"unknown features {name!r}; {nearest(name, weights())}")
+    return weights()[name]
