@@ -1,4 +1,4 @@
-"""What the settings of a diffusion detector are worth: the AUROC of every lambda at every setting that was tried."""
+"""The AUROC of a stored model at every setting that was tried with it, and at every weight of its two error terms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from anomark.contracts import Array
 from anomark.statistics.ranking import auroc
 
-#: Weights of E_recon; E_feat has the rest.
+#: Weights lambda of the first of two error terms; the second one has the rest.
 LAMBDAS = tuple(k / 10 for k in range(11))
 #: What `differs` says of the setting that the model was made with.
 OWN = "nothing"
@@ -19,23 +19,23 @@ OWN = "nothing"
 def rank_settings(
     swept: Mapping[str, Array], labelled: Callable[[Array], tuple[Array, Array]]
 ) -> Iterator[dict[str, Any]]:
-    """AUROC of lambda E_recon + (1 - lambda) E_feat; NaN where a score is not finite. A score of one term has lambda 1.
+    """AUROC of the first error times lambda plus the second one times 1 - lambda; NaN where a score is not finite.
 
     Args:
-        swept: errors (S, N, terms), weight (terms,), the model's own, and start, calls, from_noise (S,). The first of
-            the S settings is the model's own.
+        swept: errors (S, N, terms) of N samples at S settings, the first of which is the model's own; the model's own
+            weight of each term (terms,), one or two of them; rows (N,); and by name each parameter that was tried (S,).
         labelled: scores of the N samples -> (labels, scores) of what carries a label.
 
     Yields:
-        lambda, start (T'), calls (K), from_noise, differs (which of the four differ from the model's own, "nothing"
-        or names with blanks between) and auroc.
+        The parameters that were tried, lambda (1 where there is one term), differs (which of these differ from the
+        model's own, as names with blanks between, or "nothing") and auroc.
     """
-    own = {name: swept[name][0].item() for name in ("start", "calls", "from_noise")}
-    own["lambda"] = round(float(swept["weight"][0]), 4)
+    tried = [name for name in swept if name not in ("rows", "weight", "errors")]
+    own = {name: swept[name][0].item() for name in tried} | {"lambda": round(float(swept["weight"][0]), 4)}
     lambdas = sorted({*LAMBDAS, own["lambda"]}) if len(swept["weight"]) > 1 else [1.0]
     for i, errors in enumerate(swept["errors"]):
         for weight in lambdas:
-            setting = {name: swept[name][i].item() for name in ("start", "calls", "from_noise")} | {"lambda": weight}
+            setting = {name: swept[name][i].item() for name in tried} | {"lambda": weight}
             scores = errors @ np.array([weight, 1 - weight][: errors.shape[1]])
             value = auroc(*labelled(scores)) if np.isfinite(scores).all() else float("nan")
             differs = " ".join(name for name in own if setting[name] != own[name])

@@ -15,10 +15,9 @@ from anomark.evaluation.measure import Measured
 from anomark.evaluation.settings import rank_settings
 from anomark.records import Cell, CellName, FitRecord, Jobs
 
-_SWEEP = (
-    *("dataset", "method", "seed", "level", "samples", "random_low", "random_high"),
-    *("start", "calls", "from_noise", "lambda", "differs", "auroc", "failed"),
-)
+#: Columns of sweep.csv, before and behind the parameters that were tried.
+_SWEPT = ("dataset", "method", "seed", "level", "samples", "random_low", "random_high")
+_FOUND = ("lambda", "differs", "auroc", "failed")
 
 
 def outcome_row(cell: Cell, record: FitRecord, deterministic: bool) -> dict[str, Any]:
@@ -80,5 +79,6 @@ def write_tables(
     roc.to_csv(work / "roc.csv", index=False, float_format="%.5f")
     training = pd.DataFrame(losses, columns=[*known, "loop", "step", "part", "loss"])
     training.to_csv(work / "training.csv", index=False, float_format="%.6g")
-    pd.DataFrame(swept, columns=_SWEEP).to_csv(work / "sweep.csv", index=False)
+    tried = dict.fromkeys(name for row in swept for name in row if name not in (*_SWEPT, *_FOUND))
+    pd.DataFrame(swept, columns=[*_SWEPT, *tried, *_FOUND]).to_csv(work / "sweep.csv", index=False)
     np.savez(work / "bootstrap.npz", **replicates)  # type: ignore[arg-type]
