@@ -22,7 +22,13 @@ LEVEL = "image"
 LICENCE = "CC0"
 SOURCE = ""
 CITATION = "van der Walt et al.: scikit-image, PeerJ 2:e453, 2014"
-ITEMS: dict[str, dict] = {"brick": {}, "grass": {}, "gravel": {}}
+#: `stream` numbers the random stream of an item, and `foreign` is the photograph that its patches are swapped with.
+#: Each item says its own, so that an item that is added changes nothing of the others.
+ITEMS: dict[str, dict] = {
+    "brick": {"stream": 0, "foreign": "grass"},
+    "grass": {"stream": 1, "foreign": "gravel"},
+    "gravel": {"stream": 2, "foreign": "brick"},
+}
 DEFAULTS = {"size": 32, "seed": 0, "train_share": 1.0, "contamination": 0.0}
 
 CROP = 64  # pixels of the photograph, before resizing
@@ -30,15 +36,24 @@ BLOCKS = 5  # the photograph is cut into 5 x 5 blocks; a crop never leaves its b
 TRAIN_CROPS, GOOD_CROPS, DEFECT_CROPS = 11, 4, 6  # per block
 
 
-def prepare(raw: Path, *, item: str, size: int, seed: int, train_share: float, contamination: float) -> Prepared:
+def prepare(
+    raw: Path,
+    *,
+    item: str,
+    stream: int,
+    foreign: str,
+    size: int,
+    seed: int,
+    train_share: float,
+    contamination: float,
+) -> Prepared:
     """Crops (N, 3, size, size) in [-1, 1]: 15 blocks of the photograph for training, the other 10 for testing.
 
     Blocks are the groups, so held-out normals come from regions of their own too. `raw` is not used.
     Contaminated are training crops that got a defect, so no crop of a test block is among them.
     """
-    photo = _photograph(item)
-    foreign = _photograph(list(ITEMS)[(list(ITEMS).index(item) + 1) % len(ITEMS)])
-    rng = np.random.default_rng([seed, list(ITEMS).index(item)])
+    photo, other = _photograph(item), _photograph(foreign)
+    rng = np.random.default_rng([seed, stream])
     train, good, bad = list[Array](), list[Array](), list[Array]()
     masks = list[Array]()
     train_groups, good_groups, bad_groups = list[int](), list[int](), list[int]()
@@ -53,7 +68,7 @@ def prepare(raw: Path, *, item: str, size: int, seed: int, train_share: float, c
         good_groups += [block] * GOOD_CROPS
         for _ in range(DEFECT_CROPS):
             draw = DEFECTS[kinds[len(bad) % len(kinds)]]
-            defective, mask = draw(_crop(photo, row, column, rng), foreign, rng)
+            defective, mask = draw(_crop(photo, row, column, rng), other, rng)
             bad.append(defective)
             masks.append(resize_mask(mask, size))
         bad_groups += [block] * DEFECT_CROPS
@@ -61,7 +76,7 @@ def prepare(raw: Path, *, item: str, size: int, seed: int, train_share: float, c
     axes: dict[str, str | int] = {"dataset": "textures", "item": item, "seed": seed, "purpose": "contamination"}
     rng = np.random.default_rng(seed_of(**axes, part="defects"))
     for index, row in enumerate(kept[first_share(len(kept), contamination, **axes)]):
-        train[row], _ = DEFECTS[kinds[index % len(kinds)]](train[row], foreign, rng)
+        train[row], _ = DEFECTS[kinds[index % len(kinds)]](train[row], other, rng)
     return Prepared(
         train=np.stack([_finish(train[row], size) for row in kept]),
         test=np.stack([_finish(crop, size) for crop in good + bad]),

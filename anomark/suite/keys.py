@@ -21,8 +21,6 @@ from anomark.suite.dropins import FOLDERS, ROOT
 from anomark.suite.literals import parse
 from anomark.suite.registry import DATASET_LITERALS, METHOD_LITERALS
 
-#: Import name -> distribution, where they differ.
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "skimage": "scikit-image", "pywt": "PyWavelets", "PIL": "pillow"}
 #: Libraries whose version can move a number; PyOD's detectors are mostly scikit-learn's.
 NUMERICAL = {
     "numpy": ("numpy",),

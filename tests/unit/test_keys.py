@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from anomark.seeds import seed_of
-from anomark.suite import keys as provenance
+from anomark.suite import keys
 from anomark.suite.config import load
 from anomark.suite.dropins import ROOT
 from anomark.suite.plan import Plan
+from tests.conftest import Checkout
 
 
 @pytest.fixture
 def method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A method file with one import inside a checkout of its own."""
-    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    monkeypatch.setattr(keys, "ROOT", tmp_path)
     (tmp_path / "methods").mkdir()
     (tmp_path / "anomark/nn").mkdir(parents=True)
     (tmp_path / "anomark/nn/block.py").write_text("import numpy\n\ndef f(x):\n    return x\n")
@@ -29,12 +33,12 @@ def method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def key(path: Path) -> object:
-    provenance._scan.cache_clear()
-    return provenance.closure([path])
+    keys._scan.cache_clear()
+    return keys.closure([path])
 
 
 def test_closure_follows_imports(method: Path) -> None:
-    sources, versions = provenance.closure([method])
+    sources, versions = keys.closure([method])
     assert set(sources) == {"methods/mine.py", "anomark/nn/block.py"}
     assert set(versions) == {"numpy"}
 
@@ -57,6 +61,20 @@ def test_only_code_counts(method: Path, old: str, new: str, same: bool) -> None:
     assert (key(method) == before) is same
 
 
+def test_a_literal_that_the_code_reads_is_code(method: Path) -> None:
+    method.write_text(method.read_text().replace("block.f(x)", "block.f(x, LABEL)"))
+    before = key(method)
+    method.write_text(method.read_text().replace('"Mine"', '"Yours"'))
+    assert key(method) != before
+
+
+def test_what_only_a_type_checker_imports_is_not_followed(method: Path) -> None:
+    method.write_text(
+        method.read_text().replace("import block\n", "import block\nif TYPE_CHECKING:\n    import torch\n")
+    )
+    assert set(keys.closure([method])[1]) == {"numpy"}
+
+
 def test_a_block_enters_the_key_of_its_users(method: Path, tmp_path: Path) -> None:
     before = key(method)
     (tmp_path / "anomark/nn/block.py").write_text("import numpy\n\ndef f(x):\n    return -x\n")
@@ -67,11 +85,11 @@ def test_fingerprints_are_of_content(tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
     file = tmp_path / "raw/a.csv"
     file.write_text("1")
-    prints = provenance.Fingerprints(tmp_path / "cache.json")
+    prints = keys.Fingerprints(tmp_path / "cache.json")
     first = prints.of(tmp_path, [file])
     prints.save()
     os.utime(file, (1, 1))
-    again = provenance.Fingerprints(tmp_path / "cache.json")
+    again = keys.Fingerprints(tmp_path / "cache.json")
     assert again.of(tmp_path, [file]) == first, "a copy with another time is the same data"
     file.write_text("2")
     os.utime(file, (2, 2))
@@ -80,9 +98,9 @@ def test_fingerprints_are_of_content(tmp_path: Path) -> None:
 
 def test_cell_keys_are_distinct_and_stable() -> None:
     plan, again = Plan(load("default")), Plan(load("default"))
-    keys = [cell.key for cell in plan.cells]
-    assert len(set(keys)) == len(keys)
-    assert keys == [cell.key for cell in again.cells]
+    found = [cell.key for cell in plan.cells]
+    assert len(set(found)) == len(found)
+    assert found == [cell.key for cell in again.cells]
 
 
 def test_limits_and_costs_are_not_part_of_a_key() -> None:
@@ -93,11 +111,53 @@ def test_limits_and_costs_are_not_part_of_a_key() -> None:
 
 def test_a_cell_depends_on_its_method_not_on_the_others() -> None:
     (cell,) = [c for c in Plan(load("smoke")).cells if c.method == "vae" and c.dataset == "beats"]
-    assert "methods/vae.py" in cell.parts["sources"]
-    assert not any(name.startswith("methods/") and name != "methods/vae.py" for name in cell.parts["sources"])
-    assert not any(name.startswith(("metrics/", "anomark/report", "anomark/plan")) for name in cell.parts["sources"])
-    assert all((ROOT / name).is_file() for name in cell.parts["sources"])
-    assert "torch" in cell.parts["versions"]
+    assert "methods/vae.py" in cell.parts.sources
+    assert not any(name.startswith("methods/") and name != "methods/vae.py" for name in cell.parts.sources)
+    assert not any(name.startswith(("metrics/", "anomark/report", "anomark/plan")) for name in cell.parts.sources)
+    assert all((ROOT / name).is_file() for name in cell.parts.sources)
+    assert "torch" in cell.parts.versions
+
+
+PRINT_KEYS = """
+import json
+from anomark.suite.config import load
+from anomark.suite.plan import Plan
+suite = load("default").model_copy(update={"datasets": ["textures-*", "series"]})
+print(json.dumps({f"{cell.dataset}/{cell.method}/{cell.seed}": cell.key for cell in Plan(suite).cells}))
+"""
+
+
+def planned_keys(copy: Checkout) -> dict[str, str]:
+    """The key of every cell of a suite, in a copy of the checkout."""
+    command, environment = [sys.executable, "-c", PRINT_KEYS], os.environ | {"PYTHONPATH": str(copy.path)}
+    done = subprocess.run(command, cwd=copy.path, env=environment, capture_output=True, text=True, check=True)
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def test_what_moves_a_score_moves_every_key_and_what_runs_around_it_moves_none(tmp_path: Path) -> None:
+    copy = Checkout(tmp_path)
+    before = planned_keys(copy)
+    copy.edit("anomark/runtime/supervisor.py", "_POLL = 0.1", "_POLL = 0.2")
+    copy.edit("anomark/runtime/store.py", "[:300]", "[:200]")
+    copy.edit("anomark/records.py", "    log: str = ", "    extra: int = 0\n    log: str = ")
+    copy.edit("anomark/stages/prepare.py", "import argparse\n", "import argparse\n\nEXTRA = 1\n")
+    copy.edit("anomark/runtime/fit_score.py", '"""', '"""Another first line. ')
+    assert planned_keys(copy) == before
+    copy.edit("anomark/runtime/fit_score.py", "repetition=cell.seed", "repetition=cell.seed + 1")
+    after = planned_keys(copy)
+    assert after.keys() == before.keys() and not set(after.values()) & set(before.values())
+
+
+def test_an_item_that_is_added_changes_no_other(tmp_path: Path) -> None:
+    copy = Checkout(tmp_path)
+    before = planned_keys(copy)
+    copy.edit(
+        "datasets/textures.py", '    "brick": {', '    "bark": {"stream": 9, "foreign": "grass"},\n    "brick": {'
+    )
+    after = planned_keys(copy)
+    assert any(name.startswith("textures-bark/") for name in after)
+    assert {name: after[name] for name in before} == before
 
 
 def test_seeds_are_independent_of_the_order_of_axes() -> None:
