@@ -96,7 +96,7 @@ def published_table(results: Results, paper: Paper) -> Table:
             score = results.score(dataset, method)
             difference = score.mean - printed.value if score.mean is not None else None
             verdict, reason = judge(results, paper, dataset, method)
-            label = results.label(dataset) if dataset in results.datasets else dataset
+            label = results.label(dataset) if dataset in results.summaries else dataset
             around = f"± {number(printed.sd)}" if printed.sd is not None else ""
             measured = Cell(score.status, title=score.reason, tone="quiet")
             if score.mean is not None:
@@ -116,7 +116,7 @@ def published_table(results: Results, paper: Paper) -> Table:
             record |= {"seeds": len(score.by_seed), "difference": difference, "verdict": verdict, "reason": reason}
             data.append(record)
     frame = pd.DataFrame(data, columns=None if data else ["dataset", "method", "published", "measured", "verdict"])
-    datasets = [d for d in dict.fromkeys(frame["dataset"]) if d in results.datasets]
+    datasets = [d for d in dict.fromkeys(frame["dataset"]) if d in results.summaries and d not in results.refused]
     titles = " and ".join(table.title for table in paper.tables if table.numbers)
     caption = (
         f"{titles} cell by cell: AUROC, higher is better. Reproduced: {tolerance(paper)}; the interval beside a mean "
@@ -150,7 +150,7 @@ def paper_table(results: Results, paper: Paper, table: PaperTable) -> Table:
 
     rows, data = [], []
     for dataset in datasets:
-        summary, rank = results.datasets[dataset], ranks(results, dataset)
+        summary, rank = results.summaries[dataset], ranks(results, dataset)
         cells = [Cell(results.label(dataset), sort=results.label(dataset)), Cell(summary["level"])]
         for method in columns_of:
             printed = table.numbers.get((dataset, method))
@@ -201,12 +201,14 @@ def paper_table(results: Results, paper: Paper, table: PaperTable) -> Table:
 def rows_of(results: Results, paper: Paper, table: PaperTable) -> tuple[list[str], list[str]]:
     """The datasets of a table that the suite has, and the suite's further ones of the modality.
 
-    The further ones stand below the paper's first table of the modality alone.
+    A variant of a dataset has a row where the paper's table is mapped to it, and nowhere else. The further ones stand
+    below the paper's first table of the modality alone.
     """
     here = results.of_modality(table.modality)
     alike = paper.tables_of(table.modality)
     named = {dataset for other in alike for dataset in other.datasets.values()}
-    own = [dataset for dataset in table.datasets.values() if dataset in here]
+    known = results.summaries.keys() - results.refused.keys()
+    own = [dataset for dataset in table.datasets.values() if dataset in known]
     return own, [dataset for dataset in here if dataset not in named] if table is alike[0] else []
 
 

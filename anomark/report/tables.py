@@ -117,7 +117,7 @@ def interval_phrase(results: Results) -> str:
 
 def protocol(results: Results, datasets: Sequence[str]) -> str:
     """Level, seeds, split and f in one line: what a number must never stand without."""
-    summaries = [results.datasets[dataset] for dataset in datasets]
+    summaries = [results.summaries[dataset] for dataset in datasets]
     levels = sorted({summary["level"] for summary in summaries}) or ["none"]
     splits = sorted({choice for summary in summaries for choice in summary["choices"] if "split" in choice.lower()})
     networks = sorted({str(summary.get("f") or "none") for summary in summaries}) or ["none"]
@@ -161,9 +161,9 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
 def partial_notes(results: Results, datasets: Iterable[str]) -> list[str]:
     """One note for each dataset of which only a part was there: its number stands for that part alone."""
     return [
-        f"{results.datasets[dataset]['label']}: {note}."
+        f"{results.summaries[dataset]['label']}: {note}."
         for dataset in datasets
-        for note in results.datasets[dataset]["notes"]
+        for note in results.summaries[dataset]["notes"]
         if note.startswith("partial")
     ]
 

@@ -13,6 +13,7 @@ import yaml
 
 from anomark.contracts import AnomarkError
 from anomark.report.audit import audit
+from anomark.report.published import paper_table, published_table
 from anomark.report.results import Results, load_results
 from anomark.report.section import Drawing, build_sections
 from anomark.report.table import Table
@@ -20,7 +21,7 @@ from anomark.stages.report import build_tables
 from anomark.suite import config
 from anomark.suite.papers import PAPERS, find_paper, paper_ids, papers, read_paper
 from anomark.suite.plan import Plan
-from tests.report_fixture import write_evaluation
+from tests.report_fixture import DATASETS, write_evaluation
 
 #: A paper of two methods, two datasets and one claim: percent, standard deviations, another order than the ids'.
 SECOND: dict[str, Any] = {
@@ -203,3 +204,17 @@ def test_every_paper_has_a_chapter_with_leads_and_files_of_its_own(results: Resu
     parts = [part.name for section in sections for part in section.parts if isinstance(part, Table | Drawing)]
     assert len(set(parts)) == len(parts) and "chen2025-ablation" in parts
     assert {name for name in tables if name.startswith(("chen2025-", "lovelace1843-"))} <= set(parts)
+
+
+def test_a_table_may_be_of_a_variant_of_a_dataset(tmp_path: Path) -> None:
+    content = json.loads(json.dumps(SECOND))
+    content["tables"][0]["datasets"] = {"Synthetic": "series-train-50", "Taxi": "nab-nyc_taxi"}
+    paper = read_paper(write_paper(tmp_path, content))
+    suite, evaluation = write_evaluation(tmp_path, [*DATASETS, "series-train-50"])
+    results = load_results(suite, evaluation)
+    table = paper_table(results, paper, paper.tables[0])
+    assert [row.dataset for row in table.rows] == ["series-train-50", "nab-nyc_taxi", "ucr-ECG200", "series", ""]
+    frame = published_table(results, paper).data.set_index(["dataset", "method"])
+    assert frame.loc[("series-train-50", "knn"), "measured"] == pytest.approx(
+        results.score("series-train-50", "knn").mean
+    )
