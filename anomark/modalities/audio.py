@@ -1,4 +1,4 @@
-"""Audio: clips of one length, in the waveform, with one label each."""
+"""Sound clips of one length as waveforms, with one label each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PICTURES = {"clip": ("window_examples", "scalograms")}
 
 
 def check(prepared: Prepared) -> str | None:
-    """Sound is stored between -1 and 1, and a model of it may rely on that."""
+    """Sound is bounded, so its range must be known."""
     return "clips need a value_range, for example (-1.0, 1.0)" if prepared.value_range is None else None
 
 

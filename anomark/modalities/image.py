@@ -1,4 +1,4 @@
-"""Images: one label an image, and a mask of its anomalous pixels where the dataset has some."""
+"""Images. Each has one label and, where the dataset says so, a mask of its anomalous pixels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PICTURES = {"image": ("gallery",)}
 
 
 def check(prepared: Prepared) -> str | None:
-    """Networks end in a function that is as bounded as the pixels are, so the range must be known."""
+    """A network's last layer is bounded as the pixels are, so their range must be known."""
     return "images need a value_range, for example (-1.0, 1.0)" if prepared.value_range is None else None
 
 

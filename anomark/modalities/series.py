@@ -1,4 +1,4 @@
-"""Time series: one long series with a label a step, or a table of windows with a label each."""
+"""Time series: one long series with a label for each step, or separate windows with one label each."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ ORDER = 2
 LEVELS = {"point": 2, "window": 3}  # (T, C), (N, C, L)
 SAMPLES = (((1, 24), None), ((3, 17), None))
 RESIZABLE = False
-# The fewer numbers a scalogram has for each sample of the signal, the more of the signal the noise hides: a very
-# redundant map can be denoised without knowing what is normal. A window shorter than 12 is not determined by its own.
+# The fewer numbers a scalogram has for each value of the signal, the more of the signal the noise hides: a very
+# redundant map can be denoised without knowing what is normal. It does not determine windows of less than 12 steps well.
 SCALOGRAM = {"shortest": 12, "scales": 8, "decimation": 4}
 PICTURES = {"point": ("series_tracks", "scalograms"), "window": ("window_examples", "scalograms")}
 
 
 def check(prepared: Prepared) -> str | None:
-    """Standardised values are unbounded, and window lengths are free: nothing more to ask for."""
+    """Nothing more is asked for: standardised values are unbounded, and windows may have any length."""
     return None
 
 

@@ -18,9 +18,9 @@ class Context:
     without one names the field in its literal NEEDS, and is not run where the field is None.
 
     level
-        What one label stands for: "image", "window", "point", "clip", or "pixel". At the levels "point" and "pixel"
-        the order of labels and scores means something: they are (T,) steps of a series, or (N, H, W) masks and maps.
-        At all others they are (N,), in any order.
+        What one label stands for: a level of some modality, such as "window", or "pixel". At the levels "point" and
+        "pixel" the order of labels and scores means something: they are (T,) steps of a series, or (N, H, W) masks and
+        maps. At all others they are (N,), in any order.
     window
         The length of a series' windows, in steps.
     held_out

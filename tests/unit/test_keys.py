@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from anomark import modality
 from anomark.seeds import seed_of
 from anomark.suite import keys
 from anomark.suite.config import load
@@ -163,3 +164,12 @@ def test_an_item_that_is_added_changes_no_other(tmp_path: Path) -> None:
 def test_seeds_are_independent_of_the_order_of_axes() -> None:
     assert seed_of(dataset="a", method="b", repetition=1) == seed_of(repetition=1, method="b", dataset="a")
     assert len({seed_of(dataset=d, method=m, repetition=r) for d in "ab" for m in "ab" for r in (0, 1)}) == 8
+
+
+def test_a_cell_depends_on_the_file_of_its_modality_and_of_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {cell.id.rpartition("-")[0]: cell for cell in Plan(load("smoke")).cells}
+    monkeypatch.setattr(modality, "path_of", lambda name: modality.FOLDER / f"{name.replace('image', 'audio')}.py")
+    plan = Plan(load("smoke"))
+    for cell in plan.cells:
+        same = cell.key == before[cell.id.rpartition("-")[0]].key
+        assert same is (plan.data[cell.dataset].modality != "image"), cell.id
