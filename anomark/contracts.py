@@ -6,13 +6,16 @@ Nothing here computes. Datasets and methods import these types; stages pass them
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+#: Makes a synthetic anomaly: (normal samples (N, ...), row to change, random generator) -> a changed copy of that row.
+Generator = Callable[[Array, int, np.random.Generator], Array]
 
 
 class AnomarkError(Exception):

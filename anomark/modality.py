@@ -12,12 +12,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
-from anomark.contracts import AnomarkError, Prepared, nearest
-
-if TYPE_CHECKING:
-    from anomark.data.synthetic import Generator
+from anomark.contracts import AnomarkError, Generator, Prepared, nearest
 
 FOLDER = Path(__file__).parent / "modalities"
 

@@ -5,16 +5,13 @@ They are a family of their own: no generator here makes the test anomalies of a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pywt
 from scipy.ndimage import gaussian_filter1d
 
-from anomark.contracts import Array
-
-#: (normal samples (N, ...), row to change, generator) -> a changed copy of that row.
-Generator = Callable[[Array, int, np.random.Generator], Array]
+from anomark.contracts import Array, Generator
 
 
 def synthetic_anomalies(X: Array, generators: Sequence[Generator], seed: int) -> Array:

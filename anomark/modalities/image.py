@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from anomark.contracts import Prepared
-
-if TYPE_CHECKING:
-    from anomark.data.synthetic import Generator
+from anomark.contracts import Generator, Prepared
 
 NOUN = "images"
 LABEL = "Images"

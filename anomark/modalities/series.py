@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from anomark.contracts import Prepared
-
-if TYPE_CHECKING:
-    from anomark.data.synthetic import Generator
+from anomark.contracts import Generator, Prepared
 
 NOUN = "time series"
 LABEL = "Time series"
@@ -17,7 +13,7 @@ LEVELS = {"point": 2, "window": 3}  # (T, C), (N, C, L)
 SAMPLES = (((1, 24), None), ((3, 17), None))
 RESIZABLE = False
 # The fewer numbers a scalogram has for each value of the signal, the more of the signal the noise hides: a very
-# redundant map can be denoised without knowing what is normal. It does not determine windows of less than 12 steps well.
+# redundant map can be denoised without knowing what is normal. It determines windows from 12 steps on well.
 SCALOGRAM = {"shortest": 12, "scales": 8, "decimation": 4}
 PICTURES = {"point": ("series_tracks", "scalograms"), "window": ("window_examples", "scalograms")}
 

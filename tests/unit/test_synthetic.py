@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from anomark import modality
+from anomark.contracts import Generator
 from anomark.data import synthetic
 from anomark.data.synthetic import synthetic_anomalies
 from anomark.suite.dropins import ROOT
@@ -34,7 +35,7 @@ def test_every_sample_is_changed_within_the_range_of_the_normal_ones(name: str) 
 
 @pytest.mark.parametrize("change", IMAGES)
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 16, 16), (1, 3, 5)])
-def test_image_generators_leave_most_of_the_image_alone(change: synthetic.Generator, shape: tuple[int, ...]) -> None:
+def test_image_generators_leave_most_of_the_image_alone(change: Generator, shape: tuple[int, ...]) -> None:
     X = normal(shape)
     changed = change(X, 0, np.random.default_rng(1))
     assert changed.shape == X[0].shape
@@ -43,7 +44,7 @@ def test_image_generators_leave_most_of_the_image_alone(change: synthetic.Genera
 
 @pytest.mark.parametrize("change", WINDOWS)
 @pytest.mark.parametrize("steps", [12, 33, 100])
-def test_window_generators_change_a_part_of_the_window(change: synthetic.Generator, steps: int) -> None:
+def test_window_generators_change_a_part_of_the_window(change: Generator, steps: int) -> None:
     X = normal((2, steps))
     changed = change(X, 0, np.random.default_rng(1))
     assert changed.shape == X[0].shape and (changed != X[0]).any()
