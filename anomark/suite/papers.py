@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from anomark.contracts import AnomarkError, nearest
 from anomark.files import read_yaml
+from anomark.modality import ids
 from anomark.suite import registry
 from anomark.suite.claims import Claim, Drop, Drops, Fact, Gain, Mean, Named, Order
 from anomark.suite.dropins import ROOT
@@ -86,12 +87,28 @@ class Paper(Part):
         for key, method in self._method_ids():
             if method not in registry.methods():
                 raise ValueError(f"{key} names an unknown method {method!r}; {nearest(method, registry.methods())}")
+        for part, modality in self._modalities():
+            if modality not in ids():
+                raise ValueError(f"{part} names an unknown modality {modality!r}; {nearest(modality, ids())}")
         for table in self.tables:
             for dataset in table.datasets.values():
                 try:
-                    registry.find_dataset(dataset)
+                    found = registry.find_dataset(dataset).family.modality
                 except AnomarkError as error:
                     raise ValueError(f"{table.id}: {error}") from None
+                if found != table.modality:
+                    raise ValueError(f"{table.id}: {dataset!r} is of the modality {found}, expected {table.modality}")
+        if self.left_open:
+            defaults = registry.methods()[self.left_open.method].defaults
+            for name in self.left_open.parameters:
+                if defaults and name not in defaults:  # a class taken as it stands may have more than its file names
+                    raise ValueError(
+                        f"left_open: {self.left_open.method} has no parameter {name!r}; {nearest(name, defaults)}"
+                    )
+        self._check_claims(tables, ablations)
+        return self
+
+    def _check_claims(self, tables: list[str], ablations: list[str]) -> None:
         for claim in self.claims:
             for key, known in (("table", tables), ("ablation", ablations)):
                 if key in type(claim).model_fields:
@@ -104,7 +121,10 @@ class Paper(Part):
                 _known(claim, "over", over, columns)
             if isinstance(claim, Mean):
                 _known(claim, "modality", claim.modality, self.ablation(claim.ablation).columns)
-        return self
+
+    def _modalities(self) -> Iterable[tuple[str, str]]:
+        yield from ((table.id, table.modality) for table in self.tables)
+        yield from ((ablation.id, modality) for ablation in self.ablations for modality in ablation.columns)
 
     def _method_ids(self) -> Iterable[tuple[str, str]]:
         yield "ours", self.ours
