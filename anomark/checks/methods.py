@@ -6,6 +6,7 @@ A check returns None or raises AssertionError with one sentence. It costs second
 from __future__ import annotations
 
 import atexit
+import math
 import shutil
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -181,6 +183,47 @@ def a_single_row_is_fitted_or_refused(s: Subject) -> None:
             assert str(refusal).strip() and "\n" not in str(refusal), f"it refuses {rows} rows without one clear line"
 
 
+class _Killed(BaseException):
+    """Stands for a process that is stopped in the middle of a fit."""
+
+
+def an_interrupted_fit_ends_in_the_same_bits(s: Subject) -> None:
+    """A fit that is stopped time and again, and resumed from its checkpoints, scores as one that runs through.
+
+    Methods that don't train by `train_steps` have no checkpoints.
+    """
+    training = sys.modules.get("anomark.detectors.training")
+    if training is None:
+        return
+    minimise, calls, allowed = training.Step.minimise, 0, math.inf
+
+    def counted(*args: Any, **kwargs: Any) -> None:
+        nonlocal calls
+        if calls >= allowed:
+            raise _Killed
+        calls += 1
+        minimise(*args, **kwargs)
+
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(training.Step, "minimise", counted):
+        whole, total = s.scores(s.fit()), calls
+        if not total:
+            return
+        with mock.patch.object(training, "CHECKPOINT_EVERY", -1.0), training.checkpoints(Path(folder)):
+            allowed = max(1, total // 4)  # as many gradient steps are left to each attempt
+            for _ in range(total):
+                calls = 0
+                try:
+                    resumed = s.scores(s.fit())
+                    break
+                except _Killed:
+                    continue
+            else:
+                raise AssertionError("a fit that is resumed begins anew: pass `state` to train_steps")
+    assert np.array_equal(whole, resumed), (
+        "a fit that is resumed scores differently: `state` of train_steps must hold all that the loop changes"
+    )
+
+
 def inputs_are_left_alone(s: Subject) -> None:
     """fit and score don't write to the arrays they are given."""
     before = s.X.copy(), s.X_test.copy()
@@ -197,6 +240,7 @@ CHECKS: tuple[Callable[[Subject], None], ...] = (
     higher_is_more_anomalous,
     constant_channels_are_legal,
     a_single_row_is_fitted_or_refused,
+    an_interrupted_fit_ends_in_the_same_bits,
     inputs_are_left_alone,
 )
 
