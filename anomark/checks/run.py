@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from anomark.checks import datasets, methods, metrics, modalities
+from anomark.checks import datasets, methods, metrics, modalities, papers, sections
 from anomark.contracts import AnomarkError
 from anomark.suite.literals import binds, parse
 
@@ -16,17 +16,19 @@ FOLDERS: dict[str, Check] = {
     "datasets": datasets.check,
     "metrics": metrics.check,
     "modalities": modalities.check,
+    "sections": sections.check,
 }
 DEFINES: dict[str, Check] = {
     "Method": methods.check,
     "prepare": datasets.check,
     "compute": metrics.check,
     "synthetic": modalities.check,
+    "build": sections.check,
 }
 
 
 def check_file(path: Path) -> Iterator[tuple[str, str | None]]:
-    """Run every check on one drop-in file, wherever it lies.
+    """Run every check on one drop-in file, or on the folder of a paper, wherever it lies.
 
     Yields:
         (name of the check, None or what is wrong).
@@ -34,9 +36,12 @@ def check_file(path: Path) -> Iterator[tuple[str, str | None]]:
     Raises:
         AnomarkError: there is no such file, or it can't be told what it should be.
     """
-    if not path.is_file():
-        raise AnomarkError(f"{path}: no such file")
     path = path.resolve()
+    if path.name == "paper.yaml" or (path / "paper.yaml").is_file():
+        yield from papers.check(path.parent if path.name == "paper.yaml" else path)
+        return
+    if not path.is_file():
+        raise AnomarkError(f"{path}: no such file, and no folder with a paper.yaml; name the file to check")
     if check := FOLDERS.get(path.parent.name):
         yield from check(path)
         return

@@ -1,4 +1,4 @@
-"""`anomark check`: the contract of one file that was dropped in."""
+"""`anomark check`: the contract of one file, or of a paper's folder, that was dropped in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from anomark.cli.shared import plain_errors
 
 @plain_errors
 def check(file: Path) -> None:
-    """Run the contract tests on one dropped-in file; print what fails and why."""
+    """Run the contract tests on one dropped-in file, or on a paper's folder; print what fails and why."""
     from anomark.checks.run import check_file
 
     failures = 0
