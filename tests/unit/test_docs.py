@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 import subprocess
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import typer
@@ -14,12 +16,16 @@ import yaml
 
 from anomark.checks import run as check
 from anomark.cli.app import app
+from anomark.detectors.perceptual import backbones
 from anomark.docs import catalogue
 from anomark.files import read_yaml
 from anomark.outcomes import Outcome
+from anomark.report.results import load_results
 from anomark.report.tables import EXPECTED
 from anomark.suite import config, registry
 from anomark.suite.dropins import ROOT
+from anomark.suite.papers import read_paper
+from tests.report_fixture import write_evaluation
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -38,9 +44,18 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
 
 
-def examples(language: str) -> dict[str, str]:
-    """{file name in the first line: block} of CONTRIBUTING.md."""
-    return {block.partition("\n")[0].removeprefix("# "): block for block in blocks(CONTRIBUTING, language)}
+def examples() -> dict[str, str]:
+    """{file name in the first line: block} of CONTRIBUTING.md; a CSV file has no such line itself."""
+    found = {}
+    for language in ("python", "yaml", "csv"):
+        for block in blocks(CONTRIBUTING, language):
+            first, _, rest = block.partition("\n")
+            if "/" in first:
+                found[first.removeprefix("# ")] = rest if language == "csv" else block
+    return found
+
+
+EXAMPLES = examples()
 
 
 def table(text: str, header: str) -> dict[str, list[str]]:
@@ -126,21 +141,60 @@ def test_every_literal_is_explained() -> None:
     assert described >= set(registry.METHOD_LITERALS) | {"FILES", "ITEMS", "DEFAULTS"}
 
 
-@pytest.mark.parametrize("name", examples("python"))
+def write_example(name: str, folder: Path) -> Path:
+    """An example as a file below `folder`, at the path that its first line gives."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(EXAMPLES[name], encoding="utf-8")
+    return path
+
+
+def imported(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", [n for n in EXAMPLES if n.endswith(".py") and "backbones" not in n])
 def test_examples_keep_the_contract(name: str, tmp_path: Path) -> None:
-    file = tmp_path / Path(name).name
-    file.write_text(examples("python")[name], encoding="utf-8")
-    results = dict(check.check_file(file))
+    results = dict(check.check_file(write_example(name, tmp_path)))
     assert len(results) > 1 and not {check_: problem for check_, problem in results.items() if problem}
+
+
+def test_the_example_of_a_paper_can_be_read(tmp_path: Path) -> None:
+    write_example("papers/smith2024/table1.csv", tmp_path)
+    path = write_example("papers/smith2024/paper.yaml", tmp_path).parent
+    results = dict(check.check_file(path))
+    assert "the dataset beats is known" in results and not any(results.values()), results
+    paper = read_paper(path)
+    assert len(paper.numbers) == 4 and paper.numbers["beats", "knn"].value == pytest.approx(0.8)
+
+
+def test_the_example_of_a_section_is_built_from_results(tmp_path: Path) -> None:
+    suite, evaluation = write_evaluation(tmp_path)
+    section = imported(write_example("anomark/report/sections/95_slowest.py", tmp_path)).build(
+        load_results(suite, evaluation)
+    )
+    assert section is not None and "took longest to fit" in section.lead and section.parts[0].rows
+
+
+def test_the_example_of_a_backbone_is_found_by_its_mark(tmp_path: Path) -> None:
+    module = imported(write_example("anomark/detectors/backbones/five_stages.py", tmp_path))
+    module.draw(tmp_path / "weights.safetensors")
+    network = module.Network.load(tmp_path / "weights.safetensors")
+    assert [len(network.strides), module.MARK in network.state_dict()] == [3, True]
+    assert not any(module.MARK in backbone.Network().state_dict() for backbone in backbones())
 
 
 def test_readme_shows_the_same_short_method() -> None:
     (block,) = blocks(README, "python")
-    assert block == examples("python")["methods/hbos.py"] and len(block.splitlines()) < 15
+    assert block == EXAMPLES["methods/hbos.py"] and len(block.splitlines()) < 15
 
 
 def test_the_example_suite_is_valid() -> None:
-    (text,) = examples("yaml").values()
+    (text,) = [block for block in blocks(CONTRIBUTING, "yaml") if not block.startswith("# papers/")]
     overlay = yaml.safe_load(text)
     merged = config.merge(read_yaml(config.suites()["default"]), overlay)
     suite = config.validate(merged, "CONTRIBUTING.md")
