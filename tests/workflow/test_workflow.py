@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from anomark.records import FitRecord
 from tests.conftest import Checkout
 
 pytestmark = pytest.mark.workflow
@@ -103,12 +105,12 @@ def test_progress_is_shown(finished: Checkout) -> None:
 
 def test_every_result_carries_its_provenance(finished: Checkout) -> None:
     (folder,) = (finished.path / "results/cells/beats/vae").glob("0-*")
-    record = json.loads((folder / "fit.json").read_text())
-    assert record["status"] == "done" and record["seed"] == 0 and folder.name == f"0-{record['key']}"
-    assert record["params"]["steps"] == 2 and "torch" in record["parts"]["versions"]
-    assert "methods/vae.py" in record["parts"]["sources"] and record["device"] == {"kind": "cpu"}
-    assert record["cost"]["parameters"] > 0 and record["cost"]["fit_seconds"] > 0
-    assert (folder / record["model"]["file"]).exists()
+    record = FitRecord.load(folder / "fit.json")
+    assert record.status == "done" and record.seed == 0 and folder.name == f"0-{record.key}"
+    assert record.parts.params["steps"] == 2 and "torch" in record.parts.versions
+    assert "methods/vae.py" in record.parts.sources and record.device.kind == "cpu"
+    assert record.cost.parameters and record.cost.fit_seconds
+    assert record.model and record.model.file and (folder / record.model.file).exists()
 
 
 def test_a_second_run_has_nothing_to_do(finished: Checkout) -> None:
@@ -215,14 +217,23 @@ def test_one_core_or_two_give_the_same_bytes(finished: Checkout, checkout: Calla
 
 
 def test_fit_and_score_need_no_labels(checkout: Callable[[], Checkout]) -> None:
-    """All cells are computed while there is no label folder at all; only `evaluate` makes Snakemake write one."""
+    """All cells are computed after the labels were taken away; only `evaluate` asks for them again."""
     copy = checkout()
-    done = copy.snakemake("--configfile", tiny(copy), "--until", "fit_and_score")
+    suite = tiny(copy)
+    assert copy.snakemake("--configfile", suite, "--until", "prepare_data").returncode == 0
+    shutil.rmtree(copy.path / "results/labels")
+    plan = (
+        "from anomark.suite.plan import Plan; from anomark.suite.config import load; print(*Plan(load({!r})).outputs)"
+    )
+    cells = subprocess.run(
+        [sys.executable, "-c", plan.format(suite)], cwd=copy.path, capture_output=True, text=True, check=True
+    ).stdout.split()
+    done = copy.snakemake("--configfile", suite, "--", *cells)
     assert done.returncode == 0, done.stdout
     assert len(copy.cells()) == 12
     assert not (copy.path / "results/labels").exists()
-    records = [json.loads(p.read_text()) for p in (copy.path / "results/cells").glob("*/*/*/fit.json")]
-    assert {record["status"] for record in records} == {"done"}
+    records = [FitRecord.load(path) for path in (copy.path / "results/cells").glob("*/*/*/fit.json")]
+    assert {record.status for record in records} == {"done"}
 
 
 def test_why_names_what_changed(copy: Checkout) -> None:
