@@ -13,6 +13,7 @@ from anomark.suite import papers, registry
 from anomark.suite.config import SCHEMAS
 from anomark.suite.dropins import ROOT
 from anomark.suite.literals import first_sentence, parse
+from anomark.suite.paper_tables import Part
 from anomark.suite.papers import Paper
 from anomark.suite.registry import Family, Method
 
@@ -187,7 +188,19 @@ def _papers(known: list[Paper]) -> str:
         "tables it reproduces, and the report has a chapter for each.",
         table(("id", "title", "tables", "claims audited"), rows),
         *map(_paper_part, known),
+        "## Keys of paper.yaml",
+        *(_paper_keys(where, part) for where, part in papers.SCHEMAS.items()),
     )
+
+
+def _paper_keys(where: str, part: type[Part]) -> str:
+    rows = [
+        (f"`{name}`", "required" if field.is_required() else "optional", field.description or "")
+        for name, field in part.model_fields.items()
+        if name != "kind" and (where or name != "id")
+    ]
+    heading = f"Under `{where}`: {part.__doc__}" if where else "At the top:"
+    return f"{heading}\n\n{table(('key', '', 'meaning'), rows)}"
 
 
 def _paper_part(paper: Paper) -> str:

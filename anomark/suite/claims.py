@@ -16,7 +16,9 @@ class Gain(Part):
     table: str = Field(description="Id of the table.")
     method: str | None = Field(None, description="The method that gains; `ours` unless it is given.")
     over: str | None = Field(None, description="The method it is compared with; `baseline` unless it is given.")
-    measure: Literal["relative", "points"] = Field("relative", description="In percent of the other, or in points.")
+    measure: Literal["relative", "points"] = Field(
+        "relative", description="`relative` (the default), in percent of the other; or `points`."
+    )
     stated: str = Field(description="The gain in percent or points, as printed.")
     where: str = Field(description="Where the paper says so.")
 
@@ -73,4 +75,14 @@ class Fact(Part):
     where: str = Field(description="Where the paper says so.")
 
 
+#: Kinds of claims, by what a claim says under `kind`.
+KINDS: dict[str, type[Part]] = {
+    "gain": Gain,
+    "mean": Mean,
+    "drops": Drops,
+    "drop": Drop,
+    "order": Order,
+    "named": Named,
+    "fact": Fact,
+}
 Claim = Annotated[Gain | Mean | Drops | Drop | Order | Named | Fact, Field(discriminator="kind")]

@@ -63,7 +63,9 @@ class PaperTable(Part):
     caption: str = Field(description="What its numbers are.")
     modality: str = Field(description="Modality of its datasets. The suite's others of it stand below the paper's.")
     file: str | None = Field(None, description="Its CSV file; none where the paper prints no number.")
-    unit: Literal["fraction", "percent"] = Field("fraction", description="Unit of its numbers.")
+    unit: Literal["fraction", "percent"] = Field(
+        "fraction", description="Unit of its numbers: `fraction` (the default) or `percent`."
+    )
     value: str = Field("auroc", description="The column of the numbers in a long CSV file.")
     datasets: dict[str, str] = Field({}, description="The paper's name of a row -> dataset id.")
     methods: dict[str, str] = Field(min_length=1, description="The paper's name of a column -> method id.")
@@ -140,7 +142,9 @@ class Ablation(Part):
     title: str = Field(description="What the paper calls it, such as `Table III`.")
     caption: str = Field(description="What it shows.")
     file: str = Field(description="Its CSV file; the first column names the variant.")
-    unit: Literal["fraction", "percent"] = Field("fraction", description="Unit of its AUROC.")
+    unit: Literal["fraction", "percent"] = Field(
+        "fraction", description="Unit of its AUROC: `fraction` (the default) or `percent`."
+    )
     full: str = Field(description="Method id of the full model.")
     rows: dict[str, str] = Field(min_length=2, description="The paper's name of a row -> method id.")
     columns: dict[str, AblationColumns] = Field(min_length=1, description="Modality -> its columns.")

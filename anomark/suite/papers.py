@@ -17,7 +17,7 @@ from anomark.contracts import AnomarkError, nearest
 from anomark.files import read_yaml
 from anomark.modality import ids
 from anomark.suite import registry
-from anomark.suite.claims import Claim, Drop, Drops, Fact, Gain, Mean, Named, Order
+from anomark.suite.claims import KINDS, Claim, Gain, Mean
 from anomark.suite.dropins import ROOT
 from anomark.suite.paper_tables import Ablation, AblationColumns, PaperTable, Part, Printed, distinct
 
@@ -36,15 +36,15 @@ class Paper(Part):
     """A paper, with the numbers of its tables."""
 
     id: str = Field(description="The name of its folder; not a key of paper.yaml.")
-    title: str
-    authors: list[str] = Field(min_length=1)
-    year: int
-    citation: str
+    title: str = Field(description="Its title.")
+    authors: list[str] = Field(min_length=1, description="Its authors, given names first.")
+    year: int = Field(description="When it was published.")
+    citation: str = Field(description="How it is cited, in one line.")
     links: list[str] = Field([], description="Where to read it.")
     protocol: str = Field(description="How the paper measured, in words.")
     ours: str = Field(description="Method id of the method that the paper proposes.")
     baseline: str | None = Field(None, description="Method id of what it is compared with first.")
-    tables: list[PaperTable] = Field(min_length=1)
+    tables: list[PaperTable] = Field(min_length=1, description="Its tables of AUROC.")
     ablations: list[Ablation] = Field([], description="Its tables of variants.")
     tolerance: float = Field(
         gt=0, lt=1, description="A measured AUROC at most this far from the published one reproduces it."
@@ -53,7 +53,7 @@ class Paper(Part):
         None, gt=0, description="So does one that is at most so many published standard deviations away."
     )
     claims: list[Claim] = Field([], description="Statements that the audit checks, in its order.")
-    left_open: LeftOpen | None = None
+    left_open: LeftOpen | None = Field(None, description="Parameters that it does not give.")
 
     @property
     def name(self) -> str:
@@ -139,6 +139,17 @@ class Paper(Part):
             yield from ((f"{ablation.id}: further", method) for method in ablation.further)
 
 
+#: Parts of paper.yaml, by where their keys stand in it.
+SCHEMAS: dict[str, type[Part]] = {
+    "": Paper,
+    "tables": PaperTable,
+    "ablations": Ablation,
+    "ablations.columns": AblationColumns,
+    "left_open": LeftOpen,
+    **{f"claims, kind: {kind}": part for kind, part in KINDS.items()},
+}
+
+
 # -- reading ---------------------------------------------------------------------------------------------------------
 
 
@@ -197,5 +208,4 @@ def _known(claim: Claim, key: str, name: str, known: Iterable[str]) -> None:
 
 def _keys() -> list[str]:
     """Every key that paper.yaml knows somewhere."""
-    parts = (Paper, PaperTable, Ablation, AblationColumns, Gain, Mean, Drops, Drop, Order, Named, Fact, LeftOpen)
-    return list(dict.fromkeys(key for part in parts for key in part.model_fields))
+    return list(dict.fromkeys(key for part in SCHEMAS.values() for key in part.model_fields))

@@ -19,7 +19,7 @@ from anomark.report.section import Drawing, build_sections
 from anomark.report.table import Table
 from anomark.stages.report import build_tables
 from anomark.suite import config
-from anomark.suite.papers import PAPERS, find_paper, paper_ids, papers, read_paper
+from anomark.suite.papers import PAPERS, SCHEMAS, find_paper, paper_ids, papers, read_paper
 from anomark.suite.plan import Plan
 from tests.report_fixture import DATASETS, write_evaluation
 
@@ -221,3 +221,10 @@ def test_a_table_may_be_of_a_variant_of_a_dataset(tmp_path: Path) -> None:
     assert frame.loc[("series-train-50", "knn"), "measured"] == pytest.approx(
         results.score("series-train-50", "knn").mean
     )
+
+
+def test_every_key_of_a_paper_says_what_it_means() -> None:
+    for where, part in SCHEMAS.items():
+        assert part.__doc__
+        for name, field in part.model_fields.items():
+            assert field.description or name == "kind", (where, name)
