@@ -49,6 +49,23 @@ def headline_table(results: Results) -> Table:
     return Table("headline", "Headline", caption, columns, rows, frame, notes)
 
 
+def headline_sentence(results: Results) -> str:
+    """On how many datasets the first highlighted method is ahead of the strongest classical method and control."""
+    if not results.highlight or results.highlight[0] not in results.methods:
+        return ""
+    first, parts = results.highlight[0], []
+    for name, choose in (("classical method", strongest_classical), ("control", strongest_control)):
+        pairs = [
+            (mean, results.score(dataset, rival).mean or 0.0)
+            for dataset in results.datasets
+            if (mean := results.score(dataset, first).mean) is not None and (rival := choose(results, dataset, first))
+        ]
+        if pairs:
+            ahead = sum(mean > other for mean, other in pairs)
+            parts.append(f"the strongest {name} on **{ahead} of {len(pairs)}**")
+    return f"{results.methods[first].label} is ahead of {' and of '.join(parts)} datasets." if parts else ""
+
+
 def _named(results: Results, dataset: str, method: str | None) -> Cell:
     """A score under the name of its method."""
     if method is None:
