@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from anomark.records import Cell, Data, Jobs, Limits, Parts
+from anomark.records import Cell, Data, Parts
+from anomark.suite_records import Jobs, Limits
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:

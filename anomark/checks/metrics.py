@@ -17,9 +17,9 @@ from anomark import modality
 from anomark.checks.files import load, sentence
 from anomark.contracts import Array
 from anomark.evaluation.measure import compute, fitting
-from anomark.records import MetricInfo
 from anomark.statistics.context import PIXEL, Context
 from anomark.suite.metric_files import Compute, read_metric
+from anomark.suite_records import MetricInfo
 
 POINT = "point"
 #: How far float32 scores, or another order of rows, may move a value, relative to the larger of it and 1.

@@ -8,7 +8,6 @@ from pathlib import Path
 from anomark import modality
 from anomark.docs.architecture import architecture
 from anomark.docs.markdown import bullets, code, docstring, link, page, settings, table
-from anomark.records import MetricInfo
 from anomark.suite import papers, registry
 from anomark.suite.config import SCHEMAS
 from anomark.suite.dropins import ROOT
@@ -16,6 +15,7 @@ from anomark.suite.literals import first_sentence, parse
 from anomark.suite.paper_tables import Part
 from anomark.suite.papers import Paper
 from anomark.suite.registry import Family, Method
+from anomark.suite_records import MetricInfo
 
 Keep = Callable[[Path], bool]
 

@@ -10,13 +10,14 @@ import numpy as np
 
 from anomark.contracts import Array
 from anomark.evaluation.merge import merge_windows
-from anomark.records import Meta, MetricInfo
+from anomark.records import Meta
 from anomark.seeds import seed_of
 from anomark.statistics.bootstrap import bootstrap_auroc, mean_over_seeds
 from anomark.statistics.context import PIXEL, Context
 from anomark.statistics.ranking import random_band
 from anomark.suite import registry
 from anomark.suite.metric_files import Compute
+from anomark.suite_records import MetricInfo
 
 
 def measure(labels: Array, scores: Array, context: Context) -> Iterator[dict[str, Any]]:

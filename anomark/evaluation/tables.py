@@ -13,7 +13,8 @@ import pandas as pd
 from anomark.contracts import Array
 from anomark.evaluation.measure import Measured
 from anomark.evaluation.settings import rank_settings
-from anomark.records import Cell, CellName, FitRecord, Jobs
+from anomark.records import Cell, CellName, FitRecord
+from anomark.suite_records import Jobs
 
 #: Columns of sweep.csv, before and behind the parameters that were tried.
 _SWEPT = ("dataset", "method", "seed", "level", "samples", "random_low", "random_high")

@@ -8,10 +8,10 @@ from typing import Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from anomark.records import MetricInfo
 from anomark.report.results import Results
 from anomark.report.tables import interval_phrase, protocol
 from anomark.report.verdict import verdict
+from anomark.suite_records import MetricInfo
 
 
 class _Model(BaseModel):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anomark.records import MetricInfo
 from anomark.report.results import Results
 from anomark.statistics.context import PIXEL
+from anomark.suite_records import MetricInfo
 
 #: The metric of the headline, by which methods are ranked.
 HEADLINE = "auroc"

@@ -15,8 +15,8 @@ from scipy.special import stdtrit
 
 from anomark.contracts import Array, DataError
 from anomark.outcomes import Outcome
-from anomark.records import MetricInfo
 from anomark.suite.papers import PAPERS, Paper, find_paper
+from anomark.suite_records import MetricInfo
 
 #: From this many seeds on a Student t interval is printed; below it, the range.
 SEEDS_FOR_INTERVAL = 3

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau
 
-from anomark.records import MetricInfo
 from anomark.report.metrics import HEADLINE, reading_metrics
 from anomark.report.results import ORACLE, RANDOM, Results
 from anomark.report.table import Cell, Column, Row, Table, number
 from anomark.report.tables import protocol
+from anomark.suite_records import MetricInfo
 
 #: Parameters of a dataset over which AUROC is drawn, and what their axis says.
 AXES = {"contamination": "anomalies in training, %", "train_share": "training data, %"}

@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from anomark.records import MetricInfo
 from anomark.report.comparisons import difference
 from anomark.report.metrics import (
     HEADLINE,
@@ -27,6 +26,7 @@ from anomark.report.results import (
 )
 from anomark.report.table import Cell, Column, Row, Table, number, signed
 from anomark.statistics.false_alarms import ALPHA
+from anomark.suite_records import MetricInfo
 
 #: What a method costs, as outcomes.csv names it.
 COSTS = ("fit_seconds", "seconds_per_sample", "network_calls", "flops_per_sample", "parameters", "peak_memory_mb")

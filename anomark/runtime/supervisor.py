@@ -21,12 +21,13 @@ import psutil
 
 from anomark.contracts import AnomarkError
 from anomark.outcomes import Outcome
-from anomark.records import Cell, CellInfo, Device, FitRecord, Limits, Meta, Result
+from anomark.records import Cell, CellInfo, Device, FitRecord, Meta, Result
 from anomark.runtime.device import claimed_device, device_environment
 from anomark.runtime.fit_score import environment
 from anomark.runtime.store import save_scores
 from anomark.suite import keys
 from anomark.suite.dropins import ROOT
+from anomark.suite_records import Limits
 
 _POLL = 0.1  # seconds between two looks at the child
 _TAIL = 4000  # characters of the log kept in the record

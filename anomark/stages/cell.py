@@ -13,8 +13,8 @@ from pathlib import Path
 
 from anomark.contracts import AnomarkError
 from anomark.outcomes import Outcome
-from anomark.records import Jobs
 from anomark.runtime.supervisor import run_cell
+from anomark.suite_records import Jobs
 
 
 def main() -> None:

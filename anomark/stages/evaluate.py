@@ -24,8 +24,9 @@ from anomark.evaluation.measure import Measured
 from anomark.evaluation.severity import by_severity
 from anomark.evaluation.tables import loss_rows, outcome_row, setting_rows, write_tables
 from anomark.outcomes import Outcome
-from anomark.records import Cell, CellName, Data, DatasetInfo, FitRecord, Jobs, Meta, Samples, Summary
+from anomark.records import Cell, CellName, Data, DatasetInfo, FitRecord, Meta, Samples, Summary
 from anomark.statistics.ranking import roc_points
+from anomark.suite_records import Jobs
 
 #: The oracle's scores are the labels, so it lives here and not in methods/. Its AUROC must be 1, or this file is wrong.
 ORACLE = "oracle"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from anomark.contracts import AnomarkError
 from anomark.detectors.weights import write_weights
-from anomark.records import Jobs
 from anomark.suite.backbones import find_weights
+from anomark.suite_records import Jobs
 
 
 def write_features(kind: str, raw: str | None, out: Path) -> None:

@@ -17,7 +17,8 @@ import numpy as np
 from anomark.contracts import AnomarkError, Array, DataError
 from anomark.data.arrange import Arranged, arrange, load
 from anomark.files import replacing
-from anomark.records import Data, Jobs, Meta
+from anomark.records import Data, Meta
+from anomark.suite_records import Jobs
 
 
 def write(data: Data) -> None:

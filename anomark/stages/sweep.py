@@ -17,9 +17,10 @@ import numpy as np
 from anomark.contracts import AnomarkError, Array
 from anomark.files import replacing
 from anomark.outcomes import Outcome
-from anomark.records import Cell, FitRecord, Jobs, Meta, Sweep
+from anomark.records import Cell, FitRecord, Meta
 from anomark.runtime import fit_score, store
 from anomark.runtime.device import claimed_device, device_environment
+from anomark.suite_records import Jobs, Sweep
 
 
 def chosen_rows(meta: Meta, samples: int) -> Array:

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from anomark.contracts import AnomarkError, nearest
 from anomark.files import read_yaml
-from anomark.records import Limits
 from anomark.suite.backbones import weights
 from anomark.suite.dropins import ROOT
+from anomark.suite_records import Limits
 
 Number = int | float
 

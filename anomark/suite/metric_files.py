@@ -9,9 +9,9 @@ from typing import Any
 
 from anomark import modality
 from anomark.contracts import AnomarkError, Array, nearest
-from anomark.records import MetricInfo
 from anomark.statistics.context import PIXEL, Context
 from anomark.suite.literals import binds, first_sentence, parse, read_literals
+from anomark.suite_records import MetricInfo
 
 METRIC_LITERALS = {
     "NAME": str,

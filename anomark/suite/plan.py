@@ -10,7 +10,7 @@ from typing import Any
 from anomark import modality
 from anomark.contracts import DataError
 from anomark.data.rawfiles import locate
-from anomark.records import Cell, CellName, Data, Features, Jobs, MethodInfo, NotApplicable, Parts, SuiteRecord, Sweep
+from anomark.records import Cell, CellName, Data, Parts
 from anomark.suite import registry, select
 from anomark.suite.backbones import find_weights
 from anomark.suite.config import Suite
@@ -19,6 +19,7 @@ from anomark.suite.environment import commit, environment
 from anomark.suite.keys import Fingerprints, closure, digest
 from anomark.suite.papers import PAPERS, find_paper
 from anomark.suite.registry import Dataset, Method, find_method
+from anomark.suite_records import Features, Jobs, MethodInfo, NotApplicable, SuiteRecord, Sweep
 
 STAGES = ROOT / "anomark" / "stages"
 #: What the key of every dataset covers beside its own file, and the key of every cell beside its method.

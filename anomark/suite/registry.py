@@ -15,9 +15,9 @@ from typing import Any
 
 from anomark import modality
 from anomark.contracts import AnomarkError, nearest
-from anomark.records import MetricInfo
 from anomark.suite.literals import binds, dropin_files, parse, read_literals
 from anomark.suite.metric_files import Compute, read_metric
+from anomark.suite_records import MetricInfo
 
 METHOD_LITERALS = {
     "NAME": str,

@@ -10,9 +10,9 @@ import pytest
 
 from anomark.checks import metrics as check
 from anomark.contracts import AnomarkError
-from anomark.records import MetricInfo
 from anomark.suite import literals, registry
 from anomark.suite.metric_files import read_metric
+from anomark.suite_records import MetricInfo
 
 FILES = sorted({metric.base: metric for metric in registry.metrics().values()})
 

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from anomark.contracts import AnomarkError
-from anomark.records import Cell, FitRecord, Limits, Meta
+from anomark.records import Cell, FitRecord, Meta
 from anomark.runtime.supervisor import run_cell
+from anomark.suite_records import Limits
 from tests.samples import planned_cell, planned_jobs
 
 Build = Callable[..., Cell]

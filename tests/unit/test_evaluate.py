@@ -13,12 +13,13 @@ import pytest
 from anomark.data.windows import window_starts
 from anomark.evaluation.severity import by_severity
 from anomark.outcomes import Outcome
-from anomark.records import CellInfo, Device, FitRecord, Meta, MethodInfo, MetricInfo
+from anomark.records import CellInfo, Device, FitRecord, Meta
 from anomark.runtime.store import save_scores
 from anomark.stages.evaluate import evaluate
 from anomark.statistics.bootstrap import compare
 from anomark.statistics.context import Context
 from anomark.suite import registry
+from anomark.suite_records import MethodInfo, MetricInfo
 from tests.samples import planned_cell, planned_data, planned_jobs
 
 SEEDS = {"good": 3, "poor": 3, "once": 1}

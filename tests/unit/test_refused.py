@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from anomark.contracts import DataError
-from anomark.records import Jobs
 from anomark.runtime.supervisor import run_cell
 from anomark.stages import evaluate, prepare, report, sweep, verdict
 from anomark.suite import config, plan
+from anomark.suite_records import Jobs
 
 REASON = "quiet.csv: undefined: one class"
 

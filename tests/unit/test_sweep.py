@@ -17,12 +17,13 @@ from anomark.evaluation.measure import Measured
 from anomark.evaluation.settings import rank_settings
 from anomark.evaluation.tables import setting_rows
 from anomark.outcomes import Outcome
-from anomark.records import Cell, CellInfo, CellName, Device, FitRecord, Meta, StoredModel, Sweep
+from anomark.records import Cell, CellInfo, CellName, Device, FitRecord, Meta, StoredModel
 from anomark.runtime import store
 from anomark.runtime.fit_score import fit_and_score
 from anomark.stages import sweep
 from anomark.statistics.ranking import auroc
 from anomark.suite import config, plan, registry
+from anomark.suite_records import Sweep
 from tests.samples import planned_cell, planned_jobs
 
 runner = CliRunner()
