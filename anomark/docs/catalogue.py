@@ -250,7 +250,7 @@ def _suites() -> str:
         prefix = f"{section}." if section else ""
         for name, info in schema.model_fields.items():
             kind = str(info.annotation)
-            for noise in ("typing.", "anomark.suite.config.", "anomark.records.", "<class '", "'>"):
+            for noise in ("typing.", "anomark.suite.config.", "anomark.suite_records.", "<class '", "'>"):
                 kind = kind.replace(noise, "")
             default = "required" if info.is_required() else "see below" if name in SCHEMAS else f"`{info.default!r}`"
             rows.append((f"`{prefix}{name}`", kind, default, info.description or ""))
