@@ -1,11 +1,14 @@
-"""Affiliation precision, recall and F1: how near calls and anomalies are in time, compared with calls at random.
+"""Affiliation F1: how near calls and anomalies are in time, compared with calls at random.
 
-Time is cut into one zone per anomaly, of the points nearest to it. In each zone, precision is the mean over called
-points of the probability that a uniform draw from the zone lies farther from the anomaly than they do, recall the mean
-over the anomaly of the probability that a draw lies farther away than the nearest call; both are averaged over zones,
-precision over those with a call. Calling everything has recall 1 and precision about 0.5, so an F1 near 2/3 costs
-nothing: read it beside the random control's own. The F1 is the best of 50 thresholds. A step t is the interval
-[t, t + 1). Cost: linear in the number of steps.
+Time is cut into zones, one for each anomaly, which hold the points nearest to it. The precision of a zone looks at each
+called point: it is the probability that a point drawn at random from the zone lies farther from the anomaly than the
+called one, averaged over the called points. The recall of a zone looks at each point of the anomaly: it is the
+probability that a point drawn at random lies farther away from it than the nearest call, averaged over the anomaly.
+Recall is then averaged over all zones, and precision over those with a call.
+
+Calling every point has recall 1 and a precision of about 0.5, so an F1 near 2/3 costs nothing. Read the value beside
+the one of the random control. The F1 is the best of 50 thresholds. A step t is the interval [t, t + 1). Cost: linear in
+the number of steps.
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
-"""The score of the Numenta Anomaly Benchmark: early detections inside a window earn most, false alarms cost.
+"""The score of the Numenta Anomaly Benchmark: early detections inside a window earn most, and false alarms cost.
 
-A detection at relative position r of its window (-1 first step, 0 just behind it) earns 2 / (1 + exp(5 r)) - 1, the
-earliest one per window counting; a false alarm costs the same sigmoid of its distance behind the last window, times
-the profile's weight; a window without a detection costs the profile's. A detector that never fires has 0 and a perfect
-one 100. At the best threshold the score is never below 0, since not firing at all is among the thresholds.
-The weights are those of the benchmark's profiles. Two things differ here, so that the numbers are not comparable with
-its scoreboard: a point's score comes from windows that look ahead (acausal), and the threshold is the best one of each
-stream (oracle threshold), where the benchmark takes one for all of its streams. Cost: one sort.
+A detection at the relative position r of its window, where -1 is the first step and 0 the one behind the window, earns
+2 / (1 + exp(5 r)) - 1; only the earliest one in a window counts. A false alarm costs the same function of its distance
+behind the last window, times a weight of the profile. A window without a detection costs another weight of the profile.
+A perfect detector has 100. One that never fires has 0, and since never firing is among the thresholds, no score is
+lower.
+
+The weights are those of the benchmark's profiles. Two things differ, so the values can't be compared with the
+benchmark's scoreboard. The score of a point comes from windows that look ahead in time. And the threshold is the best
+one of each stream (an oracle threshold), where the benchmark takes one for all of its streams. Cost: one sort.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ def compute(labels: Array, scores: Array, context: Context) -> dict[str, float]:
 
 
 def nab_score(labels: Array, scores: Array, profile: str = "standard") -> float:
-    """NAB score of one stream, (-inf, 100], at its best threshold.
+    """NAB score of one stream, in [0, 100], at its best threshold.
 
     Args:
         labels: (T,) 1 inside the labelled windows; windows that touch are one.
@@ -75,7 +77,7 @@ def nab_score(labels: Array, scores: Array, profile: str = "standard") -> float:
 
 
 def _position_value(steps: int, first: Array, stop: Array) -> Array:
-    """(T,) What a detection at each step earns inside windows, at most 1, and costs outside, at most 1."""
+    """(T,) What a detection at each step earns inside of windows and costs outside of them, at most 1 in size."""
     step = np.arange(steps)
     window = np.searchsorted(first, step, "right") - 1
     width = stop - first

@@ -1,7 +1,7 @@
-"""Point-adjusted F1: an anomaly counts as found as a whole if a single one of its points is.
+"""Point-adjusted F1: an anomaly counts as found as a whole if a single one of its points is found.
 
-A random score does well on long anomalies (Kim et al. 2022, "Towards a rigorous evaluation of time-series anomaly
-detection", AAAI), so the value is printed beside the random control's own only. Cost: one sort.
+A random score does well on long anomalies, as Kim et al. 2022 show ("Towards a rigorous evaluation of time-series
+anomaly detection", AAAI). So the value is printed beside the one of the random control. Cost: one sort.
 """
 
 from __future__ import annotations

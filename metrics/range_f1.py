@@ -1,8 +1,9 @@
-"""Range-based precision, recall and F1: overlap of called ranges with anomalous ones, each range counting once.
+"""Range-based F1: how well called ranges overlap with anomalous ones, where each range counts once.
 
-A range's reward is the share of it that is covered, divided by the number of ranges that cover it; recall may give the
-part `alpha` of the reward for being touched at all; here it gives none. The positional bias is flat, and the
-cardinality factor is the reciprocal. The F1 is the best of 50 thresholds. Cost: linear in the number of steps.
+The reward of a range is the share of it that is covered, divided by the number of ranges that cover it. Precision is
+the mean reward of the called ranges, and recall that of the anomalous ones. Every position in a range weighs the same
+(flat bias), and a range has no reward for being touched at all (alpha 0). The F1 is the best of 50 thresholds. Cost:
+linear in the number of steps.
 """
 
 from __future__ import annotations

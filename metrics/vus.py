@@ -1,9 +1,9 @@
 """Volume under the surface: AUROC and average precision of ranges, with labels that fade out around each anomaly.
 
-For every buffer w = 0..window the labels are widened by sqrt(1 - d / w) at distance d <= w / 2 from an anomaly, recall
-is weighted by the share of anomalies hit at all, and the areas are averaged over w. At w = 0 with one anomaly they are
-near point AUROC and AP. The thresholds are the authors' 250, the largest buffer is one window.
-Cost: buffers x thresholds x points near an anomaly, as one matrix product.
+For every buffer w from 0 to the window, the label at a distance d <= w / 2 from an anomaly is sqrt(1 - d / w). Recall
+is weighted by the share of anomalies that are hit at all. Both areas are averaged over the buffers. At w = 0, with one
+anomaly, they are near the AUROC and the average precision of points. The 250 thresholds are the authors' choice, and
+the largest buffer is one window. Cost: buffers x thresholds x points near an anomaly, as one matrix product.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def vus(labels: Array, scores: Array, window: int, thresholds: int = THRESHOLDS)
     Args:
         labels: (T,) 0 normal, 1 anomalous.
         scores: (T,), higher = more anomalous.
-        window: largest buffer in steps, half of it on each side; the period of the training data, say.
+        window: largest buffer in steps, half of it on each side of an anomaly.
         thresholds: number of thresholds, at evenly spaced ranks of the scores.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What scores are worth against the labels of one dataset; only `evaluate` has them."""
+"""The labels of one dataset, and what scores are worth against them; only the stage `evaluate` sees labels."""
 
 from __future__ import annotations
 

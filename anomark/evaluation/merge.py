@@ -1,4 +1,4 @@
-"""The one way scores of windows become scores of points; only `evaluate` calls it."""
+"""How scores of windows become scores of points: the only place where that is done."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from anomark.contracts import Array
 
 
 def merge_windows(values: Array, starts: Array, length: int, steps: int) -> Array:
-    """Mean, for every step, of what the windows that cover it say.
+    """For every step the mean of the values of the windows that cover it.
 
     Args:
         values: (N,), one value per window, or (N, L), one per step of each window.

@@ -15,16 +15,17 @@ RANGES = 4
 
 
 def by_severity(events: Sequence[dict[str, Any]], scores: Array, scored: Array) -> Iterator[dict[str, Any]]:
-    """AUROC of the steps of some of the events against all normal steps: in [0, 1], higher is better.
+    """AUROC of some of the events' steps against all normal steps, in [0, 1]; higher is better.
 
     Args:
-        events: of a recipe (`anomark.data.injection`): kind, first and last step, amplitude in MAD; none overlap.
+        events: the events of a recipe (`anomark.data.injection`), none of which overlap: kind, first and last step,
+            amplitude in MAD.
         scores: (n,) of the scored steps.
         scored: bool (T,), n of them true.
 
     Yields:
-        A row a kind, then a row a range of amplitudes, smallest first: by ("kind" or "amplitude"), group, amplitude
-        (the median of its events), events (how many), auroc.
+        One row for each kind, then one for each range of amplitudes from the smallest on. A row has: by ("kind" or
+        "amplitude"), group, amplitude (the median over its events), events (their number), auroc.
     """
     event = np.full(len(scored), -1)
     for number, known in enumerate(events):

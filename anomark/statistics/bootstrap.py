@@ -1,21 +1,25 @@
 """The predeclared paired bootstrap: is the difference of two methods' AUROC larger than the draw of the test set?
 
-Replicates resample what a reader would call independent test units, the same ones for all methods of a dataset
-(paired), and seeds, for every method on its own, because seeds of different methods share nothing:
+A replicate resamples independent test units, the same ones for all methods of a dataset, so that methods are compared
+in pairs. What a unit is depends on the data:
 
-* rows, within each class (stratified, so that no replicate lacks one);
-* recordings, where rows are grouped by them, within those that hold normal rows only, anomalous rows only, or both;
-* circular blocks of consecutive points within each class where a series carries a label per point (Politis & Romano
-  1992): points next to each other are scored by the same windows;
-* k - 1 of k seeds, drawn with replacement, so that the variance of their mean comes out unbiased (McCarthy & Snowden
-  1985) where k of k would be too confident by k / (k - 1); one seed adds no variance.
+* a row, drawn within each class, so that no replicate lacks a class (stratified);
+* a recording, where rows are grouped by recordings; drawn within those that hold normal rows only, anomalous rows only,
+  or both;
+* a circular block of consecutive points, drawn within each class, where every point of a series has a label (Politis &
+  Romano 1992): the same windows score points that lie next to each other.
+
+A replicate also resamples the seeds of each method. Methods share no seeds, so each is drawn on its own: k - 1 of k
+seeds, with replacement. Then the variance of their mean is unbiased (McCarthy & Snowden 1985), where k of k would be
+too confident by k / (k - 1). One seed adds no variance.
 
 A replicate of a mean over datasets is the mean of one replicate of each, so every dataset is resampled within itself.
-The intervals hold for more rows, recordings or time of the same kind, and for new seeds; they say nothing of another
-kind of anomaly, and a series with a single event knows only that event. Few units make them too confident: in
-simulations a test at 5% rejected equal methods in 6% (20 units in the smaller class) to 12% (5 units) of the cases, in
-8% for scores merged from windows of L points in blocks of 2 L, and in 11% (three seeds) or 22% (two) where nearly all
-variance came from the seeds.
+The intervals hold for more rows, recordings or time of the same kind, and for new seeds. They say nothing of other
+kinds of anomalies, and a series with a single event knows only that event.
+
+Few units make the intervals too confident. In simulations, a test at 5% rejected equal methods in 6% of the cases with
+20 units in the smaller class and in 12% with 5 units. It was 8% for scores merged from windows of L points in blocks of
+2 L, and 11% with three seeds or 22% with two where nearly all variance came from the seeds.
 
 Cost: replicates x rows multiplications per method and seed, in compiled code.
 """

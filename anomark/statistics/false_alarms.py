@@ -1,8 +1,8 @@
 """What is called anomalous at one threshold: the false-alarm rate and recall that a user would live with.
 
-False-alarm rate: the share of normal labels that are called, range [0, 1], lower is better. Recall: the share of
-anomalous ones that are, range [0, 1], higher is better. A threshold that needs no label is a quantile of scores of
-held-out normals; one chosen on the labels (an oracle threshold) shows what it could have been.
+The false-alarm rate is the share of normal labels that are called, in [0, 1]; lower is better. Recall is the share of
+anomalous labels that are called, in [0, 1]; higher is better. A threshold that needs no label is a quantile of scores
+of held-out normals. One that is chosen on the labels (an oracle threshold) shows what it could have been.
 Source: Bates et al. 2023, "Testing for outliers with conformal p-values", Annals of Statistics 51. Cost: one sort.
 """
 

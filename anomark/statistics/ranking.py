@@ -1,7 +1,8 @@
 """How well scores rank anomalous above normal: AUROC, average precision, best F1; all in [0, 1], higher is better.
 
-A score that knows nothing has AUROC 0.5, and AP about the share a of anomalies; calling every row anomalous has
-F1 2 a / (1 + a), below which the best F1 cannot fall. Where one class is missing all three are undefined: NaN.
+A score that knows nothing has an AUROC of 0.5 and an average precision of about a, the share of anomalous rows. Calling
+every row anomalous has an F1 of 2 a / (1 + a), below which the best F1 can't fall. Where one class is missing, all
+three are undefined and NaN.
 Sources: Fawcett 2006 (ROC), Davis & Goadrich 2006 (precision and recall). Cost: one sort.
 """
 
@@ -71,7 +72,7 @@ def precision_recall(fpr: Array, tpr: Array, anomalous: float) -> tuple[Array, A
 
 
 def random_band(labels: Array, independent: float = 1.0) -> tuple[float, float]:
-    """95% band of a random score's AUROC.
+    """The range that holds the AUROC of a random score with a probability of 95%.
 
     Var(AUROC) = (n + m + 1) / (12 n m) for n normal and m anomalous units (Mann-Whitney). `independent` is the number
     of labels that make one independent unit: overlapping windows of L steps, averaged, correlate over L steps.
