@@ -58,7 +58,7 @@ class Method(Reconstructor):
     """
 
     def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
-        self.spec, self.seed, self.device = spec, seed, device
+        self.seed, self.device = seed, device
         self.params = {**DEFAULTS, **params}
         self.params["start"] = start_of(self.params, spec)
         self.schedule = Schedule.named(self.params["schedule"], self.params["T"])
@@ -67,8 +67,7 @@ class Method(Reconstructor):
         with seeded(seed):
             network = UNet(self.front.shape[0], width=self.params["width"], multipliers=self.params["multipliers"])
         self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        calls = self.params["calls"] if self.params["sampler"] == "ddim" else self.params["start"]
-        self.info = {"network_calls": calls * self.params["draws"]}
+        self.info = {"network_calls": self.network_calls}
 
     def fit(self, X: Any, X_valid: Any) -> Method:
         """Minimise the mean squared error of the predicted noise at uniform t (Ho et al. 2020, equation 14)."""

@@ -135,9 +135,8 @@ class Method(Reconstructor):
             stem = SharedInputAdapter(spec.planar, channels, width) if p["adapter"] else plain_input(channels, width)
             network = wavelet_unet(channels, stem, p, width=width, multipliers=p["multipliers"])
         self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        calls = p["calls"] if p["sampler"] == "ddim" else p["start"]
-        self.info = {
-            "network_calls": calls * p["draws"],
+        self.info: dict[str, Any] = {
+            "network_calls": self.network_calls,
             "parameters": sum(w.numel() for w in self.network.parameters()),
             "f": self.features.eye.f.name if self.features else None,
         }

@@ -112,7 +112,7 @@ class Method(DiffusionDetector):
     """
 
     def __init__(self, spec: Spec, seed: int, device: str, features: str | None = None, **params: Any) -> None:
-        self.spec, self.seed, self.device = spec, seed, device
+        self.planar, self.seed, self.device = spec.planar, seed, device
         self.params = p = {**DEFAULTS, **params}
         self.eye = Eye(spec, features, device)
         self.eye.f.select(self.eye.f.map_levels)
@@ -172,7 +172,7 @@ class Method(DiffusionDetector):
         # What never errs would otherwise make the smallest error infinite.
         usual = squared.mean((0, 3, 4))[..., None, None]
         self.errors.usual.copy_(usual.clamp(min=0.1 * float(usual.mean()) + 1e-6))
-        if not self.spec.planar and len(rows) > self.variables:
+        if not self.planar and len(rows) > self.variables:
             spread = self._relative(squared).std(0)
             self.errors.spread.copy_(spread.clamp(min=0.1 * float(spread.mean()) + 1e-6))
         return self
@@ -205,16 +205,8 @@ class Method(DiffusionDetector):
             errors = (self._relative(squared) / self.errors.spread).mean(1)  # (B F, V, h, w)
             flat = errors.reshape(len(x), -1)
             scores.append(flat.topk(max(1, round(self.params["share"] * flat.shape[1])), dim=1).values.mean(1))
-            maps.append(self._located(errors.mean(1)))
+            maps.append(self.front.locate_grid(errors.mean(1)))
         return torch.cat(scores).cpu().numpy(), torch.cat(maps).cpu().numpy()
-
-    def _located(self, errors: Tensor) -> Tensor:
-        """Errors (B F, h, w) to anomaly maps: (B, h, w), never finer than the image, or (B, L)."""
-        if self.spec.planar:
-            (h, w), (height, width) = errors.shape[1:], self.spec.shape[1:]
-            return F.adaptive_avg_pool2d(errors, (min(h, height), min(w, width)))
-        large = F.interpolate(errors[:, None], size=self.front.shape[1:], mode="bilinear", align_corners=False)
-        return self.front.locate(large[:, 0]).squeeze(1)
 
     def learnt(self) -> dict[str, nn.Module]:
         return {"front": self.front, "network": self.network, "errors": self.errors}

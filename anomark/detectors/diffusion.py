@@ -52,6 +52,12 @@ class Reconstructor(DiffusionDetector):
         return scores, maps
 
     @property
+    def network_calls(self) -> int:
+        """Calls of the network for the score of one sample."""
+        p = self.params
+        return int(p["calls"] if p["sampler"] == "ddim" else p["start"]) * int(p["draws"])
+
+    @property
     def weight(self) -> Array:
         """Weights (terms,) of the errors in the score: lambda and 1 - lambda, or 1 alone."""
         weight: Array = self.score.weight.cpu().numpy()

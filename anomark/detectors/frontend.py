@@ -52,6 +52,11 @@ class ImageFrontEnd(nn.Module):
     def locate(self, errors: Tensor) -> Tensor:
         return errors
 
+    def locate_grid(self, errors: Tensor) -> Tensor:
+        """Errors (B, h, w) on a grid over the image to anomaly maps, which are never finer than the image."""
+        (h, w), (height, width) = errors.shape[1:], self.shape[1:]
+        return F.adaptive_avg_pool2d(errors, (min(h, height), min(w, width)))
+
 
 class ScalogramFrontEnd(nn.Module):
     """Windows (B, V, L) as standardised scalograms (B F, 3V, S, M) of their F frames, and back.
@@ -119,6 +124,11 @@ class ScalogramFrontEnd(nn.Module):
         """Errors (B F, S, M) in maps to errors (B, 1, L) in time, averaged over scales."""
         columns = errors.mean(1, keepdim=True)
         return self._join(F.interpolate(columns, size=self.frame, mode="linear", align_corners=False))
+
+    def locate_grid(self, errors: Tensor) -> Tensor:
+        """Errors (B F, h, w) on a grid over the maps to anomaly maps (B, L)."""
+        large = F.interpolate(errors[:, None], size=self.shape[1:], mode="bilinear", align_corners=False)
+        return self.locate(large[:, 0]).squeeze(1)
 
     def _join(self, frames: Tensor) -> Tensor:
         """(B F, V, frame) to (B, V, L)."""

@@ -45,7 +45,7 @@ class PatchFeatures(nn.Module):
         self.eye = Eye(spec, features, device)
         f = self.eye.f.select(self.eye.f.patch_levels)
         self.name, self.channels, self.variables = f.name, sum(f.channels), self.eye.variables
-        self.spec, self.front = spec, front_end(spec)
+        self.front = front_end(spec)
         self.register_buffer("mean", torch.zeros(self.channels, 1, 1))
         self.register_buffer("scale", torch.ones(self.channels, 1, 1))
         self.to(device)
@@ -75,12 +75,7 @@ class PatchFeatures(nn.Module):
 
     def locate(self, values: Tensor) -> Tensor:
         """One value a position, (B, P), to anomaly maps (B, h, w), never finer than the image, or (B, L)."""
-        if self.spec.planar:
-            (h, w), (height, width) = self.size, self.spec.shape[1:]
-            return F.adaptive_avg_pool2d(values.reshape(-1, h, w), (min(h, height), min(w, width)))
-        scalograms = values.reshape(-1, self.variables, *self.size).mean(1, keepdim=True)
-        large = F.interpolate(scalograms, size=self.front.shape[1:], mode="bilinear", align_corners=False)
-        return self.front.locate(large[:, 0]).reshape(len(values), -1)
+        return self.front.locate_grid(values.reshape(-1, self.variables, *self.size).mean(1))
 
     def _batches(self, X: Any) -> Iterator[Tensor]:
         size = max(1, BATCH // (self.front.maps_per_sample * self.variables))
