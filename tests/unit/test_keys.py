@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -124,16 +125,32 @@ import json
 from anomark.suite.config import load
 from anomark.suite.plan import Plan
 suite = load("default").model_copy(update={"datasets": ["textures-*", "series"]})
-print(json.dumps({f"{cell.dataset}/{cell.method}/{cell.seed}": cell.key for cell in Plan(suite).cells}))
+plan = Plan(suite)
+found = {f"{cell.dataset}/{cell.method}/{cell.seed}": cell.key for cell in plan.cells}
+print(json.dumps(found | {f"evaluation/{dataset}": plan.evaluation_key(dataset) for dataset in plan.data}))
 """
 
 
-def planned_keys(copy: Checkout) -> dict[str, str]:
-    """The key of every cell of a suite, in a copy of the checkout."""
+def planned_keys(copy: Checkout, evaluations: bool = False) -> dict[str, str]:
+    """The key of every cell of a suite, or of every evaluation, in a copy of the checkout."""
     command, environment = [sys.executable, "-c", PRINT_KEYS], os.environ | {"PYTHONPATH": str(copy.path)}
     done = subprocess.run(command, cwd=copy.path, env=environment, capture_output=True, text=True, check=True)
     found: dict[str, str] = json.loads(done.stdout)
-    return found
+    return {name: key for name, key in found.items() if name.startswith("evaluation/") == evaluations}
+
+
+def test_a_metric_moves_the_key_of_every_evaluation_and_of_no_cell(tmp_path: Path) -> None:
+    copy = Checkout(tmp_path)
+    cells, evaluations = planned_keys(copy), planned_keys(copy, evaluations=True)
+    for edited in (False, True):
+        if edited:
+            copy.edit("metrics/mine.py", "return average_precision(labels, scores)", "return 0.5")
+        else:
+            shutil.copy(copy.path / "metrics/ap.py", copy.path / "metrics/mine.py")
+        assert planned_keys(copy) == cells
+        after = planned_keys(copy, evaluations=True)
+        assert after.keys() == evaluations.keys() and not set(after.values()) & set(evaluations.values())
+        evaluations = after
 
 
 def test_what_moves_a_score_moves_every_key_and_what_runs_around_it_moves_none(tmp_path: Path) -> None:
