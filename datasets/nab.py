@@ -124,7 +124,7 @@ def prepare(raw: Path, *, item: str, folder: str, stride_divisor: int, train_sha
     steps = stored(np.diff(block["time"]) / np.timedelta64(1, "s") for block in blocks(rows, overlap=1))
     backward, repeated = int((steps < 0).sum()), int((steps == 0).sum())
     if backward > BACKWARD_SHARE * len(rows):
-        raise DataError(f"{name}: {backward} of {len(rows)} rows go back in time; sort the rows or fetch it again")
+        raise DataError(f"{name}: {backward} of {len(rows)} rows go back in time; delete the file and fetch it again")
     interval = float(np.median(steps, overwrite_input=True))
     if interval <= 0:
         raise DataError(f"{name}: the median sampling interval is {interval:g} s, expected more than 0")
@@ -185,7 +185,7 @@ def _label(files: RawFiles, stream: str, name: str, times: Array) -> Array:
         windows = json.loads(files.read(labels_name))[stream]
         bounds = [(pd.Timestamp(start).to_numpy(), pd.Timestamp(end).to_numpy()) for start, end in windows]
     except (ValueError, TypeError) as error:
-        raise DataError(f"{labels_name}: not NAB's list of windows ({error}); fetch it again") from error
+        raise DataError(f"{labels_name}: not NAB's list of windows ({error}); delete it and fetch it again") from error
     except KeyError as error:
         raise DataError(f"{labels_name}: no entry for {stream}; fetch the full label file") from error
     labels = np.zeros(len(times), dtype=np.uint8)
@@ -194,7 +194,7 @@ def _label(files: RawFiles, stream: str, name: str, times: Array) -> Array:
         if not inside.any() or start < times.min() or end > times.max():
             raise DataError(
                 f"{name}: rows from {times.min()} to {times.max()} do not hold the labelled window {start} to {end}; "
-                "the file is not complete, fetch it again"
+                "the file is not complete, so delete it and fetch it again"
             )
         labels[inside] = 1
     return labels

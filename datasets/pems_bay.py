@@ -76,7 +76,9 @@ def _read_npz(files: RawFiles, name: str, sensors: int) -> tuple[Array, Array]:
             arrays = np.load(stream, allow_pickle=False)
             speed, flagged = arrays["speed"], arrays["congestion_mask"].astype(bool)
         except (ValueError, KeyError, IndexError, OSError, AttributeError) as error:
-            raise DataError(f"{name}: not the arrays speed and congestion_mask ({error}); fetch it again") from error
+            raise DataError(
+                f"{name}: not the arrays speed and congestion_mask ({error}); delete it and fetch it again"
+            ) from error
     _check(name, speed, sensors)
     return speed[:, :sensors].astype(np.float64), flagged[:, :sensors].any(axis=1)
 
@@ -95,7 +97,7 @@ def _read_h5(files: RawFiles, name: str, sensors: int) -> Iterator[Array]:
                 for start in range(0, len(speed), rows):
                     yield speed[start : start + rows, :sensors].astype(np.float64)
         except (ValueError, KeyError, OSError) as error:
-            raise DataError(f"{name}: not DCRNN's table of speeds ({error}); fetch it again") from error
+            raise DataError(f"{name}: not DCRNN's table of speeds ({error}); delete it and fetch it again") from error
 
 
 def _check(name: str, speed: Any, sensors: int) -> None:
@@ -113,7 +115,7 @@ def _fill(name: str, speed: Array, doubtful: Array) -> int:
     for sensor, readings in enumerate(speed.T):
         missing = np.flatnonzero(~(readings > 0))
         if len(missing) == len(readings):
-            raise DataError(f"{name}: sensor {sensor} has no reading; fetch the file again")
+            raise DataError(f"{name}: sensor {sensor} has no reading; delete the file and fetch it again")
         for gap in np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1) if len(missing) else ():
             known = [step for step in (gap[0] - 1, gap[-1] + 1) if 0 <= step < len(readings)]
             readings[gap] = np.interp(gap, known, readings[known])

@@ -54,7 +54,10 @@ def prepare(raw: Path, *, item: str, archive: str, normal: int, swapped: bool) -
     train_classes, train = _read_rows(train_name, files.read(train_name))
     test_classes, test = _read_rows(test_name, files.read(test_name))
     if train.shape[1] != test.shape[1]:
-        raise DataError(f"{test_name}: rows of {test.shape[1]} values, those of TRAIN have {train.shape[1]}")
+        raise DataError(
+            f"{test_name}: rows of {test.shape[1]} values, those of TRAIN have {train.shape[1]}; "
+            "delete both and fetch them again"
+        )
     if swapped:
         normal = -normal  # classes are 1 and -1
     labels = (test_classes != normal).astype(np.uint8)
@@ -84,13 +87,21 @@ def _read_rows(name: str, content: bytes) -> tuple[Array, Array]:
     try:
         table = np.loadtxt(lines, delimiter=delimiter, ndmin=2)
     except ValueError as error:
-        raise DataError(f"{name}: not a table of numbers ({error}); fetch it again") from error
+        raise DataError(f"{name}: not a table of numbers ({error}); delete it and fetch it again") from error
     if table.size == 0 or table.shape[1] < 2:
-        raise DataError(f"{name}: expected a label and a series in each row, found a table of shape {table.shape}")
+        raise DataError(
+            f"{name}: expected a label and a series in each row, found a table of shape {table.shape}; "
+            "delete it and fetch it again"
+        )
     if not np.isfinite(table).all():
         row = int(np.argmin(np.isfinite(table).all(axis=1)))
-        raise DataError(f"{name}: row {row + 1} holds NaN or infinite values; series of one length are expected")
+        raise DataError(
+            f"{name}: row {row + 1} holds NaN or infinite values; "
+            "series of one length are expected, so leave this dataset out"
+        )
     series = np.delete(table, column, axis=1).astype(np.float32)
     if (series == series[:, :1]).all():
-        raise DataError(f"{name}: every series is constant, so there is nothing to detect; fetch it again")
+        raise DataError(
+            f"{name}: every series is constant, so there is nothing to detect; delete it and fetch it again"
+        )
     return table[:, column].astype(np.int64), series

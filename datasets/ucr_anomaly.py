@@ -45,7 +45,7 @@ def prepare(raw: Path, *, item: str, stride_divisor: int) -> Prepared:
     try:
         values = np.array(files.read(name).split(), dtype=np.float64)  # one value a line, or all on one line
     except ValueError as error:
-        raise DataError(f"{name}: holds more than numbers ({error}); fetch it again") from error
+        raise DataError(f"{name}: holds more than numbers ({error}); delete it and fetch it again") from error
     if not 0 < split < first <= last <= len(values):
         raise DataError(f"{name}: {len(values)} values, but the name says train 1-{split}, anomaly {first}-{last}")
     labels = np.zeros(len(values), dtype=np.uint8)

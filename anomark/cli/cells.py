@@ -51,7 +51,9 @@ def why(dataset: str, method: str, suite: SuiteOption = DEFAULT_SUITE) -> None:
     registry.find_method(method), registry.find_dataset(dataset)
     cells = [c for c in plan.cells_of(dataset) if c.method == method]
     if not cells:
-        raise AnomarkError(f"the suite {plan.suite.suite} has no cell of {method} on {dataset}")
+        raise AnomarkError(
+            f"the suite {plan.suite.suite} has no cell of {method} on {dataset}; name one that has by --suite"
+        )
     for cell in cells:
         if cell.exists:
             print(f"seed {cell.seed}: stored under its key {cell.key}; nothing would run")

@@ -46,9 +46,14 @@ def prepare_clips(
     train, test = candidates & ~leaking, here & in_fold
     for what, rows in (("training", train), (f"normal test (fold {test_fold})", test & usual)):
         if not rows.any():
-            raise DataError(f"{source}: no {what} clip of class {normal!r} is here; fetch the whole dataset")
+            raise DataError(
+                f"{source}: no {what} clip of class {normal!r} is here; fetch the whole dataset, or name another class"
+            )
     if not (test & ~usual).any():
-        raise DataError(f"{source}: undefined: one class; no clip of another class is here in fold {test_fold}")
+        raise DataError(
+            f"{source}: undefined: one class; no clip of another class is here in fold {test_fold}; "
+            "choose another test_fold in dataset_params"
+        )
     groups = pd.Series(pd.factorize(table["recording"], sort=True)[0], index=table.index)
     notes = [f"{int(leaking.sum())} training clips dropped: their recording occurs in the test fold"]
     if not here.all():
@@ -106,11 +111,11 @@ def read_clip(path: Path, rate: int, seconds: float) -> Array:
     try:
         samples, own_rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
-        raise DataError(f"{path}: not a readable sound file ({error}); fetch it again") from error
+        raise DataError(f"{path}: not a readable sound file ({error}); delete it and fetch it again") from error
     if not len(samples):
-        raise DataError(f"{path}: a sound of 0 samples; fetch it again")
+        raise DataError(f"{path}: a sound of 0 samples; delete it and fetch it again")
     if not np.isfinite(samples).all():
-        raise DataError(f"{path}: holds NaN or infinite samples; fetch it again")
+        raise DataError(f"{path}: holds NaN or infinite samples; delete it and fetch it again")
     if own_rate < rate:
         raise DataError(f"{path}: sampled at {own_rate} Hz, expected {rate} Hz or more; lower rate in dataset_params")
     common = gcd(rate, own_rate)
@@ -127,7 +132,9 @@ def read_table(path: Path, columns: dict[str, str]) -> pd.DataFrame:
     try:
         table = pd.read_csv(path)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a CSV table ({error}); fetch it again") from error
+        raise DataError(f"{path}: not a CSV table ({error}); delete it and fetch it again") from error
     if missing := [name for name in columns if name not in table]:
-        raise DataError(f"{path}: no column {missing[0]!r}, found {', '.join(table.columns)}; fetch it again")
+        raise DataError(
+            f"{path}: no column {missing[0]!r}, found {', '.join(table.columns)}; delete it and fetch it again"
+        )
     return table.rename(columns=columns)

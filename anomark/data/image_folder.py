@@ -45,7 +45,10 @@ def prepare_images(
         if not number:
             raise DataError(f"{root}: no {what} image under {folder}, so the score has one class only; complete it")
     if spoilt := sorted({p.parent for p in files if p.parent.parent == root / "train"} - {root / "train" / "good"}):
-        raise DataError(f"{spoilt[0]}: training images that are not good; train/ holds the folder good alone")
+        raise DataError(
+            f"{spoilt[0]}: training images that are not good; "
+            "train/ holds the folder good alone, so move the others to test/"
+        )
 
     mask_files = {(path.parent.name, path.stem): path for path in files if path.parent.parent == root / "ground_truth"}
     wanted = [(path.parent.name, f"{path.stem}_mask") for path in defect_files]
@@ -89,7 +92,7 @@ def _open(path: Path, modes: set[str] = IMAGE_MODES) -> Image.Image:
         with Image.open(path) as image:
             image.load()
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path}: not a readable image ({error}); fetch it again") from error
+        raise DataError(f"{path}: not a readable image ({error}); replace it by a whole copy, or remove it") from error
     if image.mode not in modes:
         raise DataError(
             f"{path}: pixel format {image.mode}, expected {' or '.join(sorted(modes))} (8 bits); convert it"
@@ -102,9 +105,12 @@ def _mask(path: Path, image_path: Path, size: int) -> Array:
     if mask.size != image.size:
         raise DataError(
             f"{path}: mask of {mask.width}x{mask.height} pixels for an image of {image.width}x{image.height} "
-            f"({image_path.name}); both must have one size"
+            f"({image_path.name}); give both one size"
         )
     marked = np.asarray(mask.convert("L")) > 127  # owners' masks are 0 and 255
     if not marked.any():
-        raise DataError(f"{path}: the mask of a defective image marks no pixel; fetch it again")
+        raise DataError(
+            f"{path}: the mask of a defective image marks no pixel; "
+            "mark the defect, or replace the file by a whole copy"
+        )
     return resize_mask(marked, size)

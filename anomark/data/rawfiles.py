@@ -32,7 +32,7 @@ def locate(raw: Path, alternatives: tuple[tuple[str, ...], ...], **params: Any) 
         if all(found):
             return [path for paths in found for path in paths]
     expected = ", or ".join(" with ".join(patterns) for patterns in wanted)
-    raise DataError(f"{raw}: the dataset's files are not here; expected {expected}")
+    raise DataError(f"{raw}: the dataset's files are not here; put them there as {expected}")
 
 
 def items(raw: Path, alternatives: tuple[tuple[str, ...], ...], **params: Any) -> list[str]:
@@ -135,7 +135,7 @@ class RawFiles:
         if len(found) != 1:
             where, wanted = ", ".join(sorted({str(path) for path, _ in self._place.values()})[:3]), " or ".join(endings)
             if not found:
-                raise DataError(f"{where}: no file named {wanted}; this copy is incomplete, fetch the whole dataset")
+                raise DataError(f"{where}: no file named {wanted}; this copy is incomplete, so add what is missing")
             raise DataError(f"{where}: {len(found)} files named {wanted} ({', '.join(found[:3])}); keep one")
         return found[0]
 
@@ -156,7 +156,7 @@ class RawFiles:
             OSError,
             RuntimeError,
         ) as error:  # RuntimeError: the member is encrypted
-            raise DataError(f"{name}: cannot be read ({error}); fetch it again") from error
+            raise DataError(f"{name}: can't be read ({error}); replace it by a whole copy") from error
 
     def read(self, name: str) -> bytes:
         """The file's bytes."""

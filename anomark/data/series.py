@@ -94,9 +94,12 @@ def prepare_series(
         )
     for name, part in (("training", train), ("test", test)):
         if len(part) < window:
-            raise DataError(f"{source}: the {name} part has {len(part)} steps, one window needs {window}; shorten it")
+            raise DataError(
+                f"{source}: the {name} part has {len(part)} steps, one window needs {window}; "
+                "shorten the window in dataset_params"
+            )
         if not all(np.isfinite(block).all() for block in blocks(part)):
-            raise DataError(f"{source}: the {name} part holds NaN or infinite values; fetch the file again")
+            raise DataError(f"{source}: the {name} part holds NaN or infinite values; put numbers in their place")
     if all((block == train[0]).all() for part in (train, test) for block in blocks(part)):
         raise DataError(f"{source}: a constant series, so there is nothing to detect; leave it out")
     if labels.min() == labels.max():

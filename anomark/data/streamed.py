@@ -32,7 +32,9 @@ def read_csv(files: RawFiles, name: str, keep_default_na: bool = True) -> Iterat
         try:
             yield from pd.read_csv(stream, dtype=str, chunksize=CHUNK, keep_default_na=keep_default_na)
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-            raise DataError(f"{name}: not a CSV table ({error}); mend it or fetch it again") from error
+            raise DataError(
+                f"{name}: not a CSV table ({error}); mend the file, or replace it by a whole copy"
+            ) from error
 
 
 def blocks(values: Array, overlap: int = 0) -> Iterator[Array]:

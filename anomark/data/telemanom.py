@@ -50,12 +50,18 @@ def read_channel(files: RawFiles, channel: str) -> tuple[Array, Array, Array]:
     train_name, test_name = files.one(f"train/{channel}.npy"), files.one(f"test/{channel}.npy")
     train, test = _read_array(train_name, files.read(train_name)), _read_array(test_name, files.read(test_name))
     if train.shape[1] != test.shape[1]:
-        raise DataError(f"{test_name}: {test.shape[1]} columns, the training part has {train.shape[1]}")
+        raise DataError(
+            f"{test_name}: {test.shape[1]} columns, the training part has {train.shape[1]}; "
+            "delete both and fetch them again"
+        )
     labels = np.zeros(len(test), dtype=np.uint8)
     for first, last in _read_ranges(files, channel):
         if not 0 <= first <= last < len(test):
             table_name = files.one("labeled_anomalies.csv")
-            raise DataError(f"{table_name}: range {first}-{last} of {channel} lies outside its {len(test)} test steps")
+            raise DataError(
+                f"{table_name}: range {first}-{last} of {channel} lies outside its {len(test)} test steps; "
+                "delete the table and fetch it again"
+            )
         labels[first : last + 1] = 1  # the owner's ranges include their end
     return train, test, labels
 
@@ -64,9 +70,14 @@ def _read_array(name: str, content: bytes) -> Array:
     try:
         values = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
     except ValueError as error:  # object arrays among them: they would run code
-        raise DataError(f"{name}: not a readable NumPy array of numbers ({error}); fetch it again") from error
+        raise DataError(
+            f"{name}: not a readable NumPy array of numbers ({error}); delete it and fetch it again"
+        ) from error
     if values.ndim != 2 or not len(values) or values.dtype.kind not in "fiu":
-        raise DataError(f"{name}: array of shape {values.shape} and type {values.dtype}, expected numbers (T, C)")
+        raise DataError(
+            f"{name}: array of shape {values.shape} and type {values.dtype}, expected numbers (T, C); "
+            "delete it and fetch it again"
+        )
     return values
 
 
@@ -81,9 +92,12 @@ def _read_table(files: RawFiles) -> pd.DataFrame:
     try:
         table = pd.read_csv(io.BytesIO(files.read(name)), dtype=str)
     except (ValueError, UnicodeDecodeError) as error:
-        raise DataError(f"{name}: not telemanom's table of ranges ({error}); fetch it again") from error
+        raise DataError(f"{name}: not telemanom's table of ranges ({error}); delete it and fetch it again") from error
     if missing := [c for c in ("chan_id", "spacecraft", "anomaly_sequences") if c not in table]:
-        raise DataError(f"{name}: no column {missing[0]!r}; expected chan_id, spacecraft and anomaly_sequences")
+        raise DataError(
+            f"{name}: no column {missing[0]!r}; expected chan_id, spacecraft and anomaly_sequences; "
+            "delete it and fetch it again"
+        )
     return table
 
 
@@ -95,4 +109,4 @@ def _read_ranges(files: RawFiles, channel: str) -> list[tuple[int, int]]:
         return [(int(first), int(last)) for row in rows for first, last in ast.literal_eval(row)]
     except (ValueError, SyntaxError, TypeError) as error:
         name = files.one("labeled_anomalies.csv")
-        raise DataError(f"{name}: not telemanom's table of ranges ({error}); fetch it again") from error
+        raise DataError(f"{name}: not telemanom's table of ranges ({error}); delete it and fetch it again") from error

@@ -76,7 +76,7 @@ class Plan:
             where = "no data folder is named" if root is None else f"{root}: no such folder"
             raise DataError(
                 f"{where}: set data_root in the config or ANOMARK_DATA to the folder that holds "
-                + "; ".join(select.wanted(d, self._dataset_params(d)) for d in needed)
+                + select.some(select.wanted(d, self._dataset_params(d)) for d in needed)
             )
         found: dict[str, list[Path]] = {}
         for d in needed:
@@ -88,7 +88,7 @@ class Plan:
             except DataError:
                 self.absent[d.id] = select.wanted(d, self._dataset_params(d))
         if len(self.absent) == len(self.datasets):
-            raise DataError(f"{root}: missing are {'; '.join(self.absent.values())}")
+            raise DataError(f"{root}: missing are {select.some(self.absent.values())}")
         out = []
         for d in self.datasets:
             if d.id in self.absent:

@@ -264,11 +264,11 @@ def read_family(path: Path) -> Family:
     """The dataset family of one file; its id is the file's name with hyphens."""
     meta = read_literals(path, DATASET_LITERALS)
     if not binds(parse(path), "prepare"):
-        raise AnomarkError(f"{path}: it defines no function prepare(raw, ...) -> Prepared")
+        raise AnomarkError(f"{path}: it defines no function prepare(raw, ...) -> Prepared; add one")
     known = modality.ids()
     for key in ("MODALITY", "LEVEL"):
         if key not in meta:
-            raise AnomarkError(f"{path}: it does not say its {key}, one of {', '.join(known)}")
+            raise AnomarkError(f"{path}: it does not say its {key}; add a line {key} = one of {', '.join(known)}")
         if meta[key] not in known:
             raise AnomarkError(f"{path}: {key} is {meta[key]!r}; {nearest(meta[key], known)}")
         known = tuple(modality.load(meta["MODALITY"]).LEVELS)

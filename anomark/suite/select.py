@@ -142,3 +142,9 @@ def wanted(dataset: Dataset, params: Mapping[str, Any]) -> str:
     """A dataset that is not here, the files it wants and where they come from, for messages."""
     ways = " or ".join(" and ".join(p.format(**params) for p in patterns) for patterns in dataset.family.files)
     return f"{dataset.id} ({ways}; from {dataset.family.source})"
+
+
+def some(wanted: Iterable[str]) -> str:
+    """The first of many things that are missing, and how many more there are."""
+    first, rest = (everything := list(wanted))[:3], everything[3:]
+    return "; ".join(first) + (f"; and {len(rest)} more (`anomark data list` shows all)" if rest else "")

@@ -360,7 +360,7 @@ def test_broken_archive_is_named(tmp_path: Path) -> None:
     raw[60] ^= 0xFF  # inside the first member's data: its checksum is wrong now
     (tmp_path / "ucr").mkdir()
     (tmp_path / "ucr/ECG200.zip").write_bytes(raw)
-    assert "ECG200_TRAIN.tsv: cannot be read" in refusal(ucr, tmp_path, "ECG200")
+    assert "ECG200_TRAIN.tsv: can't be read" in refusal(ucr, tmp_path, "ECG200")
 
 
 def taxi_rows(count: int = 400) -> list[str]:
