@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from anomark.contracts import Diverged, Spec
+from anomark.contracts import Spec
 from tests.samples import uniform
 
 anogan = importlib.import_module("anomark_methods.anogan")
@@ -89,25 +89,6 @@ def test_the_encoder_is_fitted_to_the_same_frozen_network() -> None:
     assert moved.decision_function(X).mean() < still.decision_function(X).mean()
 
 
-@pytest.mark.parametrize("mapping", ["search", "encoder"])
-def test_scores_ignore_batch_mates_and_order(mapping: str) -> None:
-    X = uniform(9, 3, 16, 16)
-    model = fitted(X, mapping=mapping, search_steps=100)
-    together = model.decision_function(X)
-    alone = np.concatenate([model.decision_function(X[i : i + 1]) for i in range(len(X))])
-    np.testing.assert_allclose(alone, together, rtol=1e-5)
-    np.testing.assert_allclose(model.decision_function(X[::-1])[::-1], together, rtol=1e-5)
-
-
-def test_same_seed_same_bytes_and_a_saved_model_scores_the_same() -> None:
-    X = uniform(4, 1, 16, 16)
-    first, second, other = fitted(X, 1), fitted(X, 1), fitted(X, 2)
-    assert first.decision_function(X).tobytes() == second.decision_function(X).tobytes()
-    assert first.decision_function(X).tobytes() != other.decision_function(X).tobytes()
-    fresh = method(X, 2).load_state_dict(first.state_dict())
-    assert fresh.decision_function(X).tobytes() == first.decision_function(X).tobytes()
-
-
 def test_diversity_tells_a_collapsed_generator() -> None:
     X = uniform(16, 1, 16, 16)
     model = fitted(X)
@@ -115,13 +96,6 @@ def test_diversity_tells_a_collapsed_generator() -> None:
     model.generator.dense.weight.data.zero_()  # all codes give one image
     assert model._diversity(X) == pytest.approx(0.0, abs=1e-4)
     assert fitted(np.ones((4, 1, 16, 16), np.float32)).info["diversity"] is None  # nothing to compare with
-
-
-def test_training_that_is_not_finite_diverges() -> None:
-    X = uniform(2, 1, 16, 16)
-    X[1, 0, 3] = np.inf
-    with pytest.raises(Diverged, match="at step 1 of 3"):
-        fitted(X)
 
 
 def test_the_search_can_be_counted() -> None:

@@ -7,7 +7,7 @@ import torch
 from skimage import data
 from sklearn.metrics import roc_auc_score
 
-from anomark.contracts import Diverged, Spec
+from anomark.contracts import Spec
 from anomark.detectors import reconstruction, training
 
 ddpm = importlib.import_module("anomark_methods.ddpm")
@@ -54,29 +54,6 @@ def test_more_rows_than_a_scoring_batch_are_all_scored(monkeypatch) -> None:
     X = images(5)
     model = fitted(X)
     assert [m.shape for m in model.detect(X)] == [(5,), (5, 12, 12)]
-
-
-def test_same_seed_same_bytes_and_seeds_differ() -> None:
-    X = images(3)
-    first, second, other = fitted(X, 1), fitted(X, 1), fitted(X, 2)
-    for key, value in first.state_dict().items():
-        assert torch.equal(value, second.state_dict()[key])
-    assert first.decision_function(X).tobytes() == second.decision_function(X).tobytes()
-    assert first.decision_function(X).tobytes() != other.decision_function(X).tobytes()
-
-
-def test_a_saved_model_scores_the_same() -> None:
-    X = images(3)
-    model = fitted(X, 1)
-    fresh = method(X, 2).load_state_dict(model.state_dict())
-    assert fresh.decision_function(X).tobytes() == model.decision_function(X).tobytes()
-
-
-def test_training_that_is_not_finite_diverges() -> None:
-    X = images(2)
-    X[1, 0, 3, 3] = np.nan
-    with pytest.raises(Diverged, match="loss is nan at step 1 of 2"):
-        fitted(X)
 
 
 def test_draws_are_averaged_and_calls_are_counted() -> None:
@@ -136,9 +113,6 @@ def test_windows_and_clips_are_scored_through_their_scalograms(modality, shape) 
     model = ddpm.Method(Spec(modality, shape), 0, "cpu", **SMALL).fit(X, None)
     scores, maps = model.detect(X)
     assert scores.shape == (6,) and maps.shape == (6, shape[1]) and scores.dtype == maps.dtype == np.float32
-    np.testing.assert_allclose(model.decision_function(X[2:3]), scores[2:3], rtol=1e-5)
-    fresh = ddpm.Method(Spec(modality, shape), 3, "cpu", **SMALL).load_state_dict(model.state_dict())
-    assert fresh.decision_function(X).tobytes() == scores.tobytes()
 
 
 def test_a_window_without_room_for_a_wave_is_skipped() -> None:

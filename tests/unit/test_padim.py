@@ -38,15 +38,6 @@ def test_channels_are_drawn_from_the_seed_without_repetition(f: str) -> None:
     assert len(method(f, (1, 16, 16), channels=10_000).state["drawn"]) == method(f, (1, 16, 16)).features.channels
 
 
-@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 12, 13), (1, 28, 28)])
-@pytest.mark.parametrize("constant", [False, True])
-def test_one_image_is_enough_and_may_be_constant(f: str, shape: tuple[int, ...], constant: bool) -> None:
-    X = np.full((1, *shape), 0.5, np.float32) if constant else uniform(1, *shape)
-    scores, maps = method(f, shape).fit(X, None).detect(uniform(2, *shape, seed=1))
-    assert np.isfinite(scores).all() and np.isfinite(maps).all() and scores.dtype == maps.dtype == np.float32
-    assert all(a <= b for a, b in zip(maps.shape[1:], shape[1:], strict=True))
-
-
 def test_a_part_at_the_wrong_place_is_found(f: str) -> None:
     """The same square, elsewhere: no patch is foreign, only its position."""
     rng = np.random.default_rng(0)

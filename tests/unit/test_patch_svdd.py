@@ -109,15 +109,6 @@ def test_the_map_is_the_product_of_mean_nearest_distances() -> None:
     np.testing.assert_array_equal(scores, maps.max((1, 2)))
 
 
-@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 9, 13), (1, 28, 28), (3, 32, 32)])
-@pytest.mark.parametrize("constant", [False, True])
-def test_one_image_is_enough_and_may_be_constant(shape: tuple[int, ...], constant: bool) -> None:
-    X = np.full((1, *shape), 0.5, np.float32) if constant else uniform(1, *shape)
-    scores, maps = method(shape).fit(X, None).detect(uniform(2, *shape, seed=1))
-    assert maps.shape == (2, *shape[1:]) and scores.dtype == maps.dtype == np.float32
-    assert np.isfinite(scores).all() and np.isfinite(maps).all()
-
-
 def test_training_finds_a_foreign_patch() -> None:
     rng = np.random.default_rng(0)
     stripes = 0.6 * np.sin(np.arange(32) * 1.5)[None, None, None, :]

