@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,9 @@ import pandas as pd
 
 from anomark.detectors.diffusion import sampler_settings
 from anomark.evaluation.settings import rank_settings
+from anomark.report.results import Results
+from anomark.report.section import build_sections
+from anomark.report.table import Table
 from anomark.suite import registry
 
 SEEDS = [0, 1, 2]
@@ -96,6 +100,17 @@ BAD = {
 CASES = {"case": np.array(["best", "median", "worst"] * 2), "chooser": np.array("wavediff")}
 SETTINGS = sampler_settings({"start": 250, "calls": 10, "T": 1000}, registry.find_method("wavediff").sweep)
 ONLY = {"autoformer": "series", "patchcore": "image"}
+
+
+def tables_of(results: Results) -> dict[str, Table]:
+    """Every table that the sections of the report make of these results, by name."""
+    parts = [part for section in build_sections(results) for part in section.parts]
+    return {part.name: part for part in parts if isinstance(part, Table)}
+
+
+def section_file(name: str) -> Any:
+    """The module of one section; its file starts with a number, so that no import statement can name it."""
+    return importlib.import_module(f"anomark.report.sections.{name}")
 
 
 def write_evaluation(root: Path, datasets: Sequence[str] = tuple(DATASETS)) -> tuple[Path, Path]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.figure import Figure
 
 from anomark.modality import load
 from anomark.report.comparisons import interval, relative_change
 from anomark.report.published import file_name, heading
+from anomark.report.render.draw import BLUE, INK
 from anomark.report.results import Results, Score, average, worst
 from anomark.report.table import Cell, Column, Row, Table, percent
 from anomark.report.tables import digits, machine_fields, protocol, score_cell
@@ -144,3 +147,24 @@ def _drop_cell(drop: Score, test: Comparison | None, published: float | None) ->
         return Cell(drop.status, note=note, title=drop.reason, tone="quiet")
     spread = interval(test, percent) if test else ""
     return Cell(percent(drop.mean), spread, note, round(drop.mean, 4), best=bool(test and test.distinguishable))
+
+
+def ablation_bars(results: Results, ablation: Ablation) -> tuple[Figure, str, str]:
+    """Change in mean AUROC against the full model, measured and published, the modalities side by side."""
+    measured = {modality: changes(results, ablation, modality) for modality in ablation.columns}
+    modalities = [modality for modality, found in measured.items() if found]
+    figure, panels = plt.subplots(1, len(modalities), figsize=(4.2 * len(modalities), 2.4), squeeze=False)
+    for axes, modality in zip(panels[0], modalities, strict=True):
+        for y, (_, test, published) in enumerate(measured[modality]):
+            axes.barh(y, test.difference, height=0.55, color=BLUE, alpha=0.9)
+            axes.plot((test.low, test.high), (y, y), color=INK, linewidth=1.1)
+            if published is not None:
+                axes.plot(published, y, marker="D", markersize=4.5, markerfacecolor="none", markeredgecolor=INK)
+        axes.axvline(0, color=INK, linewidth=0.6)
+        axes.set_yticks(range(len(measured[modality])), [label for label, *_ in measured[modality]])
+        axes.set_ylim(len(measured[modality]) - 0.4, -0.6)
+        axes.spines["left"].set_visible(False)
+        axes.margins(x=0.08)
+        axes.set(title=load(modality).LABEL, xlabel="change in AUROC, %")
+    caption = "Change of mean AUROC against the full model, in percent of it; line: 95% interval; diamond: published."
+    return figure, caption, "Bar chart of the change in AUROC when one part of the full model is switched off."

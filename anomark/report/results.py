@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from anomark import modality
 from anomark.contracts import Array, DataError
 from anomark.outcomes import Outcome
 from anomark.suite.papers import PAPERS, Paper, find_paper
@@ -86,6 +87,14 @@ class Score:
         if n < SEEDS_FOR_INTERVAL or self.deterministic:
             return None
         return float(stdtrit(n - 1, 0.975) * self.values.std(ddof=1) / np.sqrt(n))
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Ends of the line beside a mark: the interval, else the range, of one number the number itself."""
+        mean, half = self.mean or 0.0, self.ci95
+        if half is not None:
+            return mean - half, mean + half
+        return self.low or mean, self.high or mean
 
 
 def average(scores: Iterable[Score]) -> Score:
@@ -197,15 +206,25 @@ class Results:
         """The datasets that could not be prepared, and why."""
         return {dataset: summary["refused"] for dataset, summary in self.summaries.items() if summary.get("refused")}
 
-    def of_modality(self, modality: str) -> list[str]:
-        return [dataset for dataset, summary in self.datasets.items() if summary["modality"] == modality]
+    def featured(self, name: str) -> list[str]:
+        """Methods that a picture shows first: those highlighted, then those of the suite's papers."""
+        return list(dict.fromkeys([*self.highlight, *self.paper_methods(name)]))
+
+    def of_modality(self, name: str) -> list[str]:
+        return [dataset for dataset, summary in self.datasets.items() if summary["modality"] == name]
 
     def label(self, dataset: str) -> str:
         return str(self.summaries[dataset].get("label") or dataset)
 
     @cached_property
     def modalities(self) -> list[str]:
-        return list(dict.fromkeys(summary["modality"] for summary in self.datasets.values()))
+        """The modalities of the datasets, in the order that they give themselves."""
+        found = {summary["modality"] for summary in self.datasets.values()}
+        return [name for name in modality.ids() if name in found]
+
+    def noun(self, name: str) -> str:
+        """What the samples of a modality are called in a sentence."""
+        return modality.load(name).NOUN
 
     @cached_property
     def _values(self) -> dict[tuple[str, str, str], dict[int, float]]:

@@ -8,7 +8,7 @@ in `figures/`, and nothing else has to be edited.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -34,8 +34,9 @@ class Drawing:
     dataset
         The dataset that it belongs to, or "" where it shows several.
     kind
-        How much of the page's width it takes: "half" leaves room for a neighbour on a wide screen; "wide" is never
-        shrunk below the size at which its letters can be read, and scrolls on a phone instead.
+        How much of the page's width it takes: "overview" a third of a wide screen, with its caption folded away; "half"
+        leaves room for a neighbour on a wide screen; "wide" is never shrunk below the size at which its letters can be
+        read, and scrolls on a phone instead.
     live
         Makes a Bokeh plot as JSON, which the page shows in the figure's place where scripts run.
     """
@@ -43,7 +44,7 @@ class Drawing:
     name: str
     draw: Callable[[], tuple[Figure, str, str]]
     dataset: str = ""
-    kind: Literal["", "half", "wide"] = ""
+    kind: Literal["", "overview", "half", "wide"] = ""
     live: Callable[[], str] | None = None
 
 
@@ -63,6 +64,9 @@ class Facts:
     summary: str = ""
 
 
+Part = Table | Drawing | Text | Facts
+
+
 @dataclass(frozen=True)
 class Section:
     """One section of the report: what it says in one sentence, then the pictures, then the tables.
@@ -80,23 +84,23 @@ class Section:
     id: str
     title: str
     lead: str
-    parts: list[Table | Drawing | Text | Facts]
+    parts: Sequence[Part]
     group: str = ""
     dataset: str = ""
     modality: str = ""
 
 
-def build_sections(results: Results, folder: Path = SECTIONS) -> list[Section]:
+def build_sections(results: Results) -> list[Section]:
     """The sections that have something to say about these results, in the order of their files."""
     sections: list[Section] = []
-    for module in _modules(folder):
+    for module in _modules():
         built = module.build(results)
         sections += built if isinstance(built, list) else [built] if built else []
     return sections
 
 
-def _modules(folder: Path) -> Iterator[ModuleType]:
-    for path in sorted(folder.glob("[0-9]*_*.py")):
+def _modules() -> Iterator[ModuleType]:
+    for path in sorted(SECTIONS.glob("[0-9]*_*.py")):
         spec = importlib.util.spec_from_file_location(f"anomark.report.sections.{path.stem}", path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)

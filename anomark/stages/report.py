@@ -7,71 +7,54 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from anomark.contracts import AnomarkError
-from anomark.report.ablations import ablation_table
-from anomark.report.audit import audit_table
-from anomark.report.comparisons import comparison_table
-from anomark.report.figures import draw_figures
-from anomark.report.headline import headline_table
-from anomark.report.left_open import left_open_table
 from anomark.report.machine import to_json
-from anomark.report.published import paper_table, published_table
-from anomark.report.rank_tests import rank_table
+from anomark.report.render.draw import draw_picture
 from anomark.report.render.formats import FORMATS, render
 from anomark.report.render.page import write_page
 from anomark.report.results import Results, load_results
-from anomark.report.sensitivity import sensitivity_table
+from anomark.report.section import Drawing, Section, build_sections
 from anomark.report.table import Table
-from anomark.report.tables import alarm_table, leaderboard, protocol, reading_table
-from anomark.suite.papers import PAPERS, Paper
+from anomark.suite.papers import PAPERS
 
 
 def report(suite_json: Path, evaluation: Path, out: Path, results_folder: Path, papers: Path = PAPERS) -> Path:
     """Write metrics.csv, coverage.csv and sweep.csv into `results_folder`, all else into `out`.
 
-    That is tables, figures, results.json and index.html.
+    That is index.html, results.json, and the folders tables/ and figures/, which are emptied before.
 
     Returns:
         The path of the page.
     """
     results = load_results(suite_json, evaluation, papers)
     write_tidy(results, results_folder)
-    tables = build_tables(results)
-    (out / "tables").mkdir(parents=True, exist_ok=True)
-    for table in tables:
-        for form in FORMATS:
-            (out / "tables" / f"{table.name}.{form}").write_text(render(table, form))
+    sections = build_sections(results)
+    write_tables(sections, _empty(out / "tables"))
+    drawings = [part for section in sections for part in section.parts if isinstance(part, Drawing)]
+    folder = _empty(out / "figures")
+    pictures = {drawing.name: draw_picture(results, drawing, folder) for drawing in drawings}
     (out / "results.json").write_text(to_json(results))
-    pictures = draw_figures(results, out / "figures")
-    write_page(results, tables, pictures, out / "index.html")
+    write_page(results, sections, pictures, out / "index.html")
     return out / "index.html"
 
 
-def build_tables(results: Results) -> list[Table]:
-    """The headline, every paper's tables, what is made of them, other readings, the leaderboard."""
-    tables = [headline_table(results), *(table for paper in results.papers for table in paper_tables(results, paper))]
-    tables += [comparison_table(results, protocol(results, [*results.datasets])), rank_table(results)]
-    tables.append(reading_table(results))
-    if results.variants:
-        tables.append(sensitivity_table(results))
-    return [*tables, alarm_table(results), leaderboard(results)]
+def write_tables(sections: Sequence[Section], folder: Path) -> None:
+    """Every table of the sections in every format."""
+    for table in (part for section in sections for part in section.parts if isinstance(part, Table)):
+        for form in FORMATS:
+            (folder / f"{table.name}.{form}").write_text(render(table, form))
 
 
-def paper_tables(results: Results, paper: Paper) -> list[Table]:
-    """The tables of one paper's chapter. One without published numbers needs a dataset of its modality."""
-    tables = [
-        paper_table(results, paper, table)
-        for table in paper.tables
-        if table.numbers or results.of_modality(table.modality)
-    ]
-    tables += [ablation_table(results, paper, ablation) for ablation in paper.ablations]
-    tables += [published_table(results, paper), audit_table(results, paper)]
-    left_open = left_open_table(results, paper)
-    return [*tables, left_open] if left_open else tables
+def _empty(folder: Path) -> Path:
+    """The folder without what an earlier report left there: a section that went takes its files with it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def write_tidy(results: Results, folder: Path) -> None:

@@ -239,8 +239,9 @@ class Plan:
         return digest([cells, sweeps, known, sources, versions])[:16]
 
     def report_key(self) -> str:
-        """Changes with the report's code, templates, papers, and the suite's description."""
-        sources, versions = closure([STAGES / "report.py"])
+        """Changes with the report's code, sections, templates, papers, modalities, and the suite's description."""
+        found = [file for name in ("report/sections", "modalities") for file in (ROOT / "anomark" / name).glob("*.py")]
+        sources, versions = closure([STAGES / "report.py", *found])
         files = sorted((ROOT / "anomark/report").rglob("*.j2"))
         files += [file for name in self.suite.papers for file in sorted((PAPERS / name).iterdir()) if file.is_file()]
         texts = {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in files}

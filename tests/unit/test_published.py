@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from anomark.report.audit import Finding, audit, compare_stated
-from anomark.report.critical_difference import diagram
 from anomark.report.published import MARK, VERDICTS, judge, paper_table, published_table
 from anomark.report.rank_tests import fields, rank_table
+from anomark.report.render.critical_difference import diagram
 from anomark.report.results import Results, load_results
 from anomark.statistics.ranks import cliques, critical_difference
 from anomark.suite.paper_tables import Printed

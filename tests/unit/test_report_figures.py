@@ -12,27 +12,17 @@ import pandas as pd
 import pytest
 from matplotlib.text import Annotation
 
-from anomark.report.figures import (
-    CHEAPEST,
-    COST_AXES,
-    MAX_TIMES,
-    STYLE,
-    cost_curves,
-    cost_points,
-    frontier,
-    load_examples,
-    scalogram,
-    series_tracks,
-    severity,
-    shown,
-    stretches,
-    trained,
-    training_curves,
-)
-from anomark.report.injections import event_examples
+from anomark.report.render.draw import STYLE
+from anomark.report.render.injections import event_examples, severity_curves
 from anomark.report.render.interactive import MAX_POINTS, series_plot
+from anomark.report.render.scalograms import MAX_TIMES, scalogram, stretches
+from anomark.report.render.stored import load_examples
+from anomark.report.render.tracks import series_tracks
 from anomark.report.results import ORACLE, Results, load_results
-from tests.report_fixture import METHODS, write_evaluation
+from anomark.report.shown import shown
+from tests.report_fixture import METHODS, section_file, write_evaluation
+
+BOARD, DATASETS = section_file("75_leaderboard"), section_file("80_datasets")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +32,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 def test_cost_and_quality_are_means_over_the_same_datasets(results: Results) -> None:
-    points = cost_points(results, "image")
+    points = BOARD.cost_points(results, "image")
     datasets = results.of_modality("image")
     assert points.loc["wavediff", "auroc"] == pytest.approx(
         np.mean([results.score(d, "wavediff").mean for d in datasets])
@@ -52,7 +42,7 @@ def test_cost_and_quality_are_means_over_the_same_datasets(results: Results) -> 
 
 
 def test_cost_leaves_out_what_cannot_be_compared(results: Results) -> None:
-    image, series = set(cost_points(results, "image").index), set(cost_points(results, "series").index)
+    image, series = set(BOARD.cost_points(results, "image").index), set(BOARD.cost_points(results, "series").index)
     assert {"wavediff", "patchcore", "knn", "nearest_train", "constant"} <= image
     assert not {"ddpm", "vae"} & image, "each has a dataset without a number"
     assert "autoformer" in series - image and "patchcore" in image - series
@@ -64,7 +54,7 @@ def test_frontier_equals_brute_force() -> None:
     for _ in range(50):
         cost, auroc = (pd.Series(rng.integers(1, 8, 12), [f"m{i}" for i in range(12)]) for _ in range(2))
         undominated = {m for m in cost.index if not any(auroc[o] > auroc[m] and cost[o] <= cost[m] for o in cost.index)}
-        found = frontier(cost, auroc)
+        found = BOARD.frontier(cost, auroc)
         # Of equals in quality only the cheapest is on it.
         assert set(found) <= undominated
         assert {auroc[m] for m in found} == {auroc[m] for m in undominated}
@@ -73,16 +63,16 @@ def test_frontier_equals_brute_force() -> None:
 
 def test_names_of_the_cost_picture_lie_inside_and_apart(results: Results) -> None:
     with plt.rc_context(STYLE):
-        figure, caption, alt = cost_curves(results)
+        figure, caption, alt = BOARD.cost_curves(results)
         figure.draw_without_rendering()
-        assert len(figure.axes) == 2 * len(COST_AXES)
+        assert len(figure.axes) == 2 * len(BOARD.COST_AXES)
         for axes in figure.axes:
             names = [text for text in axes.texts if isinstance(text, Annotation)]
             boxes = [text.get_window_extent() for text in names]
             assert {"Ours", "Isolation Forest"} <= {text.get_text() for text in names}
             assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
             assert all(axes.bbox.x0 <= b.x0 and b.x1 <= axes.bbox.x1 for b in boxes)
-            assert min(float(x) for line in axes.lines for x in line.get_xdata()) >= CHEAPEST
+            assert min(float(x) for line in axes.lines for x in line.get_xdata()) >= BOARD.CHEAPEST
         plt.close(figure)
     assert "Level: image, point, window" in caption and "PatchCore" in alt
 
@@ -126,10 +116,10 @@ def test_injected_anomalies_are_drawn_by_kind_and_severity(results: Results, tmp
         assert "hatched: steps left out" in caption
         shaded = {patch.get_facecolor()[:3] for axes in tracks.axes for patch in axes.patches}
         assert len(shaded) == 3, "a colour a kind"
-        examples, caption, alt = event_examples(stored, "Series")
+        examples, caption, alt = event_examples(results, "series", stored)
         titles = [axes.get_title(loc="left") for axes in examples.axes]
         assert titles == ["outage, 12 MAD", "flatline, 3 MAD", "phase shift, 4 MAD"]
-        curves, caption, alt = severity(replace(results, evaluation=tmp_path), "series")
+        curves, caption, alt = severity_curves(replace(results, evaluation=tmp_path), "series", stored)
         by_amplitude, by_kind = curves.axes
         lines = {line.get_label(): [*line.get_ydata()] for line in by_amplitude.lines}
         assert lines["Ours"] == pytest.approx([0.9, 0.8, 0.7])
@@ -155,9 +145,9 @@ def test_stretches_have_and_lack_the_longest_label() -> None:
 
 
 def test_training_curves_are_means_over_seeds_without_variants(results: Results) -> None:
-    assert trained(results, "nab-nyc_taxi") == ["vae", "wavediff", "autoformer"], "DDPM diverged there"
+    assert DATASETS.trained(results, "nab-nyc_taxi") == ["vae", "wavediff", "autoformer"], "DDPM diverged there"
     with plt.rc_context(STYLE):
-        figure, caption, _ = training_curves(results, "nab-nyc_taxi")
+        figure, caption, _ = DATASETS.training_curves(results, "nab-nyc_taxi")
         lines = figure.axes[0].lines
         plt.close(figure)
     assert len(lines) == 2, "the VAE has two losses here"

@@ -12,8 +12,11 @@ from anomark.report.machine import to_json
 from anomark.report.metrics import alarm_metrics, further_metrics, metric_notes, reading_metrics
 from anomark.report.results import Results, load_results
 from anomark.report.table import Table
-from anomark.report.tables import alarm_table, leaderboard, reading_table
-from tests.report_fixture import write_evaluation
+from tests.report_fixture import section_file, write_evaluation
+
+alarm_table = section_file("70_alarms").alarm_table
+leaderboard = section_file("75_leaderboard").leaderboard
+reading_table = section_file("60_readings").reading_table
 
 SERIES, IMAGES = "series", "textures"
 

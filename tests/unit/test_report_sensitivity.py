@@ -9,14 +9,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from anomark.report.figures import STYLE, protocol_curves
+from anomark.report.render.draw import STYLE
 from anomark.report.render.formats import FORMATS, render
 from anomark.report.results import Results, load_results
-from anomark.report.sensitivity import agreement, protocol_curve, sensitivity_table
 from anomark.report.table import Table, number
 from anomark.report.verdict import verdict
-from anomark.stages.report import build_tables
-from tests.report_fixture import DATASETS, VARIANTS, write_evaluation
+from tests.report_fixture import DATASETS, VARIANTS, section_file, tables_of, write_evaluation
+
+SECTION = section_file("65_sensitivity")
+#: Tables that count every cell and choice, those of variants among them.
+EVERYTHING = {"coverage", "problems", "choices"}
 
 
 def load(root: Path, *datasets: str) -> Results:
@@ -30,7 +32,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 @pytest.fixture(scope="module")
 def table(results: Results) -> Table:
-    return sensitivity_table(results)
+    return SECTION.sensitivity_table(results)
 
 
 @pytest.mark.parametrize(
@@ -46,22 +48,22 @@ def table(results: Results) -> Table:
 )
 def test_agreement_is_kendalls_tau(second: tuple[float, ...], tau: float | None) -> None:
     names = "abcde"
-    found = agreement(dict(zip(names, (1, 2, 3, 4, 5), strict=True)), dict(zip(names, second, strict=True)))
+    found = SECTION.agreement(dict(zip(names, (1, 2, 3, 4, 5), strict=True)), dict(zip(names, second, strict=True)))
     assert found == (None if tau is None else pytest.approx(tau))
 
 
 def test_agreement_is_over_the_methods_that_both_have() -> None:
-    assert agreement({"a": 1, "b": 2, "c": 3}, {"c": 1, "a": 2, "d": 9}) == -1
-    assert agreement({"a": 1, "b": 2}, {"b": 2}) is None
+    assert SECTION.agreement({"a": 1, "b": 2, "c": 3}, {"c": 1, "a": 2, "d": 9}) == -1
+    assert SECTION.agreement({"a": 1, "b": 2}, {"b": 2}) is None
 
 
 def test_a_variant_changes_nothing_but_its_own_section(results: Results, tmp_path: Path) -> None:
     plain = load(tmp_path, *DATASETS)
-    tables = {t.name: t for t in build_tables(plain)}
-    varied = {t.name: t for t in build_tables(results)}
+    tables = tables_of(plain)
+    varied = tables_of(results)
     assert "sensitivity" not in tables and set(varied) == {*tables, "sensitivity"}
-    for name, unchanged in tables.items():
-        assert all(render(varied[name], form) == render(unchanged, form) for form in FORMATS), name
+    for name in tables.keys() - EVERYTHING:
+        assert all(render(varied[name], form) == render(tables[name], form) for form in FORMATS), name
     assert verdict(results)[1:] == verdict(plain)[1:], "after the count of cells"
 
 
@@ -72,7 +74,7 @@ def test_a_row_a_protocol_and_its_tau(results: Results, table: Table) -> None:
     assert list(rows.loc["ucr-ECG200"].index) == ["headline", "normal class swapped"]
     paper = ("vae", "autoformer", "ddpm", "wavediff")
     means = [{m: results.score(d, m).mean for m in paper} for d in ("series", "series-train-50")]
-    assert rows.loc[("series", "50% of training"), "tau"] == pytest.approx(agreement(*means))
+    assert rows.loc[("series", "50% of training"), "tau"] == pytest.approx(SECTION.agreement(*means))
     assert rows.loc[("series", "headline"), "tau"] == 1
     # In the example VUS-ROC is AUROC, point-adjusted F1 falls with it (two of them to the same three digits), and
     # all methods have one NAB score.
@@ -96,26 +98,26 @@ def test_readers_see_ranks_the_bar_and_the_random_control(results: Results, tabl
 
 def test_a_variant_without_its_base_is_named(results: Results) -> None:
     alone = replace(results, suite=results.suite | {"datasets": ["series", "textures-train-50"]})
-    table = sensitivity_table(alone)
+    table = SECTION.sensitivity_table(alone)
     assert not table.rows and table.notes == [
         "Textures, 50% of training: without a number for textures nothing to compare with."
     ]
 
 
 def test_curves_move_one_parameter_at_a_time(results: Results) -> None:
-    points = protocol_curve(results, "textures", "contamination").query("method == 'wavediff'")
+    points = SECTION.protocol_curve(results, "textures", "contamination").query("method == 'wavediff'")
     assert points["x"].tolist() == [0] * 3 + [5] * 3 + [10] * 3
     assert sorted(points.query("x == 10")["auroc"]) == sorted(
         results.score("textures-contaminated-10", "wavediff").values
     )
-    assert set(protocol_curve(results, "textures", "train_share")["x"]) == {50, 100}
-    assert protocol_curve(results, "series", "contamination").empty
-    assert protocol_curve(results, "ucr-ECG200", "train_share").empty
+    assert set(SECTION.protocol_curve(results, "textures", "train_share")["x"]) == {50, 100}
+    assert SECTION.protocol_curve(results, "series", "contamination").empty
+    assert SECTION.protocol_curve(results, "ucr-ECG200", "train_share").empty
 
 
 def test_the_picture_has_a_panel_an_axis_and_a_line_a_method(results: Results) -> None:
     with plt.rc_context(STYLE):
-        figure, caption, alt = protocol_curves(results, "textures")
+        figure, caption, alt = SECTION.protocol_curves(results, "textures")
         contamination, share = figure.axes
         assert [t.get_text() for t in contamination.get_xticklabels()] == ["0", "5", "10"]
         assert [t.get_text() for t in share.get_xticklabels()] == ["50", "100"]

@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 
 from anomark.contracts import DataError
-from anomark.report.render.formats import FORMATS, escape_latex, render
+from anomark.report.render.formats import FORMATS, render
+from anomark.report.render.latex import escape_latex
 from anomark.report.results import Results, Score, average, load_results
 from anomark.report.table import Cell, Column, Row, Table, number, percent, signed
 from anomark.report.tables import ranks
 from anomark.report.verdict import verdict
-from anomark.stages.report import build_tables
-from tests.report_fixture import BAD, DATASETS, METHODS, write_evaluation
+from tests.report_fixture import BAD, DATASETS, METHODS, tables_of, write_evaluation
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 @pytest.fixture(scope="module")
 def tables(results: Results) -> dict[str, Table]:
-    return {table.name: table for table in build_tables(results)}
+    return tables_of(results)
 
 
 def records(table: Table) -> list[dict[str, str]]:
@@ -114,7 +114,7 @@ def test_no_score_is_empty_and_only_measured_ones_are_numbers(results: Results, 
 def test_a_lost_seed_is_printed_beside_the_mean(results: Results) -> None:
     score = results.score("mvtec-bottle", "iforest")
     assert (len(score.by_seed), score.seeds, score.status) == (2, 3, "timeout")
-    table = next(table for table in build_tables(results) if table.name == "leaderboard")
+    table = tables_of(results)["leaderboard"]
     row = next(row for row in table.rows if (row.dataset, row.method) == ("mvtec-bottle", "iforest"))
     cell = next(cell for cell in row.cells if "seeds" in cell.spread)
     assert "2/3 seeds" in cell.spread
@@ -134,7 +134,7 @@ def test_a_variant_is_nobodys_rival(results: Results) -> None:
     best = replace(results, metrics=metrics)
     assert best.score("textures", "wavediff-no-wavelet").mean == 0.999
     assert ranks(best, "textures") == ranks(results, "textures")
-    variant, found = best.methods["wavediff-no-wavelet"].label, {table.name: table for table in build_tables(best)}
+    variant, found = best.methods["wavediff-no-wavelet"].label, tables_of(best)
     for name in ("table1", "table2"):
         assert any(cell.best for row in found[name].rows for cell in row.cells), "the best of the rivals stays bold"
         assert not any(cell.note == variant for row in found[name].rows for cell in row.cells)
@@ -251,7 +251,7 @@ def test_headline_sets_the_flagship_beside_what_a_user_would_pick(results: Resul
 
 def test_captions_carry_the_protocol(tables: dict[str, Table]) -> None:
     for table in tables.values():
-        if table.name == "audit":  # the paper's numbers alone
+        if table.name in ("audit", "sources", "choices"):  # no measured numbers
             continue
         assert "Level:" in table.caption
         assert "3 seeds (Student t)" in table.caption
@@ -326,14 +326,14 @@ def test_suite_without_a_modality_says_so(tmp_path: Path) -> None:
     description = json.loads(suite.read_text())
     description["datasets"] = ["textures"]
     suite.write_text(json.dumps(description))
-    tables = {table.name: table for table in build_tables(load_results(suite, evaluation))}
+    tables = tables_of(load_results(suite, evaluation))
     assert tables["table2"].notes[0] == "This suite has no series dataset."
     for form in FORMATS:
         assert render(tables["table2"], form)
 
 
 def test_partial_data_is_marked_wherever_its_number_stands(results: Results) -> None:
-    tables = {table.name: table for table in build_tables(results)}
+    tables = tables_of(results)
     for name in ("table1", "leaderboard"):
         (note,) = [note for note in tables[name].notes if "partial" in note]
         assert "metal nut" in note and "8 of 22 good test images" in note

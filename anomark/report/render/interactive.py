@@ -16,8 +16,10 @@ from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Rang
 from bokeh.plotting import figure
 
 from anomark.contracts import Array
-from anomark.report.figures import INK, MAX_TRACKS, ORANGE, colours, decimate, runs, score_label, shown
+from anomark.report.render.draw import INK, ORANGE
+from anomark.report.render.stored import decimate, runs, score_label
 from anomark.report.results import Results
+from anomark.report.shown import MAX_TRACKS, colours, shown
 
 #: A track holds at most this many points, each second one the lowest or the highest of its stretch.
 MAX_POINTS = 4000

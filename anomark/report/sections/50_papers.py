@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from anomark.report.ablations import ablation_sentence, ablation_table, changes
+from anomark.report.ablations import ablation_bars, ablation_sentence, ablation_table, changes
 from anomark.report.audit import audit_sentence, audit_table
-from anomark.report.figures import ablation_bars
 from anomark.report.left_open import left_open_table
 from anomark.report.published import file_name, paper_table, published_table, tally_sentence
 from anomark.report.results import Results

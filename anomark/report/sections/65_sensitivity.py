@@ -3,20 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
 from scipy.stats import kendalltau
 
 from anomark.report.metrics import HEADLINE, reading_metrics
+from anomark.report.render.draw import DASHED, GREY, INK
 from anomark.report.results import ORACLE, RANDOM, Results
+from anomark.report.section import Drawing, Section
+from anomark.report.shown import MAX_CURVES, colours, shown
 from anomark.report.table import Cell, Column, Row, Table, number
 from anomark.report.tables import protocol
 from anomark.suite_records import MetricInfo
 
 #: Parameters of a dataset over which AUROC is drawn, and what their axis says.
 AXES = {"contamination": "anomalies in training, %", "train_share": "training data, %"}
+
+
+def build(results: Results) -> Section | None:
+    if not results.variants:
+        return None
+    table = sensitivity_table(results)
+    drawings = [
+        Drawing(f"{base}-protocol", partial(protocol_curves, results, base), base, "wide")
+        for base in results.variants
+        if base in results.datasets and any(len(protocol_curve(results, base, axis)) for axis in AXES)
+    ]
+    return Section("sensitivity-section", "Protocol sensitivity", lead(results, table.data), [*drawings, table])
+
+
+def lead(results: Results, data: pd.DataFrame) -> str:
+    """The protocol that leaves least of the headline's order of methods."""
+    known = data.dropna(subset=["tau"]) if "tau" in data else data.iloc[:0]
+    known = known[known["protocol"] != "headline"] if len(known) else known
+    if known.empty:
+        return "No two protocols have enough methods in common to compare their order."
+    row = known.iloc[int(known["tau"].to_numpy(float).argmin())]
+    return (
+        f"The order of the methods changes most on {results.label(row['dataset'])} under the protocol "
+        f"“{row['protocol']}”: Kendall's τ with the headline's order is **{number(float(row['tau']), 2)}**."
+    )
 
 
 def agreement(first: Mapping[str, float], second: Mapping[str, float]) -> float | None:
@@ -40,10 +72,16 @@ def protocols(results: Results, base: str) -> list[tuple[str, str, str]]:
     return found + [(metric.label, base, metric.id) for metric in reading_metrics(results) if level in metric.levels]
 
 
+def compared(results: Results, modality: str) -> dict[str, str]:
+    """Method -> its header: the methods of the suite's papers, or all that compete where it has no paper."""
+    rivals = {method.id: method.label for method in results.methods.values() if method.is_rival}
+    return results.paper_methods(modality) or rivals
+
+
 def sensitivity_table(results: Results) -> Table:
     """The paper's methods on each dataset that has variants, a row a protocol, and how much of their order is left."""
     bases = [base for base in results.variants if base in results.datasets]
-    paper = {m: label for modality in results.modalities for m, label in results.paper_methods(modality).items()}
+    paper = {m: label for modality in results.modalities for m, label in compared(results, modality).items()}
     columns = [Column("Dataset", numeric=False), Column("Protocol", numeric=False)]
     columns += [Column(label) for label in paper.values()]
     columns += [Column("Best control"), Column("Random"), Column("τ")]
@@ -59,7 +97,7 @@ def sensitivity_table(results: Results) -> Table:
             }
             if metric != HEADLINE and not means:
                 continue
-            of_paper = {m: means[m] for m in results.paper_methods(modality) if m in means}
+            of_paper = {m: means[m] for m in compared(results, modality) if m in means}
             headline = headline or of_paper
             info = results.metrics_info[metric]
             tau = agreement(headline, {m: v if info.higher_is_better else -v for m, v in of_paper.items()})
@@ -146,3 +184,47 @@ def protocol_curve(results: Results, base: str, axis: str) -> pd.DataFrame:
         if len(points) > 1 and x is not None
     ]
     return pd.DataFrame(rows, columns=["method", "x", "auroc"]).sort_values(["method", "x"], ignore_index=True)
+
+
+def protocol_curves(results: Results, dataset: str) -> tuple[Figure, str, str]:
+    """AUROC over the contamination of the training set and over its size, a panel each, a line a method."""
+    curves = {axis: points for axis in AXES if len(points := protocol_curve(results, dataset, axis))}
+    available = [m for m in results.methods if any((points["method"] == m).any() for points in curves.values())]
+    methods = shown(results, dataset, available, MAX_CURVES)
+    palette = colours(results, methods)
+    labels = {m: f"{results.methods[m].label} {number(results.score(dataset, m).mean)}" for m in methods}
+    figure, panels = plt.subplots(1, len(curves), figsize=(1.6 + 3.6 * len(curves), 3.0), sharey=True, squeeze=False)
+    for (axis, points), axes in zip(curves.items(), panels[0], strict=True):
+        axes.axhspan(*results.datasets[dataset]["random_band"], color=GREY, alpha=0.18, linewidth=0)
+        axes.axhline(0.5, color=INK, linewidth=0.6)
+        for method in methods:
+            dashed = DASHED if results.methods[method].is_control else "-"
+            sns.lineplot(
+                points[points["method"] == method], x="x", y="auroc", errorbar=("pi", 100), err_kws={"linewidth": 0},
+                color=palette[method], linestyle=dashed, marker="o", markersize=4, linewidth=1.4, label=labels[method],
+                legend=False, ax=axes,
+            )  # fmt: skip
+        ticks = sorted(points["x"].unique())
+        if axis == "train_share":
+            axes.set_xscale("log")
+        axes.set_xticks(ticks, [f"{x:g}" for x in ticks])
+        axes.minorticks_off()
+        axes.yaxis.set_major_formatter(lambda value, _: number(value, 1))
+        axes.set(xlabel=AXES[axis], ylabel="AUROC")
+    handles, names = panels[0, -1].get_legend_handles_labels()
+    panels[0, -1].legend(handles, names, title="AUROC at 0, 100%", bbox_to_anchor=(1.02, 1.03), loc="upper left")
+    caption = (
+        f"{results.label(dataset)}: the methods trained again on a training set of which a part is anomalous, and on a "
+        "part of it; the test rows stay. Means over seeds, bands: their range; dashed: the best control; grey: 95% of "
+        f"random scores. At 0 and 100%: {protocol(results, [dataset])}"
+    )
+    alt = f"Curves of AUROC on {results.label(dataset)}. "
+    for axis, points in curves.items():
+        ends = points[points["x"].isin([points["x"].min(), points["x"].max()])].groupby(["method", "x"])["auroc"].mean()
+        at = {m: ends[m] for m in methods if ends.index.get_level_values("method").isin([m]).sum() == 2}
+        alt += f"{AXES[axis].capitalize()} from {points['x'].min():g} to {points['x'].max():g}: "
+        alt += ", ".join(
+            f"{results.methods[m].label} {number(v.iloc[0])} to {number(v.iloc[-1])}" for m, v in at.items()
+        )
+        alt += ". "
+    return figure, caption, alt.strip()

@@ -10,11 +10,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from anomark.contracts import Array
+from anomark.report.render.draw import DOTTED, GREEN, GREY, INK, ORANGE, PURPLE, SKY
+from anomark.report.results import Results
+from anomark.report.shown import MAX_CURVES, colours, shown
 from anomark.report.table import number
 
-#: Colours of the kinds, in the recipe's order (Okabe & Ito's palette).
-KIND_COLOURS = ("#e69f00", "#009e73", "#cc79a7", "#56b4e9")
-GREY = "#8a8f96"
+#: Colours of the kinds, in the recipe's order.
+KIND_COLOURS = (ORANGE, GREEN, PURPLE, SKY)
 
 
 def kinds(stored: dict[str, Array]) -> dict[str, str]:
@@ -39,16 +41,12 @@ def hatch(axes: Any, left_out: Array, steps: Array) -> None:
     )
 
 
-def severity_curves(
-    table: pd.DataFrame, labels: dict[str, str], palette: dict[str, str], name: str
-) -> tuple[Figure, str, str]:
-    """AUROC over the amplitude of the injected events and by their kind, one line and mark a method.
-
-    Args:
-        table: severity.csv of one dataset.
-        labels, palette: name and colour of each method shown.
-        name: of the dataset.
-    """
+def severity_curves(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[Figure, str, str]:
+    """AUROC over the amplitude of the injected events and by their kind; each method has one line and mark."""
+    table = pd.read_csv(results.evaluation / dataset / "severity.csv")
+    methods = shown(results, dataset, list(table["method"].unique()), MAX_CURVES)
+    labels = {method: results.methods[method].label for method in methods}
+    palette = colours(results, methods)
     figure, (curve, dots) = plt.subplots(1, 2, figsize=(9.0, 3.2), sharey=True)
     means = table.groupby(["method", "by", "group", "amplitude", "events"], sort=False)["auroc"].mean().reset_index()
     for axes, by in ((curve, "amplitude"), (dots, "kind")):
@@ -60,7 +58,7 @@ def severity_curves(
             x = rows["group"].map(place) + (0.12 * (index - (len(labels) - 1) / 2) if by == "kind" else 0)
             style = "" if by == "kind" else "--" if palette[method] == GREY else "-"  # controls are grey
             axes.plot(x, rows["auroc"], marker="o", markersize=4, linestyle=style, color=palette[method], label=label)
-        axes.axhline(0.5, color=GREY, linewidth=0.8, linestyle=(0, (2, 3)))
+        axes.axhline(0.5, **DOTTED)
         if by == "kind":
             names = [str(group).replace("_", " ") for group in groups["group"]]
             axes.set_xticks(places, [f"{n}\n{count} events" for n, count in zip(names, groups["events"], strict=True)])
@@ -79,15 +77,17 @@ def severity_curves(
         "Severity of the injected anomalies: AUROC of their steps against all normal steps, means over seeds. Left by "
         f"amplitude, in ranges of equally many events ({', '.join(ranges)} MAD); right by kind; dotted: a random score."
     )
-    alt = f"AUROC on {name} by amplitude and by kind of injected anomaly: {', '.join(labels.values())}."
+    alt = (
+        f"AUROC on {results.label(dataset)} by amplitude and by kind of injected anomaly: {', '.join(labels.values())}."
+    )
     return figure, caption, alt
 
 
-def event_examples(stored: dict[str, Array], name: str) -> tuple[Figure, str, str]:
+def event_examples(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[Figure, str, str]:
     """One injected event of each kind, its amplitude the kind's median, in one of the channels that it changes."""
-    colours = kinds(stored)
-    figure, panels = plt.subplots(1, len(colours), figsize=(9.0, 2.1), squeeze=False)
-    for axes, (kind, colour) in zip(panels[0], colours.items(), strict=True):
+    of_kind = kinds(stored)
+    figure, panels = plt.subplots(1, len(of_kind), figsize=(9.0, 2.1), squeeze=False)
+    for axes, (kind, colour) in zip(panels[0], of_kind.items(), strict=True):
         events = np.flatnonzero(stored["kind"] == kind)
         event = events[np.argsort(stored["amplitude"][events], kind="stable")[len(events) // 2]]
         first, last, channel = (int(stored[key][event]) for key in ("first", "last", "channel"))
@@ -95,7 +95,7 @@ def event_examples(stored: dict[str, Array], name: str) -> tuple[Figure, str, st
         steps = np.arange(max(first - around, 0), min(last + around + 1, len(stored["signal"])))
         axes.axvspan(0, last - first, color=colour, alpha=0.35, linewidth=0)
         hatch(axes, stored["left_out"][steps], steps - first)
-        axes.plot(steps - first, stored["signal"][steps, channel], color="#1f2328", linewidth=0.9)
+        axes.plot(steps - first, stored["signal"][steps, channel], color=INK, linewidth=0.9)
         axes.set_title(f"{kind.replace('_', ' ')}, {stored['amplitude'][event]:.3g} MAD", fontsize=8, pad=2)
         axes.set(yticks=[], xlabel="steps from its start")
         axes.spines["left"].set_visible(False)
@@ -103,4 +103,5 @@ def event_examples(stored: dict[str, Array], name: str) -> tuple[Figure, str, st
         "Injected anomalies: of each kind the event of median amplitude, in the first channel that it changes "
         "(standardised; each panel its own scale). Band: the event; hatched: steps left out of scoring."
     )
-    return figure, caption, f"One injected event of each kind in {name}: {', '.join(colours).replace('_', ' ')}."
+    names = ", ".join(of_kind).replace("_", " ")
+    return figure, caption, f"One injected event of each kind in {results.label(dataset)}: {names}."

@@ -1,0 +1,118 @@
+"""The style of the report's pictures, and how one becomes files whose bytes depend on the numbers alone.
+
+Every picture is written as SVG, PNG and PDF. Lines and letters are drawn in one ink, which the page replaces by the
+colour of its own text, so that an SVG inside the page can be read on a light and on a dark ground.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from anomark.report.results import Results
+from anomark.report.section import Drawing
+from anomark.report.tables import protocol
+
+INK = "#1f2328"
+# Okabe & Ito's palette, safe for colour-blind readers; its yellow is too pale for lines and is left out.
+VERMILLION, BLUE, GREEN, ORANGE, SKY, PURPLE = "#d55e00", "#0072b2", "#009e73", "#e69f00", "#56b4e9", "#cc79a7"
+GREY = "#8a8f96"
+#: Colours of lines that stand for datasets, or for losses of one method.
+LINES = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
+#: Dashes of a line that stands for no method: a random score, a bound.
+DOTTED: Any = {"color": GREY, "linewidth": 0.8, "linestyle": (0, (2, 3))}
+DASHED = (0, (4, 2))
+
+STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 3,
+    "ytick.major.size": 0,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,  # TrueType: publishers refuse matplotlib's own Type 3
+    "figure.dpi": 100,
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One drawing on disk."""
+
+    drawing: Drawing
+    caption: str
+    alt: str
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.drawing.name
+
+    @property
+    def svg(self) -> Path:
+        return self.folder / f"{self.name}.svg"
+
+    @property
+    def png(self) -> Path:
+        return self.folder / f"{self.name}.png"
+
+    @property
+    def pdf(self) -> Path:
+        return self.folder / f"{self.name}.pdf"
+
+
+def draw_picture(results: Results, drawing: Drawing, folder: Path) -> Picture:
+    """Draw it in the report's style and write its three files into `folder`."""
+    with plt.rc_context(STYLE):
+        figure, caption, alt = drawing.draw()
+        if "Level: " not in caption:  # no picture stands without the protocol of its numbers
+            caption += f" {protocol(results, [drawing.dataset] if drawing.dataset else [*results.datasets])}"
+        picture = Picture(drawing, caption, alt, folder)
+        _save(figure, picture)
+        plt.close(figure)
+    return picture
+
+
+def freeze(figure: Figure) -> None:
+    """Lay the panels out once and round their places: the layout solver's last bits differ from run to run."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        axes.set_position([round(side, 5) for side in axes.get_position(original=True).bounds])  # type: ignore[arg-type]
+
+
+def _save(figure: Figure, picture: Picture) -> None:
+    freeze(figure)
+    # Each picture has a salt of its own: several SVGs share a page, and their clip paths must not share names.
+    with plt.rc_context({"svg.hashsalt": picture.name}):
+        figure.savefig(picture.svg, metadata={"Date": None, "Creator": None}, transparent=True)
+    figure.savefig(picture.png, metadata={"Software": None}, dpi=160, facecolor="white")
+    figure.savefig(picture.pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    # Names of groups ("axes_1") would repeat on the page, and nothing refers to them. Paths need no trailing blanks.
+    text = re.sub(
+        r' id="(?:figure|axes|patch|text|line2d|xtick|ytick|legend|matplotlib\.axis|[A-Z]\w+)_\d+"| id="image\w+"',
+        "",
+        picture.svg.read_text(),
+    )
+    picture.svg.write_text(re.sub(r"[ ]+$", "", text, flags=re.MULTILINE))

@@ -1,0 +1,93 @@
+"""How far the choice of protocol, and not of the method, moves the order of the methods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from anomark.report.metrics import HEADLINE, failure_notes, metric_notes, reading_metrics
+from anomark.report.results import ORACLE, RANDOM, Results
+from anomark.report.section import Section
+from anomark.report.table import Cell, Column, Row, Table, number
+from anomark.report.tables import digits, protocol
+from anomark.suite_records import MetricInfo
+
+
+def build(results: Results) -> Section | None:
+    table = reading_table(results)
+    if not table.rows:
+        return None
+    return Section("readings-section", "Other protocols", lead(table.data), [table])
+
+
+def lead(data: pd.DataFrame) -> str:
+    """On how many datasets another protocol has another winner."""
+    ranks = [column for column in data.columns if column.endswith(" rank")]
+    winners = {
+        dataset: {rank: set(rows.loc[rows[rank] == 1, "method"]) for rank in ranks}
+        for dataset, rows in data.groupby("dataset")
+    }
+    changed = sum(
+        any(found and not found & of_dataset[f"{HEADLINE} rank"] for found in of_dataset.values())
+        for of_dataset in winners.values()
+    )
+    return (
+        f"On **{changed} of {len(winners)}** datasets the method with the best AUROC is not the best under every other "
+        "protocol for the same scores."
+    )
+
+
+def reading_table(results: Results) -> Table:
+    """Every method on every labelled series under each protocol in use, beside the random control's own number.
+
+    A rank in each cell shows how far the choice of protocol, and not of the method, moves the order.
+    """
+    readings = reading_metrics(results)
+    shown = [results.metrics_info[HEADLINE], *readings] if readings else []
+    columns = [Column("Dataset", numeric=False), Column("Method", numeric=False)]
+    columns += [Column(metric.label) for metric in shown]
+    rows, data = [], []
+    levels = {level for metric in readings for level in metric.levels}
+    datasets = [dataset for dataset, summary in results.datasets.items() if summary["level"] in levels]
+    for dataset in datasets:
+        means = {
+            metric.id: {
+                m: s.mean for m in results.methods if (s := results.score(dataset, m, metric.id)).mean is not None
+            }
+            for metric in shown
+        }
+        control = next((method for method in RANDOM if method in means[HEADLINE]), None)
+        for method in sorted(means[HEADLINE], key=lambda m: -means[HEADLINE][m]):
+            if method == ORACLE:
+                continue
+            info = results.methods[method]
+            cells = [Cell(results.label(dataset)), Cell(info.label, tone="quiet" if info.is_control else "")]
+            record: dict[str, Any] = {"dataset": dataset, "method": method}
+            for metric in shown:
+                scores = means[metric.id]
+                others = [results.methods[name] for name in scores]
+                rivals = [other.id for other in others if other.is_rival and other.track == info.track]
+                ahead = sum(metric.better(scores[rival], scores[method]) for rival in rivals) if method in rivals else 0
+                rank = 1 + ahead if method in rivals else None
+                cells.append(_reading_cell(metric, scores.get(method), rank, scores.get(control or "")))
+                record |= {metric.id: digits(scores.get(method)), f"{metric.id} rank": rank or ""}
+            rows.append(Row(cells, dataset, results.datasets[dataset]["modality"], method))
+            data.append(record)
+    caption = (
+        "The same scores under other protocols, higher is better unless said otherwise; small print: rank within its "
+        f"track, and the random control's own number where a random score does well. {metric_notes(readings)} "
+        f"{protocol(results, datasets)}"
+    )
+    notes = failure_notes(results, shown) if rows else ["This suite has no dataset with other protocols to read."]
+    frame = pd.DataFrame(data) if data else pd.DataFrame(columns=["dataset", "method"])
+    return Table("readings", "Readings", caption, columns, rows, frame, notes)
+
+
+def _reading_cell(metric: MetricInfo, value: float | None, rank: int | None, random: float | None) -> Cell:
+    if value is None:
+        return Cell("–", tone="quiet")
+    notes = [f"rank {rank}"] if rank else []
+    if metric.flattering and random is not None:
+        notes.append(f"random {number(random, metric.digits)}")
+    return Cell(number(value, metric.digits), note=", ".join(notes), sort=round(value, 6), best=rank == 1)

@@ -1,0 +1,35 @@
+"""Where methods and datasets come from: papers, citations, sources and licences."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from anomark.report.results import Results
+from anomark.report.section import Section
+from anomark.report.table import Cell, Column, Row, Table
+
+
+def build(results: Results) -> Section | None:
+    table = source_table(results)
+    methods = sum(1 for row in table.rows if row.method)
+    sentence = f"**{methods}** methods and **{len(table.rows) - methods}** datasets have a source to cite."
+    return Section("sources-section", "Sources", sentence, [table]) if table.rows else None
+
+
+def source_table(results: Results) -> Table:
+    """A row a method that is no variant, then a row a dataset that is no variant."""
+    papers = {row["id"]: row.get("paper", "") for row in results.suite["methods"]}
+    rows, data = [], []
+    for method in results.methods.values():
+        if method.is_variant or not papers.get(method.id):
+            continue
+        rows.append(Row([Cell("method"), Cell(method.label), Cell(papers[method.id]), Cell("")], method=method.id))
+        data.append({"kind": "method", "id": method.id, "source": papers[method.id], "licence": ""})
+    for dataset, summary in results.datasets.items():
+        source = summary.get("citation") or summary.get("source") or ""
+        cells = [Cell("dataset"), Cell(results.label(dataset)), Cell(source), Cell(summary.get("licence") or "")]
+        rows.append(Row(cells, dataset, summary["modality"]))
+        data.append({"kind": "dataset", "id": dataset, "source": source, "licence": summary.get("licence") or ""})
+    columns = [Column(header, numeric=False) for header in ("Kind", "Name", "Source", "Licence")]
+    caption = "The paper of each method, and the citation or the source of each dataset. Cite them with their numbers."
+    return Table("sources", "Sources", caption, columns, rows, pd.DataFrame(data))

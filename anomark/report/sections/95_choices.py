@@ -1,0 +1,32 @@
+"""What was chosen where the sources of the data are silent."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from anomark.report.results import Results
+from anomark.report.section import Section
+from anomark.report.table import Cell, Column, Row, Table
+
+
+def build(results: Results) -> Section | None:
+    found = choices(results)
+    if not found:
+        return None
+    columns = [Column("Choice", numeric=False), Column("Datasets", numeric=False)]
+    rows = [Row([Cell(choice), Cell(", ".join(labels))]) for choice, labels in found.items()]
+    data = pd.DataFrame({"choice": [*found], "datasets": [", ".join(labels) for labels in found.values()]})
+    table = Table("choices", "Choices", "Made where the sources of the data are silent.", columns, rows, data)
+    lead = f"The sources of the data leave **{len(found)}** things open; each choice moves the numbers."
+    return Section("choices-section", "Choices", lead, [table])
+
+
+def choices(results: Results) -> dict[str, list[str]]:
+    """Each choice and the datasets it concerns; of a variant what it adds to its dataset's."""
+    concerned: dict[str, list[str]] = {}
+    for dataset, summary in results.summaries.items():
+        known = results.summaries.get(summary["base"], {}).get("choices", ()) if summary["protocol"] else ()
+        for choice in summary.get("choices", ()):
+            if choice not in known:
+                concerned.setdefault(choice, []).append(results.label(dataset))
+    return concerned

@@ -1,0 +1,102 @@
+"""A section of the report is one file: what each owes the reader, and that it comes and goes with its file."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from anomark.report import section as sections_module
+from anomark.report.results import Results, load_results
+from anomark.report.section import SECTIONS, Drawing, Section, Text, build_sections
+from anomark.report.table import Table
+from anomark.stages.report import report
+from tests.report_fixture import DATASETS, VARIANTS, section_file, write_evaluation
+
+MINE = """
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from anomark.report.section import Drawing, Section
+from anomark.report.table import Cell, Column, Row, Table
+
+
+def build(results):
+    rows = [Row([Cell("<b>&"), Cell("1")])]
+    columns = [Column("Who", numeric=False), Column("N")]
+    table = Table("mine", "Mine", "What I count.", columns, rows, pd.DataFrame({"n": [1]}))
+    draw = lambda: (plt.subplots()[0], "What I draw.", "Nothing but an empty panel.")
+    return Section("mine-section", "My section", "It has **one** row.", [Drawing("my-figure", draw), table])
+"""
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return load_results(*write_evaluation(tmp_path_factory.mktemp("suite"), [*DATASETS, *VARIANTS]))
+
+
+@pytest.fixture(scope="module")
+def sections(results: Results) -> list[Section]:
+    return build_sections(results)
+
+
+def test_sections_stand_in_the_order_of_their_files_under_ids_of_their_own(sections: list[Section]) -> None:
+    ids = [section.id for section in sections]
+    assert ids[0] == "verdict" and ids[-1] == "environment" and len(set(ids)) == len(ids)
+    names = [part.name for section in sections for part in section.parts if isinstance(part, Table | Drawing)]
+    assert len(set(names)) == len(names)
+
+
+def test_every_section_has_a_lead_and_shows_pictures_before_tables(sections: list[Section]) -> None:
+    for section in sections:
+        assert section.lead.endswith("."), section.id
+        kinds = [type(part) for part in section.parts if isinstance(part, Table | Drawing)]
+        assert kinds == sorted(kinds, key=lambda kind: kind is Table), section.id
+
+
+def test_the_first_section_has_one_picture_for_each_modality(results: Results, sections: list[Section]) -> None:
+    drawings = [part for part in sections[0].parts if isinstance(part, Drawing)]
+    assert [d.name for d in drawings] == [f"overview-{modality}" for modality in results.modalities]
+
+
+def test_the_verdict_names_the_best_of_each_modality(results: Results, sections: list[Section]) -> None:
+    means = section_file("10_verdict").means
+    for modality in results.modalities:
+        scores = {m: s.mean for m, s in means(results, modality).items() if results.methods[m].is_rival}
+        best = max(scores, key=lambda m: scores[m])
+        assert f"{results.methods[best].label} is best on {results.noun(modality)}" in sections[0].lead
+
+
+def test_a_file_brings_a_section_and_takes_it_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "sections"
+    folder.mkdir()
+    for name in ("10_verdict.py", "98_environment.py"):
+        shutil.copy(SECTIONS / name, folder / name)
+    monkeypatch.setattr(sections_module, "SECTIONS", folder)
+    suite, evaluation = write_evaluation(tmp_path, ["textures"])
+
+    def files() -> tuple[str, set[str]]:
+        page = report(suite, evaluation, tmp_path / "out", tmp_path / "results").read_text()
+        return page, {path.name for folder in ("tables", "figures") for path in (tmp_path / "out" / folder).iterdir()}
+
+    (folder / "55_mine.py").write_text(MINE)
+    page, found = files()
+    assert {f"mine.{form}" for form in ("csv", "md", "tex", "html")} <= found
+    assert {f"my-figure.{form}" for form in ("svg", "png", "pdf")} <= found
+    assert page.index('id="verdict"') < page.index('id="mine-section"') < page.index('id="environment"')
+    assert '<a href="#mine-section">My section</a>' in page and "It has <strong>one</strong> row." in page
+    assert "&lt;b&gt;&amp;" in page and "<b>&" not in page
+    assert "What I draw. Level: image" in page, "no picture stands without the protocol of its numbers"
+
+    (folder / "55_mine.py").unlink()
+    page, found = files()
+    assert "mine" not in page and not any("mine" in name or "my-figure" in name for name in found)
+
+
+def test_a_paragraph_is_escaped_and_may_warn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    section = Section("only", "Only", "", [Text("a < b", warning=True)])
+    monkeypatch.setattr("anomark.stages.report.build_sections", lambda results: [section])
+    suite, evaluation = write_evaluation(tmp_path, ["textures"])
+    page = report(suite, evaluation, tmp_path / "out", tmp_path / "results").read_text()
+    assert '<p class="warning">a &lt; b</p>' in page
