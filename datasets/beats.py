@@ -1,4 +1,4 @@
-"""Beats: single heart beats as sums of Gaussians; abnormal ones differ in shape."""
+"""Beats: single heart beats that are generated as sums of Gaussians. Abnormal beats differ in shape."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ABNORMALITIES: dict[str, dict[str, tuple[float, float, float]]] = {
 def prepare(raw: Path, *, seed: int, train_share: float, contamination: float) -> Prepared:
     """Beats (N, 1, 96), each with mean 0 and standard deviation 1; patients are the groups. `raw` is not used.
 
-    Contaminated are beats of training patients, replaced by abnormal ones of the same patient.
+    Contamination replaces beats of training patients by abnormal ones of the same patient.
     """
     rng = np.random.default_rng(seed)
     train, good, bad, habits = [], [], [], []

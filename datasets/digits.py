@@ -1,4 +1,4 @@
-"""Digits: handwritten digits that ship with scikit-learn; one class is normal."""
+"""Digits: handwritten digits that ship with scikit-learn. One digit is normal, the nine others are anomalous."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def prepare(raw: Path, *, item: str, normal: int, size: int, train_share: float,
     """Images (N, 1, size, size) in [-1, 1], interpolated from 8x8 pixels; `raw` is not used.
 
     The file lists one writer after the other, so the first part trains and the rest tests: few writers are in both.
-    Contaminated are images replaced by other digits of the first part, none of which is tested.
+    Contamination replaces images by other digits of the first part, none of which is tested.
     """
     digits = load_digits()
     is_train = np.arange(len(digits.target)) < TRAIN_SHARE * len(digits.target)

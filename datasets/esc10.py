@@ -1,4 +1,4 @@
-"""ESC-10: ten classes of environmental sounds; one is normal, the nine others are anomalous."""
+"""ESC-10: environmental sounds of ten classes. One class is normal, the nine others are anomalous."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ESC-50: fifty classes of environmental sounds; one is normal, the others are anomalous."""
+"""ESC-50: environmental sounds of fifty classes. One class is normal, the others are anomalous."""
 
 from __future__ import annotations
 

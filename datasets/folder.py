@@ -1,4 +1,8 @@
-"""A folder of one's own photographs: normal ones to train on, normal and defective ones to test on."""
+"""Own images: a folder of your photographs, normal ones to train on, normal and defective ones to test on.
+
+The folder is laid out as MVTec AD is: `train/good`, `test/good`, `test/<kind of defect>`, and where there are masks
+`ground_truth/<kind of defect>`. It needs no code: `folder-screws` in a suite reads `folder/screws` of the data folder.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +19,14 @@ LEVEL = "image"
 LICENCE = "yours"
 SOURCE = "your own folder"
 CITATION = ""
-#: Any name: folder-screws reads the folder folder/screws of the data folder.
+#: Any name of a folder.
 ITEMS: dict[str, dict] = {"*": {}}
 DEFAULTS = {"size": 64}
 FILES = (("folder/{item}/**/*.*",),)
 
 
 def prepare(raw: Path, *, item: str, size: int) -> Prepared:
-    """train/good, test/good and test/<kind of defect> below folder/<item>; masks as in MVTec AD, where there are any.
+    """The images of one folder, RGB at `size` x `size` pixels.
 
     Raises:
         DataError: files are missing or broken, or the test part holds one class only.

@@ -1,4 +1,4 @@
-"""Machines: seeded sounds of a rotating machine; clips of a faulty one are anomalous."""
+"""Machines: sounds of a rotating machine that are generated here. Clips of a faulty machine are anomalous."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MSL: telemetry of NASA's Curiosity rover, one dataset per channel."""
+"""MSL: telemetry of NASA's Curiosity rover, one dataset a channel. Steps in the labelled ranges are anomalous."""
 
 from __future__ import annotations
 

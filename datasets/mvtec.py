@@ -1,4 +1,7 @@
-"""MVTec AD: industrial photographs; defects are in the test part alone."""
+"""MVTec AD: industrial photographs of fifteen categories. Photographs in the folders `good` are normal.
+
+Defects are in the test part alone. Pixel masks are used where the copy has all of them.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,7 @@ COUNTS = {
 
 
 def prepare(raw: Path, *, item: str, size: int) -> Prepared:
-    """One category, RGB at `size` x `size` pixels; a copy that is not whole says what it lacks.
+    """One category, RGB at `size` x `size` pixels. Of a copy that is not whole the notes say what it lacks.
 
     Raises:
         DataError: files are missing or broken, or the test part holds one class only.

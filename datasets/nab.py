@@ -1,4 +1,4 @@
-"""Numenta Anomaly Benchmark: single time series with labelled anomaly windows."""
+"""NAB, the Numenta Anomaly Benchmark: 58 single time series. Steps inside the labelled windows are anomalous."""
 
 from __future__ import annotations
 
@@ -104,9 +104,9 @@ BACKWARD_SHARE = 0.01
 
 
 def prepare(raw: Path, *, item: str, folder: str, stride_divisor: int, train_share: float, probation: bool) -> Prepared:
-    """Train on the rows before the first labelled window, test on the rest; windows of one day.
+    """One stream: the rows before the first labelled window train, the rest tests, in windows of one day.
 
-    Rows are taken in file order: clocks that step back or repeat are the owner's, and noted.
+    Rows are taken in the order of the file. Where the owner's clock steps back or repeats, the notes say so.
 
     Raises:
         DataError: a file is missing or broken, or the stream has no labelled window (one class).

@@ -1,4 +1,4 @@
-"""PEMS-BAY: traffic speeds without labels; anomalies are put into the test part by a seeded recipe."""
+"""PEMS-BAY: traffic speeds, which have no labels. Anomalies are put into the test part by a seeded recipe."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ TRAIN_SHARE = 0.7
 
 
 def prepare(raw: Path, *, sensors: int, events: int, seed: int, stride_divisor: int) -> Prepared:
-    """Train on the first 70%, test on the rest, with `events` anomalies in it; the first `sensors` sensors of the file.
+    """The first `sensors` sensors: the first 70% of the steps train, the rest with `events` anomalies tests.
 
-    Not scored: steps where a reading is missing (0), where a sensor repeats one value for an hour or more, and an hour
-    around congestion that the file flags.
+    Steps are not scored where a reading is missing (0), where a sensor repeats one value for an hour or more, and for an
+    hour around congestion that the file flags.
 
     Raises:
         DataError: the file is broken, or has fewer sensors.

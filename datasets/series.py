@@ -1,4 +1,4 @@
-"""Series: half-hourly load with daily and weekly periods; anomalies in the test part alone."""
+"""Series: a half-hourly load with daily and weekly periods, generated here. Anomalies are in the test part alone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WEEKS = 12  # of training, and as many of testing
 
 
 def prepare(raw: Path, *, seed: int, stride_divisor: int, train_share: float, contamination: float) -> Prepared:
-    """Twelve weeks of training and twelve of testing, one anomaly in each test week, windows of one day.
+    """Twelve weeks to train on and twelve to test on, with one anomaly in each test week, in windows of one day.
 
     The seed fixes every value; `raw` is not used. A share of the training part is its first steps; contamination is a
     share of its steps, in anomalies of the same kinds, at most one a week.

@@ -1,4 +1,4 @@
-"""SMAP: telemetry of NASA's soil moisture satellite, one dataset per channel."""
+"""SMAP: telemetry of NASA's soil moisture satellite, one dataset a channel. Steps in labelled ranges are anomalous."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A table of one's own: a time series as a CSV file with a column of labels."""
+"""Own series: your time series as a CSV table with a column of labels, 0 normal and 1 anomalous.
+
+It needs no code: `table-pump` in a suite reads `table/pump.csv` of the data folder. A table has a header, numbers, a
+column `label`, and normal rows in its first half; `dataset_params` sets what differs.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +25,10 @@ LEVEL = "point"
 LICENCE = "yours"
 SOURCE = "your own table"
 CITATION = ""
-#: Any name: table-pump reads table/pump.csv of the data folder, or table/pump/train.csv and test.csv.
+#: Any name of a table, or of a folder with the tables train.csv and test.csv.
 ITEMS: dict[str, dict] = {"*": {}}
-#: Names of the columns of time (which a table may lack) and of labels; window 0 takes the period of the training part.
+#: Names of the column of time, which a table may lack, and of the column of labels. A window of 0 stands for the period
+#: of the training part.
 DEFAULTS = {"time": "timestamp", "label": "label", "train_share": 0.5, "window": 0, "stride_divisor": 8}
 FILES = (("table/{item}.csv",), ("table/{item}/train.csv", "table/{item}/test.csv"))
 SHORTEST, LONGEST = 32, 512  # window length L where it is taken from the period, steps
@@ -34,7 +39,7 @@ def prepare(
 ) -> Prepared:
     """Every column but time and label is a variable; labels are 0 (normal) and 1 (anomalous), one a row.
 
-    Of a single table the first rows train, `train_share` of all. Training rows must be normal, and time must go on
+    Of a single table the first rows train, a share of `train_share`. Training rows must be normal, and time must go on
     from row to row.
 
     Raises:

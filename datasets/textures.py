@@ -1,4 +1,7 @@
-"""Textures: crops of photographs that ship with scikit-image; drawn defects with exact masks."""
+"""Textures: crops of photographs of brick, grass and gravel that ship with scikit-image. Defects are drawn into them.
+
+The mask of a defect is exact.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,7 @@ def prepare(
     """Crops (N, 3, size, size) in [-1, 1]: 15 blocks of the photograph for training, the other 10 for testing.
 
     Blocks are the groups, so held-out normals come from regions of their own too. `raw` is not used.
-    Contaminated are training crops that got a defect, so no crop of a test block is among them.
+    Contamination draws defects into training crops, so no crop of a test block is among them.
     """
     photo, other = _photograph(item), _photograph(foreign)
     rng = np.random.default_rng([seed, stream])

@@ -44,7 +44,7 @@ FORMATS: dict[str, tuple[str | None, int]] = {
 
 
 def prepare(raw: Path, *, item: str, archive: str, normal: int, swapped: bool) -> Prepared:
-    """Train on the normal rows of TRAIN, test on all of TEST; rows as they come (the archive z-normalised them).
+    """One problem: the normal rows of TRAIN train, all rows of TEST test. The archive has z-normalised its rows.
 
     Raises:
         DataError: a file is missing or broken, or a class is absent.

@@ -1,4 +1,4 @@
-"""UCR Anomaly Archive: 250 series with one anomaly each; the file name carries split and range."""
+"""UCR Anomaly Archive: 250 series with one anomaly each. Its place, and where training ends, are in the file's name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SHORTEST, LONGEST = 32, 512  # window length L, steps
 
 
 def prepare(raw: Path, *, item: str, stride_divisor: int) -> Prepared:
-    """Train on the prefix that the file name gives; L is the prefix's autocorrelation period, clipped to 32-512.
+    """One series, which trains up to the step in its name. L is the autocorrelation period of that part, within 32-512.
 
     Raises:
         DataError: the file is missing or broken, or its name and its length disagree.

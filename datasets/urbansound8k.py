@@ -1,4 +1,4 @@
-"""UrbanSound8K: clips of city sounds; one class is normal, the nine others are anomalous."""
+"""UrbanSound8K: sounds of a city of ten classes. One class is normal, the nine others are anomalous."""
 
 from __future__ import annotations
 

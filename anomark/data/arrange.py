@@ -1,4 +1,4 @@
-"""What every prepared dataset goes through: it is checked, its held-out normal rows are chosen, its test rows permuted.
+"""Checks every prepared dataset, chooses its held-out normal rows and permutes its test rows.
 
 This module and whatever it imports are part of the key of every dataset, and so of every cell.
 """

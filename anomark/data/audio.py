@@ -19,7 +19,7 @@ def prepare_clips(
 ) -> Prepared:
     """Train on one class outside the test fold, test on all classes of the test fold.
 
-    A training clip whose recording also occurs in the test fold is dropped: the two would share sound.
+    A training clip whose recording also occurs in the test fold is dropped, because the two would share sound.
 
     Args:
         table: one row a clip of the whole dataset: `path` (None where this copy lacks the file), `kind`, `fold` and
@@ -103,7 +103,7 @@ def prepare_esc(
 
 
 def read_clip(path: Path, rate: int, seconds: float) -> Array:
-    """float32 (rate * seconds,) in [-1, 1]: channels averaged, resampled, then repeated or cut to length.
+    """One clip as float32 (rate * seconds,) in [-1, 1]: channels are averaged, and it is resampled and repeated or cut.
 
     Raises:
         DataError: the file is broken, empty, or sampled more slowly than `rate`.

@@ -15,7 +15,8 @@ from anomark.contracts import Array, DataError, Prepared
 from anomark.data.images import resize_image, resize_mask
 
 SUFFIXES = {".png", ".jpg", ".jpeg"}
-#: Pixel formats read as they are; palettes, transparency and 16 bits would need a choice that is the owner's.
+#: Pixel formats that are read as they are. Palettes, transparency and 16 bits would need a choice that only the
+#: owner of the images can make.
 IMAGE_MODES, MASK_MODES = {"L", "RGB"}, {"1", "L"}
 PARTS = ("training", "good test", "defective test")
 
@@ -23,9 +24,9 @@ PARTS = ("training", "good test", "defective test")
 def prepare_images(
     root: Path, files: list[Path], size: int, owners_counts: tuple[int, int, int] | None = None
 ) -> Prepared:
-    """Train on train/good, test on every folder of test/; all of it RGB at `size` x `size` pixels.
+    """Images to train on from train/good, and to test on from every folder of test/, RGB at `size` x `size` pixels.
 
-    Masks are given only where every defective image has one; else the dataset is image-level only and says so.
+    Masks are given where every defective image has one. Otherwise the dataset has none, and its notes say so.
 
     Args:
         root: the folder that holds train/ and test/.
@@ -107,7 +108,7 @@ def _mask(path: Path, image_path: Path, size: int) -> Array:
             f"{path}: mask of {mask.width}x{mask.height} pixels for an image of {image.width}x{image.height} "
             f"({image_path.name}); give both one size"
         )
-    marked = np.asarray(mask.convert("L")) > 127  # owners' masks are 0 and 255
+    marked = np.asarray(mask.convert("L")) > 127  # the masks of owners hold 0 and 255
     if not marked.any():
         raise DataError(
             f"{path}: the mask of a defective image marks no pixel; "

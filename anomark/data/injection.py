@@ -1,7 +1,8 @@
-"""Anomalies put into a series that has no labels of its own: a seeded recipe, published beside every number.
+"""Puts anomalies into a series that has no labels of its own, by a seeded recipe.
 
-Four kinds of fault of a road sensor. An event's amplitude is the largest change that it makes, in median absolute
-deviations (MAD) of its sensor's training part; events below `SMALLEST` are drawn again, since nobody could see them.
+There are four kinds of fault of a road sensor. The amplitude of an event is the largest change that it makes, in median
+absolute deviations (MAD) of its sensor's training part. Events below `SMALLEST` are drawn again, since nobody could see
+them. The recipe is stored beside the labels.
 """
 
 from __future__ import annotations

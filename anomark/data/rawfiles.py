@@ -16,7 +16,7 @@ from anomark.contracts import DataError
 
 
 def locate(raw: Path, alternatives: tuple[tuple[str, ...], ...], **params: Any) -> list[Path]:
-    """Files of the first alternative all of whose patterns match something; a dataset is read from these alone.
+    """The files that a dataset is read from: those of the first alternative all of whose patterns match something.
 
     Args:
         raw: the data folder.
@@ -115,7 +115,7 @@ def _listing(path: Path, size: int, modified: int) -> tuple[str, ...]:
 
 
 class RawFiles:
-    """Files by name, "<path>" or "<archive>/<member>"; what `locate` finds, with archives opened."""
+    """The files that `locate` finds and those inside its archives, by name: "<path>" or "<archive>/<member>"."""
 
     def __init__(self, raw: Path, alternatives: tuple[tuple[str, ...], ...], **params: Any) -> None:
         self._place: dict[str, tuple[Path, str | None]] = {}
@@ -128,7 +128,7 @@ class RawFiles:
     def one(self, *endings: str) -> str:
         """Name of the only file whose path ends with this pattern ("labels/combined_windows.json", "*_TEST.tsv").
 
-        Of several patterns the first that matches anything counts.
+        Of several patterns the first one counts that matches anything.
         """
         matches = [sorted(n for n in self._place if fnmatchcase(n, f"*/{ending}")) for ending in endings]
         found = next(filter(None, matches), [])

@@ -1,4 +1,4 @@
-"""What every long series goes through before windows are cut from it."""
+"""Prepares long series: finds their period, standardises them, and sets window and stride."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Long series without their length in memory: read, computed on and written a block at a time.
+"""Reads, computes on and writes long series a block at a time, so that a longer series takes no more memory.
 
-In between they lie in files without a name, which look like any other array.
+In between, a series lies in a file without a name, which looks like any other array.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import pandas as pd
 from anomark.contracts import Array, DataError
 from anomark.data.rawfiles import RawFiles
 
-#: Numbers in a block, and rows of a CSV file that are read at once.
+#: How many numbers a block has, and how many rows of a CSV file are read at once.
 BLOCK = 1 << 14
 CHUNK = 1 << 12
 
 
 def read_csv(files: RawFiles, name: str, keep_default_na: bool = True) -> Iterator[pd.DataFrame]:
-    """A CSV file as tables of text, whose index goes on from one to the next; one without rows if the file has none.
+    """A CSV file as tables of text whose index goes on from one to the next. A file without rows gives one empty table.
 
     Args:
         keep_default_na: whether "", "NA" and their like are read as NaN, as pandas does.

@@ -15,7 +15,7 @@ from anomark.contracts import Array, Generator
 
 
 def synthetic_anomalies(X: Array, generators: Sequence[Generator], seed: int) -> Array:
-    """One anomaly in every sample, the generators taking turns.
+    """Samples with one anomaly each; the generators take turns.
 
     Args:
         X: normal samples (N, C, H, W) or (N, C, L), float32; left alone.
@@ -112,7 +112,7 @@ def time_warp(X: Array, row: int, rng: np.random.Generator) -> Array:
 
 
 def foreign_segment(X: Array, row: int, rng: np.random.Generator) -> Array:
-    """A stretch of another window, from another place, smoothly blended in."""
+    """A stretch of another window, from another place, is blended in smoothly."""
     start, length = _stretch(X.shape[-1], rng)
     other = X[rng.integers(len(X))]
     source = int(rng.integers(0, X.shape[-1] - length + 1))

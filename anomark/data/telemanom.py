@@ -20,7 +20,7 @@ from anomark.data.series import prepare_series
 def prepare_channel(
     raw: Path, *, layouts: tuple[tuple[str, ...], ...], item: str, window: int, stride_divisor: int
 ) -> Prepared:
-    """One channel with its owner's split and labels; column 0 is telemetry, the others are 0/1 commands.
+    """One channel with its owner's split and labels. Column 0 is telemetry, and the others are commands, 0 or 1.
 
     Args:
         layouts: `FILES` of the dataset.
@@ -69,7 +69,7 @@ def read_channel(files: RawFiles, channel: str) -> tuple[Array, Array, Array]:
 def _read_array(name: str, content: bytes) -> Array:
     try:
         values = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-    except ValueError as error:  # object arrays among them: they would run code
+    except ValueError as error:  # arrays of objects are refused with these, since they could run code
         raise DataError(
             f"{name}: not a readable NumPy array of numbers ({error}); delete it and fetch it again"
         ) from error

@@ -9,7 +9,7 @@ from anomark.seeds import seed_of
 
 
 def count_of(rows: int, share: float) -> int:
-    """How many rows a share of them is: above 0 it is one at least.
+    """How many rows a share of them is. A share above 0 is one row at least.
 
     Raises:
         DataError: the share is not between 0 and 1.
@@ -34,7 +34,7 @@ def first_share(rows: int, share: float, **axes: str | int) -> Array:
 
 
 def describe(train_share: float, contamination: float) -> tuple[str, ...]:
-    """The choices to print with a dataset whose training set is not its whole, pure one."""
+    """What to print with a dataset whose training set is smaller than the whole one, or holds anomalies."""
     choices = []
     if train_share < 1:
         choices.append(f"{train_share:.0%} of the training data")

@@ -1,4 +1,4 @@
-"""Windows of a series, cut lazily. (How their scores become scores of points: `anomark.evaluation.merge`.)"""
+"""Windows of a series, cut lazily. `anomark.evaluation.merge` turns their scores into scores of points."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from anomark.contracts import Array
 
 
 def window_starts(steps: int, length: int, stride: int) -> Array:
-    """First step of every window: 0, stride, ...; the last window is right-aligned, so every step is covered.
+    """The first step of every window: 0, stride, ... The last window ends with the series, so every step is covered.
 
     Args:
         steps: length of the series, at least `length`.

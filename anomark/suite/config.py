@@ -1,4 +1,4 @@
-"""A suite: which datasets, methods and seeds, on what budget. One schema; its descriptions are the documentation."""
+"""A suite: which datasets, methods and seeds run, on what budget. Its keys are documented by their descriptions."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ class Sweep(BaseModel):
 
     methods: list[str] = Field(
         [],
-        description="Methods that can score at other settings than they were fitted with: their models of the first "
-        "seed are scored at other λ, T′ and numbers of network calls.",
+        description="Methods with a `SWEEP`: their stored models of the first seed are scored at its settings.",
     )
     samples: int = Field(64, ge=2, description="Test samples of each dataset that they score, evenly spaced.")
 
@@ -44,9 +43,13 @@ class Suite(BaseModel):
         None, description="Folder of the owners' files, for datasets that aren't embedded. `ANOMARK_DATA` overrides it."
     )
     datasets: list[str] = Field(
-        min_length=1, description="Dataset ids, or patterns such as `msl-*`; `anomark list datasets` shows them."
+        min_length=1,
+        description="Dataset ids, or patterns such as `msl-*`; `anomark list datasets` shows them. A pattern such as "
+        "`folder-*` meets the items that are in the data folder.",
     )
-    only: list[str] = Field([], description="The methods of this suite, where it is not to have all that fit its data.")
+    only: list[str] = Field(
+        [], description="The only methods of this suite; where the list is empty, all that fit its data."
+    )
     include: list[str] = Field(
         [], description="Methods to add to those that belong to this suite by their own `SUITES`."
     )
@@ -60,7 +63,9 @@ class Suite(BaseModel):
         description="Methods that have a column of their own in the headline and keep a colour in every picture. The "
         "first of them chooses the examples that the gallery shows.",
     )
-    seeds: list[int] = Field(min_length=1, description="Repetitions. A deterministic method runs once, at the first.")
+    seeds: list[int] = Field(
+        min_length=1, description="Seeds to repeat every cell with. A deterministic method runs once, at the first."
+    )
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where trained methods run.")
     threads: int = Field(
         1, ge=1, description="Threads of one cell. Another count trains other weights, so it is part of every key."
@@ -73,7 +78,8 @@ class Suite(BaseModel):
         "control.",
     )
     budget: dict[str, Number] = Field(
-        {}, description="Training budget, the same for all: overrides those DEFAULTS of a method that bear the name."
+        {},
+        description="The same training budget for all methods; it overrides those DEFAULTS that bear the name.",
     )
     resolution: int | None = Field(
         None,
@@ -82,18 +88,18 @@ class Suite(BaseModel):
         "`FULL_RESOLUTION` (those that look through f) gets them as they are prepared (`preprocessing: size`).",
     )
     preprocessing: dict[str, Number] = Field(
-        {}, description="The same for all datasets: overrides those DEFAULTS of a dataset that bear the name."
+        {}, description="Parameters of all datasets. They override those DEFAULTS of a dataset that bear the name."
     )
     params: dict[str, dict[str, Any]] = Field({}, description="Parameters of single methods, by method id.")
     dataset_params: dict[str, dict[str, Any]] = Field(
         {}, description="Parameters of dataset families, by family id, or of single datasets, by dataset id."
     )
     limits: Limits = Field(Limits(), description="Time and memory limit of one cell.")
-    sweep: Sweep = Field(Sweep(), description="Settings of diffusion models to try on stored models.")
+    sweep: Sweep = Field(Sweep(), description="Which stored models are scored again at other settings.")
     core_seconds: dict[str, Number] = Field(
         {"other": 5},
-        description="Declared cost of one cell in core-seconds by method id (a variant's is its base's unless it has "
-        "its own), `other` for the rest: the suite's budget, and the base of the expected time left.",
+        description="Declared cost of one cell in core-seconds, by method id; `other` is that of the rest. A variant "
+        "without one of its own has that of its base. The expected time left is computed from these.",
     )
 
     @field_validator("features")
@@ -111,7 +117,7 @@ class Suite(BaseModel):
         return seeds
 
     def cost(self, method: str, base: str = "other") -> float:
-        """Declared core-seconds of one cell of a method, of its base where a variant has none of its own."""
+        """The declared core-seconds of one cell of a method. A variant without one of its own has that of its base."""
         declared = self.core_seconds
         return float(declared.get(method, declared.get(base, declared.get("other", 5))))
 
@@ -121,12 +127,12 @@ class Suite(BaseModel):
         return Path(root).expanduser() if root else None
 
 
-#: A suite, and those of its keys that hold keys of their own.
+#: The schema of a suite (""), and the schemas of those of its keys that hold keys of their own.
 SCHEMAS: dict[str, type[BaseModel]] = {"": Suite, "limits": Limits, "sweep": Sweep}
 
 
 def validate(raw: Mapping[str, Any], source: str) -> Suite:
-    """A suite from plain data.
+    """The suite that plain data describes.
 
     Raises:
         AnomarkError: one sentence that names the source, the key, what was found and what was expected.
@@ -155,7 +161,7 @@ def suites() -> dict[str, Path]:
 
 
 def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
-    """`overlay` over `base`: mappings merge key by key, everything else is replaced (as Snakemake merges configs)."""
+    """`overlay` laid over `base` as Snakemake does it: mappings merge key by key, and everything else is replaced."""
     merged = dict(base)
     for key, value in overlay.items():
         old = merged.get(key)

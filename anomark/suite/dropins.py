@@ -1,4 +1,4 @@
-"""Make `methods/<id>.py` importable as `anomark_methods.<id>`, and the files of datasets/ and metrics/ alike.
+"""Makes `methods/<id>.py` importable as `anomark_methods.<id>`, and the files of datasets/ and metrics/ alike.
 
 The folders stay plain folders of files. Each is given a module object whose search path is the folder, and Python's
 own import system does the rest, so dataclasses, pickling and spawned workers find what they expect.

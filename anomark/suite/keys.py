@@ -1,4 +1,4 @@
-"""The key of a cell: what its result depends on, computed without importing any of it.
+"""Computes the key of a cell, a hash of what its result depends on, without importing any of it.
 
 A key covers the code (docstring-free syntax trees of the import closure), the resolved parameters, the data (recipe
 and raw files) and the versions of the libraries that the closure imports. Comments, docstrings, formatting, labels
@@ -21,7 +21,7 @@ from anomark.suite.dropins import FOLDERS, ROOT
 from anomark.suite.literals import parse
 from anomark.suite.registry import DATASET_LITERALS, METHOD_LITERALS
 
-#: Libraries whose version can move a number; PyOD's detectors are mostly scikit-learn's.
+#: Libraries whose version can move a number. Most of PyOD's detectors are scikit-learn's, so it counts with PyOD.
 NUMERICAL = {
     "numpy": ("numpy",),
     "scipy": ("scipy",),
@@ -68,7 +68,7 @@ def _targets(node: ast.stmt) -> set[str]:
 
 @cache
 def _scan(path: Path, _stamp: tuple[int, int]) -> tuple[str, tuple[Path, ...], frozenset[str]]:
-    """Hash of the code of one file, the files of anomark that it imports, the top-level names of other imports."""
+    """The hash of one file's code, the files of this project that it imports, and the libraries that it imports."""
     tree = parse(path)
     local: list[Path] = []
     external: set[str] = set()
@@ -135,9 +135,9 @@ def _version(distribution: str) -> str:
 
 
 class Fingerprints:
-    """Content hashes of raw files, remembered by name, size and time, so gigabytes are read once.
+    """Content hashes of raw files, remembered by name, size and time, so that gigabytes are read once.
 
-    The cache file only saves time: a hash is of the content, so copied data has the same fingerprint everywhere.
+    The cache file only saves time. A hash is of the content, so copied data has the same fingerprint everywhere.
     """
 
     def __init__(self, cache: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a suite amounts to: its datasets, cells and keys. Computed when the Snakefile is read; imports no method."""
+"""What a suite amounts to: its datasets, cells and keys. The Snakefile computes it, and imports no method."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ class Plan:
         )
 
     def inputs(self, cell_id: str) -> list[str]:
-        """Files that a cell still has to read: none once its result is stored."""
+        """The files that a cell still has to read. Once its result is stored there are none."""
         cell = self._by_id[cell_id]
         if cell.exists:
             return []
@@ -201,7 +201,7 @@ class Plan:
         return out
 
     def sweep_inputs(self, path: str) -> list[str]:
-        """Files that a sweep still has to read: none once it is stored."""
+        """The files that a sweep still has to read. Once it is stored there are none."""
         if Path(path).exists():
             return []
         cell = self._by_id[self.sweeps[path].cell]
@@ -216,7 +216,7 @@ class Plan:
 
     @property
     def outputs(self) -> list[str]:
-        """Every file of every cell: requested one by one, so that a deleted cell is noticed."""
+        """Every file of every cell. They are asked for one by one, so that a deleted cell is noticed."""
         return [path for cell in self.cells for path in cell.outputs]
 
     @cached_property

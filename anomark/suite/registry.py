@@ -145,7 +145,7 @@ class Family:
 
     @property
     def datasets(self) -> list[Dataset]:
-        """Those that can be named without looking at data, variants aside."""
+        """The datasets that can be named without looking at data, without variants."""
         if not self.items:
             return [Dataset(self.id, self, None)]
         return [Dataset(f"{self.id}-{item}", self, item, own) for item, own in self.items.items() if item != "*"]
@@ -328,7 +328,7 @@ def load_metric(base: str) -> Compute:
 
 
 def datasets() -> dict[str, Dataset]:
-    """Every dataset that can be named without looking at data, by id; variants aside, so that no pattern meets them."""
+    """Every dataset that can be named without looking at data, by id. Variants are not among them."""
     return {dataset.id: dataset for family in families().values() for dataset in family.datasets}
 
 
