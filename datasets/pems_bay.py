@@ -30,7 +30,7 @@ TRAIN_SHARE = 0.7
 def prepare(raw: Path, *, sensors: int, events: int, seed: int, stride_divisor: int) -> Prepared:
     """The first `sensors` sensors: the first 70% of the steps train, the rest with `events` anomalies tests.
 
-    Steps are not scored where a reading is missing (0), where a sensor repeats one value for an hour or more, and for an
+    Steps are not scored where a reading is missing (0), where a sensor repeats one value for an hour or more, and an
     hour around congestion that the file flags.
 
     Raises:
