@@ -1,7 +1,7 @@
-"""The one adapter: a scikit-learn or PyOD class is a method as it stands.
+"""The adapter that makes a scikit-learn or PyOD class a method as it stands.
 
-Their conventions differ from ours in three points: they take neither a spec nor a device, they want rows of numbers,
-and scikit-learn's outlier detectors score normality where PyOD's score anomaly.
+Their conventions differ from this project's in three points. They take neither a spec nor a device. They want rows of
+numbers. And where PyOD's detectors score anomaly, scikit-learn's outlier detectors score normality.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy as np
 
 from anomark.contracts import AnomarkError, Array, Spec
 
-#: skops asks which types may be built; these packages are the ones the detectors come from.
+#: Packages whose types skops may build when it loads a model; the detectors come from these.
 _TRUSTED = ("pyod.", "sklearn.", "numpy.", "scipy.")
 
 
 def adapt(cls: type) -> type:
-    """`cls` itself if it follows the contract, else a method that wraps it."""
+    """Return `cls` itself if it follows the contract of a method, else a method that wraps it."""
     if hasattr(cls, "load_state_dict"):
         return cls
     return type(cls.__name__, (_Adapted,), {"estimator_class": cls})
@@ -43,15 +43,17 @@ class _Adapted:
         rows = _rows(X)
         try:
             self.estimator.fit(rows)
-        except ValueError as error:  # data that it can't take, such as fewer rows than neighbours
+        except ValueError as error:  # the class can't take the data: there are fewer rows than neighbours, say
             name, (n, width), why = self.estimator_class.__name__, rows.shape, str(error).partition("\n")[0]
-            raise AnomarkError(f"{name} can't be fitted to {n} rows of {width} numbers: {why}") from error
+            raise AnomarkError(
+                f"{name} can't be fitted to {n} rows of {width} numbers: {why}; leave it out of this dataset's suite"
+            ) from error
 
     def decision_function(self, X: Any) -> Array:
         rows = _rows(X)
         if not hasattr(self.estimator, "decision_function"):  # density models: log-likelihood, high = normal
             return np.asarray(-self.estimator.score_samples(rows), dtype=np.float32)
-        # On a copy: ECOD and COPOD keep what they compute, and test rows don't belong in a stored model.
+        # A copy scores, because ECOD and COPOD keep what they compute, and test rows don't belong in a stored model.
         scores = np.asarray(copy.copy(self.estimator).decision_function(rows))
         if _scores_normality(self.estimator_class):
             scores = -scores
@@ -64,12 +66,18 @@ class _Adapted:
         return _canonical(skops.io.dumps(self.estimator))
 
     def loads(self, data: bytes) -> None:
-        """Restore what `dumps` wrote; refuses types from anywhere but the known libraries."""
+        """Restore what `dumps` wrote.
+
+        Raises:
+            AnomarkError: the file holds a type that is not from one of the known libraries.
+        """
         import skops.io
 
         wanted = skops.io.get_untrusted_types(data=data)
         if strange := [t for t in wanted if not t.startswith(_TRUSTED)]:
-            raise AnomarkError(f"the stored model holds {strange[0]}, which is not a type of scikit-learn or PyOD")
+            raise AnomarkError(
+                f"the stored model holds {strange[0]}, which is not a type of scikit-learn or PyOD; fit it anew"
+            )
         self.estimator = skops.io.loads(data, trusted=wanted)
 
 
@@ -83,7 +91,7 @@ def _scores_normality(cls: type) -> bool:
 
 
 def _canonical(data: bytes) -> bytes:
-    """A skops file without what changes from run to run: memory addresses as ids, and the time of day."""
+    """A skops file without what changes from run to run, which are memory addresses as ids and the time of day."""
     source = zipfile.ZipFile(io.BytesIO(data))
     schema = json.loads(source.read("schema.json"))
     ids: dict[int, int] = {}

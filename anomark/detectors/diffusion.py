@@ -1,4 +1,4 @@
-"""What diffusion detectors have in common once they are trained: scoring in one pass, storing what was learnt."""
+"""What diffusion detectors share once they are trained: how they score, and how they store what they learnt."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from anomark.diffusion.schedule import Schedule
 
 
 class DiffusionDetector(OnePassDetector):
-    """A method whose state is a few modules."""
+    """A method whose state is that of a few torch modules."""
 
     skip = staticmethod(too_short)
 
     def learnt(self) -> dict[str, nn.Module]:
-        """The modules that hold what was learnt, by name."""
+        """The modules that hold what was learnt, by the names that the stored model uses."""
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -83,7 +83,7 @@ class Reconstructor(DiffusionDetector):
         self.params = fitted
 
     def reconstruct(self, maps: Tensor, draw: int) -> Tensor:
-        """The normal maps nearest to `maps` (B, C, H, W), under the noise of one draw."""
+        """What the model makes of `maps` (B, C, H, W) after they are noised by one draw and denoised again."""
         p = self.params
         return reconstruct(
             self.network,
@@ -120,10 +120,11 @@ def sampler_settings(params: Mapping[str, Any], tried: Mapping[str, Any]) -> lis
 
 
 def start_of(params: dict[str, Any], spec: Spec) -> int:
-    """T', one number for a modality.
+    """T', the time that a sample is noised to, which is one number for all datasets of a modality.
 
-    At 250 the noise hides small images: on the development textures T' = 100 gave AUROC .85 and .83 where 250 gave .64
-    and .67, to the plain model and to the full one alike; on transistor 250 was better by .06. On series 250 was best.
+    At T' = 250 the noise hides small images. On two development textures, T' = 100 gave AUROC .85 and .83 where 250
+    gave .64 and .67, with the plain model and the full one alike. On transistor 250 was better by .06, and on series
+    it was best.
     """
     start = params["start"]
     return int(start[spec.modality] if isinstance(start, dict) else start)

@@ -1,4 +1,4 @@
-"""The training loop of every diffusion method: noise a batch, predict, minimise, average the weights."""
+"""The training loop of every diffusion method: it noises a batch, predicts, minimises, and averages the weights."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def train_network(
     maps: Callable[[Tensor], Tensor] = lambda batch: batch,
     latest: int | None = None,
 ) -> nn.Module:
-    """Minimise `loss` at uniform t by Adam, whose rate falls to 0 along a half cosine.
+    """Minimise `loss` at uniformly drawn t by Adam, whose learning rate falls to 0 along a half cosine.
 
     Args:
         network: (x_t, t) -> prediction; trained in place.
         X: rows as `train_steps` takes them.
         loss: of the noised batch and the prediction, a scalar.
         params: steps, batch_size, lr, ema_decay.
-        maps: from a batch of rows to what is noised.
-        latest: largest t that is drawn; T unless given.
+        maps: turns a batch of rows into what is noised.
+        latest: the largest t that is drawn; T unless given.
 
     Returns:
         The network with exponentially averaged weights, in evaluation mode.

@@ -1,4 +1,4 @@
-"""What a two-dimensional network sees of a sample, and the way back: an image as it is, a window as its scalogram."""
+"""What a two-dimensional network sees of a sample, an image as it is or a window as its scalogram, and the way back."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from anomark.contracts import Array, Spec
 from anomark.data.windows import window_starts
 from anomark.signal.cwt import Scalogram
 
-#: Longest stretch of samples that becomes one scalogram; longer windows and clips are cut into stretches of it.
+#: Longest stretch of samples that becomes one scalogram; longer windows are cut into frames of this length.
 FRAME = 512
 #: Frames that the statistics of the rows come from, evenly spaced over the training data.
 STATISTICS_FRAMES = 512
-#: A row of the scalogram is divided by its standard deviation, but at most enlarged to this share of the largest:
-#: rows without signal hold rounding errors only.
+#: A row of the scalogram is divided by its standard deviation, or by this share of the largest row's where its own is
+#: smaller: a row without signal holds nothing but rounding errors, which should stay small.
 SMALLEST_SHARE = 0.01
 
 
@@ -33,7 +33,7 @@ class ImageFrontEnd(nn.Module):
         self.shape, self.clip = spec.shape, spec.value_range
 
     def fit(self, X: Any) -> None:
-        """Nothing to learn."""
+        """Do nothing: an image needs no statistics."""
 
     def frames(self, X: Any) -> Any:
         """What the network is trained on, one map a row."""
@@ -91,7 +91,7 @@ class ScalogramFrontEnd(nn.Module):
 
     @torch.no_grad()
     def fit(self, X: Any) -> None:
-        """Learn mean and standard deviation of every row; a variable that never moves is only centred."""
+        """Learn mean and standard deviation of the scalogram's rows; a variable that never moves is only centred."""
         maps = self.scalogram(self.sample(X).to(self.mean.device)).double()
         mean = maps.mean((0, 3), keepdim=True)
         std = (maps - mean).square().mean((0, 3), keepdim=True).sqrt()[0].unflatten(0, (-1, 3))  # (V, 3, S, 1)
@@ -117,7 +117,10 @@ class ScalogramFrontEnd(nn.Module):
         return maps
 
     def inverse(self, maps: Tensor) -> Tensor:
-        """Maps (B F, 3V, S, M) to windows (B, V, L); where the last frame overlaps the one before, it counts."""
+        """Maps (B F, 3V, S, M) to windows (B, V, L).
+
+        The last frame may overlap the one before; then the last one counts.
+        """
         return self._join(self.scalogram.inverse(maps * self.std + self.mean))
 
     def locate(self, errors: Tensor) -> Tensor:
@@ -142,7 +145,7 @@ class ScalogramFrontEnd(nn.Module):
 
 
 class Frames:
-    """Frames of windows (N, V, L), shown as float32 (N F, V, frame) and copied only when indexed."""
+    """Windows (N, V, L) as float32 frames (N F, V, frame), which are copied only when they are indexed."""
 
     def __init__(self, X: Any, starts: Array, frame: int) -> None:
         self.X, self.starts, self.frame = X, starts, frame
@@ -166,7 +169,7 @@ FrontEnd = ImageFrontEnd | ScalogramFrontEnd
 
 
 def front_end(spec: Spec) -> FrontEnd:
-    """The front end of a modality; one configuration for all its data sets."""
+    """The front end for such samples; all datasets of a modality share one configuration."""
     return ImageFrontEnd(spec) if spec.planar else ScalogramFrontEnd(spec)
 
 

@@ -1,4 +1,4 @@
-"""Patch features of the frozen network f: what PatchCore and PaDiM compare."""
+"""Patch features of the frozen network f: one vector for every position of a sample."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from anomark.contracts import Spec
 from anomark.detectors.frontend import front_end
 from anomark.detectors.perceptual import Eye
 
-#: Training maps that are looked at: evenly spaced over the training data where it has more.
+#: Training maps that the vectors of training data come from, evenly spaced where there are more.
 TRAINING_MAPS = 1024
 #: Maps per forward pass.
 BATCH = 16
 
 
 class PatchFeatures(nn.Module):
-    """One vector a position: f's levels, each averaged over 3 x 3 positions, at the size of the finest.
+    """One vector for each position: f's levels, each averaged over 3 x 3 positions, at the size of the finest.
 
-    Roth et al. 2022, section 3.1, equations 1 to 3 (p = 3). Every level is centred and divided by its deviation over
-    training data, so that levels weigh alike. f sees a window or a clip as the scalograms of its F frames, one image
-    for each of V variables; P = F V h w positions. An image has P = h w.
+    This is Roth et al. 2022, section 3.1, equations 1 to 3, with p = 3. Every level is centred and divided by its
+    deviation over training data, so that all levels weigh alike. An image has P = h w positions. f sees a window or a
+    clip as the scalograms of its F frames, one image for each of V variables, which gives P = F V h w positions.
 
     Args:
         spec: of the samples.
@@ -53,7 +53,11 @@ class PatchFeatures(nn.Module):
 
     @torch.no_grad()
     def fit(self, X: Any) -> Tensor:
-        """Learn the scale of scalograms and of f's levels; the vectors of training data, (maps / V, P / F, C)."""
+        """Learn the scale of scalograms and of f's levels.
+
+        Returns:
+            The vectors of training data, (maps / V, P / F, C).
+        """
         self.front.fit(X)
         frames = self.front.sample(X, max(1, TRAINING_MAPS // self.variables)).numpy()
         maps = torch.cat([self._maps(self.front(x)) for x in self._batches(frames)])

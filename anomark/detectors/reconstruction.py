@@ -25,16 +25,16 @@ CALIBRATION = 256
 class ReconstructionScore(nn.Module):
     """A = lambda E_recon + (1 - lambda) E_feat (the paper's score), both in standard deviations over normal samples.
 
-    Nothing is centred: that would add one constant to all scores, and only bring them close to zero.
-    E_recon is the squared error between sample and reconstruction, for windows after the inverse transform. A sample's
-    error is the mean of its error map's largest `share`.
+    The terms are scaled and not centred, because centring would add one constant to all scores and change no rank.
+    E_recon is the squared error between a sample and its reconstruction; a window's is taken after the inverse
+    transform. A sample's error is the mean of the largest `share` of its error map.
 
     Args:
         front: the front end of the modality.
         features: E_feat of two maps; None where E_recon is the whole score, which then stays as it is.
-        weight: lambda, in [0, 1]; `auto` chooses it in `calibrate`.
-        draws: noise draws that errors are averaged over.
-        share: of the map, in (0, 1]; 1 is the mean of all.
+        weight: lambda, in [0, 1]; with "auto", `calibrate` chooses it.
+        draws: number of noise draws that errors are averaged over.
+        share: of the map, in (0, 1]; with 1 the error is the mean of the whole map.
     """
 
     scale: Tensor  # (2, terms): of samples' errors, of maps' values
@@ -60,9 +60,9 @@ class ReconstructionScore(nn.Module):
 
     @torch.inference_mode()
     def calibrate(self, X: Any, reconstruct: Reconstruct, modality: str, seed: int) -> None:
-        """Learn the deviations from normal samples and, if asked to, lambda from synthetic anomalies of them.
+        """Learn the terms' deviations from normal samples and, with weight "auto", lambda from synthetic anomalies.
 
-        With one term there is nothing to weigh.
+        The anomalies are made of the same normal samples. With one term there is nothing to weigh, and nothing happens.
         """
         if self.features is None:
             return

@@ -1,4 +1,4 @@
-"""The one step iterator of every trained method: order, budget, progress, finiteness, checkpoints."""
+"""The loop that every trained method uses: it sets the order of batches, keeps the budget, and saves checkpoints."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from anomark.contracts import Array, Diverged
 PROGRESS_EVERY, CHECKPOINT_EVERY = 5.0, 60.0
 #: A recorded curve has at most this many points.
 CURVE_POINTS = 50
-#: A row a stretch of equally many steps: its last step, then the mean of each loss over it.
+#: One row for each stretch of equally many steps: the stretch's last step, then the mean of each loss over it.
 Curve: TypeAlias = list[list[float]]
 
 _folder: ContextVar[Path | None] = ContextVar("checkpoint_folder", default=None)
@@ -145,7 +145,7 @@ def batch_rows(n: int, batch_size: int, seed: int) -> Iterator[Array]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Draw initial weights from `seed` and leave torch's global generator as it was."""
+    """Seed torch's global generator inside, for initial weights, and leave it as it was before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
@@ -163,7 +163,7 @@ def checkpoints(folder: Path | None) -> Iterator[None]:
 
 @contextmanager
 def recorded() -> Iterator[dict[str, Curve]]:
-    """The losses of every `train_steps` loop inside, by the loop's name."""
+    """Record the losses of every `train_steps` loop inside, by the loop's name."""
     curves: dict[str, Curve] = {}
     token = _recorded.set(curves)
     try:
@@ -215,7 +215,7 @@ class _Losses:
 
 
 class _Progress:
-    """Plain lines on stderr, which goes to a log file: the first step, then at most one every few seconds."""
+    """Progress as plain lines on stderr, which goes to a log file: the first step, then a line every few seconds."""
 
     def __init__(self, name: str, steps: int, done: int) -> None:
         self.name, self.steps, self.done = name, steps, done
