@@ -1,4 +1,4 @@
-"""AnoGAN: a generative adversarial network of normal images; what it cannot generate is anomalous."""
+"""AnoGAN: a generative adversarial network learns normal images, and what it cannot generate is anomalous."""
 
 from __future__ import annotations
 
@@ -43,28 +43,29 @@ VARIANTS = {
 DEFAULTS = {
     "steps": 3000,
     "batch_size": 64,
-    "lr": 1e-3,  # 2e-4 in DCGAN (Radford et al. 2016): after some hundred steps that generates one image
-    "beta1": 0.5,  # as there
+    "lr": 1e-3,  # 2e-4 in DCGAN (Radford et al. 2016), which after some hundred steps generates one image only
+    "beta1": 0.5,  # as in DCGAN
     "width": 64,  # channels 64, 128, 256, 512 at 64x64: Schlegl et al. 2017
     "latent": 100,
     "mapping": "search",
-    "search_steps": 100,  # 500 there, at a rate that it doesn't name
+    "search_steps": 100,  # 500 in Schlegl et al. 2017, which does not name the rate
     "search_lr": 0.05,
-    "feature_weight": 0.1,  # lambda, as there
-    "encoder_lr": 5e-5,  # RMSprop, of the authors' code
-    "kappa": 1.0,  # as there
+    "feature_weight": 0.1,  # lambda, as in Schlegl et al. 2017
+    "encoder_lr": 5e-5,  # of RMSprop, as in the authors' code
+    "kappa": 1.0,  # as in Schlegl et al. 2019
 }
-#: Images that are searched for at a time, at most and at least. Products of fewer rows are rounded by other kernels,
-#: and a hundred steps along the sign of a difference make that visible in the score.
+#: Images that are searched for at a time, at most and at least. Matrix products of fewer rows are rounded by other
+#: kernels, and a hundred steps along the sign of a difference make that visible in the score.
 BATCH, FEWEST = 50, 8
-#: Images that the diversity figure compares.
+#: Number of images that the measure of diversity compares.
 COMPARED = 64
 
 
 class Method(NetworkDetector, OnePassDetector):
-    """Score = the loss of the best code's image; map = absolute difference to that image, averaged over channels.
+    """Score = the loss of the image of the best code; map = absolute difference to that image, averaged over channels.
 
-    `search` finds the code by gradient descent for each image; `encoder` learns the way back on normal images.
+    With `mapping` "search", gradient descent finds the code of each image. With "encoder", a network that is trained on
+    normal images gives it.
     """
 
     def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
@@ -101,7 +102,7 @@ class Method(NetworkDetector, OnePassDetector):
         return self
 
     def _fit_encoder(self, X: Any) -> None:
-        """Minimise the score on normal images, generator and discriminator frozen (izi_f; Schlegl et al. 2019)."""
+        """Minimise the score on normal images, with generator and discriminator frozen (izi_f, Schlegl et al. 2019)."""
         E = self.encoder
         optimiser = torch.optim.RMSprop(E.parameters(), lr=self.params["encoder_lr"])
         state: dict[str, Stateful] = {"encoder": E, "optimiser": optimiser}
@@ -124,9 +125,9 @@ class Method(NetworkDetector, OnePassDetector):
         return torch.cat(scores).cpu().numpy(), torch.cat(maps).cpu().numpy()
 
     def search(self, x: Tensor) -> Tensor:
-        """The codes (B, latent) whose images come closest to x, by Adam from one start for all.
+        """The codes (B, latent) whose images come closest to x, found by Adam from one start for all images.
 
-        Losses are summed over the batch and Adam works number by number, so that no image sees another.
+        Losses are summed over the batch and Adam treats every number by itself, so that no image influences another.
         """
         n = len(x)
         x = torch.cat([x, x[-1:].expand(max(0, FEWEST - n), *x.shape[1:])])
@@ -147,7 +148,7 @@ class Method(NetworkDetector, OnePassDetector):
         return z
 
     def _distance(self, x: Tensor, features: Tensor, image: Tensor) -> Tensor:
-        """Of x with its discriminator features f(x), and an image G(z), (B,).
+        """Distance (B,) of images x, with their discriminator features f(x), and images G(z).
 
         search: (1 - lambda) sum |x - G(z)| + lambda sum |f(x) - f(G(z))|  (Schlegl et al. 2017)
         encoder: mean (x - G(z))^2 + kappa mean (f(x) - f(G(z)))^2  (Schlegl et al. 2019)
@@ -160,12 +161,12 @@ class Method(NetworkDetector, OnePassDetector):
         return (1 - weight) * residual.abs().sum(dim=1) + weight * feature_residual.abs().sum(dim=1)
 
     def _prior(self, n: int, generator: torch.Generator) -> Tensor:
-        """Codes (n, latent), uniform in [-1, 1], as DCGAN's."""
+        """Codes (n, latent), drawn uniformly from [-1, 1], as in DCGAN."""
         return torch.rand(n, self.params["latent"], generator=generator, device=self.device) * 2 - 1
 
     @torch.no_grad()
     def _diversity(self, X: Any) -> float | None:
-        """Mean distance of two generated images over that of two training images: near 0 the generator collapsed."""
+        """Mean distance of two generated images over that of two training images; near 0 if the generator collapsed."""
         generator = torch.Generator(self.device).manual_seed(self.seed)
         generated = self.generator(self._prior(COMPARED, generator))
         rows = np.unique(np.linspace(0, len(X) - 1, COMPARED).astype(int))

@@ -1,4 +1,4 @@
-"""Anomaly Transformer: an anomalous step attends to its neighbours only, a normal one to the whole window."""
+"""Anomaly Transformer: an anomalous step attends to its neighbours only, and a normal one to the whole window."""
 
 from __future__ import annotations
 
@@ -63,8 +63,9 @@ def discrepancy(associations: list[Association]) -> Tensor:
 def minimax_loss(error: Tensor, associations: list[Association], weight: float) -> Tensor:
     """Twice the error plus lambda times the discrepancy, whose gradient is reversed for the series association.
 
-    That is the gradient of the sum of the two phases' losses (equation 5), which the authors' code differentiates
-    before every step: the series association is driven away from a fixed prior, the prior towards a fixed series.
+    Its gradient is that of the sum of the two phases' losses (equation 5), which the authors' code differentiates
+    before every step. It drives the series association away from a fixed prior, and the prior towards a fixed series
+    association.
 
     Args:
         error: mean squared error of the reconstruction.
@@ -133,7 +134,7 @@ class AnomalyTransformer(nn.Module):
 class Method(StepwiseDetector):
     """A step's error is its squared error times softmax(-discrepancy) over the window (equation 6).
 
-    Windows come standardised by the training part of their series, as the authors do it.
+    Windows come standardised by the training part of their series, as in the authors' experiments.
     """
 
     defaults = DEFAULTS

@@ -1,4 +1,4 @@
-"""Autoformer's encoder with a reconstruction head: sub-series of like phase instead of single steps attend."""
+"""Autoformer's encoder with a reconstruction head: stretches of like phase attend to each other, not single steps."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ DEFAULTS = {
 
 
 def decompose(x: Tensor, kernel: int) -> tuple[Tensor, Tensor]:
-    """Seasonal part and trend of (B, L, D), trend = moving average over `kernel` steps (equation 1).
+    """Seasonal part and trend of (B, L, D), where the trend is a moving average over `kernel` steps (equation 1).
 
-    The first and the last step are repeated beyond the ends, so that the length stays.
+    The first and the last step are repeated beyond the ends, so that the length stays the same.
     """
     before = (kernel - 1) // 2
     padded = F.pad(x.mT, (before, kernel - 1 - before), mode="replicate")
@@ -49,8 +49,8 @@ def decompose(x: Tensor, kernel: int) -> tuple[Tensor, Tensor]:
 def autocorrelation(query: Tensor, key: Tensor) -> Tensor:
     """R(tau) = sum over t of Q(t) K(t - tau), circular and averaged over features: (B, L, D) twice -> (B, L).
 
-    Equation 5 for all lags at once by the Wiener-Khinchin theorem (equation 8); a sum over time, as in the authors'
-    code, where the equation has a mean.
+    This is equation 5 for all lags at once, by the Wiener-Khinchin theorem (equation 8). It sums over time, as the
+    authors' code does, where the equation has a mean.
     """
     length = query.shape[1]
     spectrum = torch.fft.rfft(query, dim=1) * torch.fft.rfft(key, dim=1).conj()
@@ -60,7 +60,7 @@ def autocorrelation(query: Tensor, key: Tensor) -> Tensor:
 def aggregate(value: Tensor, correlation: Tensor, delays: int) -> Tensor:
     """Sum of the value (B, L, D) rolled by its best `delays` lags, weighted by softmax of R (B, L) (equation 6).
 
-    A weighted sum of rolls is a circular correlation with the weights, so it takes a product of spectra too.
+    A weighted sum of rolls is a circular correlation with the weights, so it is a product of spectra too.
     """
     best, lags = correlation.topk(delays, dim=1)
     weights = torch.zeros_like(correlation).scatter(1, lags, best.softmax(dim=1))
@@ -71,8 +71,8 @@ def aggregate(value: Tensor, correlation: Tensor, delays: int) -> Tensor:
 class AutoCorrelation(nn.Module):
     """The counterpart of self-attention: (B, L, dim) -> (B, L, dim).
 
-    As in the authors' code, the lags are chosen by the mean of R over all features of all heads, which makes heads
-    one and the same. Each sample has its own lags, in training too, where that code chooses them for the batch.
+    As in the authors' code, the lags are chosen by the mean of R over all features of all heads, so that all heads do
+    the same. Each sample has lags of its own in training too, where that code chooses them for the whole batch.
     """
 
     def __init__(self, dim: int, factor: int) -> None:
@@ -115,7 +115,7 @@ class EncoderLayer(nn.Module):
 
 
 class Autoformer(nn.Module):
-    """Value embedding without positions, encoder layers, one linear map back to the channels: (B, C, L) twice."""
+    """Value embedding without positions, encoder layers, and a linear map back: (B, C, L) -> (B, C, L)."""
 
     def __init__(self, channels: int, dim: int, layers: int, moving_average: int, factor: int) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ class Autoformer(nn.Module):
 class Method(StepwiseDetector):
     """Score = mean squared error between window and reconstruction, map = the same for every step.
 
-    Windows come standardised by the training part of their series, as the authors do it.
+    Windows come standardised by the training part of their series, as in the authors' experiments.
     """
 
     defaults = DEFAULTS

@@ -1,4 +1,4 @@
-"""Control: the same score for every sample, which any harness must place at AUROC .5 exactly."""
+"""Control: every sample gets the same score, which any harness must place at AUROC .5 exactly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DETERMINISTIC = True
 
 
 class Method:
-    """Zero."""
+    """Score = 0."""
 
     def __init__(self, spec: Spec, seed: int, device: str) -> None:
         pass

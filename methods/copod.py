@@ -1,4 +1,4 @@
-"""Tail probabilities of empirical copulas (PyOD's COPOD); a score depends on the other test rows."""
+"""Tail probabilities of empirical copulas (PyOD's COPOD); a score depends on the other test samples."""
 
 from pyod.models.copod import COPOD as Method  # noqa: F401
 

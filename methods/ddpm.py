@@ -1,4 +1,4 @@
-"""Plain diffusion model: noise a sample part of the way, denoise it, and score what changed."""
+"""Plain diffusion model: a sample is noised part of the way and denoised, and the score is how much it changed."""
 
 from __future__ import annotations
 
@@ -52,9 +52,10 @@ SWEEP = {"calls": (1, 2, 5, 10, 25, 50, 250), "start": (0.05, 0.1, 0.25, 0.5, 0.
 
 
 class Method(Reconstructor):
-    """U-Net noise predictor; score = mean squared error between sample and reconstruction, map = the same per pixel.
+    """Score = mean squared error between sample and reconstruction; map = the squared error of every pixel or step.
 
-    Windows and clips are noised and denoised as scalograms; the error is taken in the signal, after the inverse.
+    A U-Net predicts the noise. Windows and clips are noised and denoised as scalograms, and the error is taken in the
+    signal, after the inverse transform.
     """
 
     def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:

@@ -1,4 +1,4 @@
-"""Convolutional autoencoder with a narrow code: what does not fit through it is anomalous."""
+"""Convolutional autoencoder: what does not pass through its narrow code is anomalous."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ SUITES = ("extended", "paper-cpu")
 DEFAULTS = {
     "steps": 3000,
     "batch_size": 16,
-    "lr": 1e-3,  # 2e-4 in section 4.1, for two hundred epochs of patches; a suite's budget is far shorter
-    "weight_decay": 1e-5,  # as there
+    "lr": 1e-3,  # 2e-4 in section 4.1, which trains for two hundred epochs of patches
+    "weight_decay": 1e-5,  # section 4.1
     "width": 32,  # table 1
     "latent": 100,  # section 4.1
 }
-#: Channels in multiples of the width, and whether the convolution halves; the code follows (table 1).
+#: Each layer's channels in multiples of the width, and whether it halves the sides; the code follows (table 1).
 LAYERS = ((1, True), (1, True), (1, False), (2, True), (2, False), (4, True), (2, False), (1, False))
-#: Of leaky ReLUs, and the side at which the code is read off (table 1).
+#: Slope of the leaky ReLUs, and the side at which the code is read off (table 1).
 SLOPE, BOTTOM = 0.2, 8
-#: A code is at most this share of the sample: longer ones, of short windows, would pass anything.
+#: A code has at most this share of a sample's numbers: a longer one, as of a short window, would let anything pass.
 CODE_SHARE = 1 / 4
 
 
 class Autoencoder(nn.Module):
     """(B, C, L) or (B, C, H, W) to a code (B, latent) and back, without normalisation.
 
-    The table's 128 pixels are halved four times; a smaller sample is halved until no side is above 8, and where the
-    table halves further the layer keeps the size.
+    The table's 128 pixels are halved four times. A smaller sample is halved until no side is longer than 8; layers that
+    would halve it further keep its size.
     """
 
     def __init__(self, shape: tuple[int, ...], width: int, latent: int) -> None:

@@ -1,4 +1,4 @@
-"""Deep SVDD: distance to the centre of a hypersphere around the codes of normal samples."""
+"""Deep SVDD: a sample is anomalous if its code lies far from the centre of the codes of normal samples."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DEFAULTS = {
     "latent": 32,
     "weight_decay": 1e-6,  # lambda of equation 4, section 4.1
 }
-#: A coordinate of the centre nearer to 0 is moved to this distance: a zero weight would reach 0 too easily.
+#: A coordinate of the centre that is nearer to 0 is moved to this distance, because zero weights would match 0 exactly.
 SMALLEST = 0.1
 
 
@@ -95,7 +95,7 @@ class Method(TrainedDetector):
 
 
 def initial_centre(codes: Tensor) -> Tensor:
-    """Mean of the untrained network's codes (N, D), no coordinate near 0 (section 3.3): (D,)."""
+    """The mean (D,) of the untrained network's codes (N, D), with no coordinate near 0 (section 3.3)."""
     centre = codes.mean(0)
     sign = torch.where(centre < 0, -1.0, 1.0)
     return torch.where(centre.abs() < SMALLEST, SMALLEST * sign, centre)

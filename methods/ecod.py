@@ -1,4 +1,4 @@
-"""Tail probabilities of empirical cumulative distributions (PyOD's ECOD); a score depends on the other test rows."""
+"""Tail probabilities of empirical distributions (PyOD's ECOD); a score depends on the other test samples."""
 
 from pyod.models.ecod import ECOD as Method  # noqa: F401
 

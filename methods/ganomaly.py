@@ -1,4 +1,4 @@
-"""GANomaly: encode, decode and encode again; the two codes of an anomaly differ."""
+"""GANomaly: a sample is encoded, decoded and encoded again, and the two codes of an anomaly differ."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SUITES = ("extended", "paper-cpu")
 DEFAULTS = {
     "steps": 3000,
     "batch_size": 64,
-    # These are the authors' published settings, from the code to the paper.
+    # These are the settings of the code that the authors published.
     "lr": 2e-4,  # Adam
     "beta1": 0.5,
     "width": 64,
@@ -95,7 +95,7 @@ class Method(NetworkDetector, OnePassDetector):
     def detect(self, X: Any) -> tuple[Array, Array]:
         """Scores (N,) = ||G_E(x) - E(G(x))||_1 and maps (N, H, W) or (N, L), float32.
 
-        The distance is the paper's; the authors' code takes the mean square. The scaling of the scores to [0, 1] over
+        The distance is the paper's, where the authors' code takes the mean square. Scaling the scores to [0, 1] over
         the test set would change no ranking, and is left out.
         """
         self.network.eval()
@@ -110,7 +110,7 @@ class Method(NetworkDetector, OnePassDetector):
 def generator_losses(
     x: Tensor, y: Tensor, first: Tensor, second: Tensor, f_x: Tensor, f_y: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Adversarial, contextual and encoder loss, as means over numbers instead of norms.
+    """Adversarial, contextual and encoder loss (equations 1 to 3), as means over numbers instead of norms.
 
     Args:
         x, y: samples and reconstructions.

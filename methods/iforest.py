@@ -1,4 +1,4 @@
-"""Isolation forest (PyOD's IForest, 100 trees)."""
+"""Isolation forest (PyOD's IForest): a sample that few random cuts isolate is anomalous."""
 
 from pyod.models.iforest import IForest as Method  # noqa: F401
 

@@ -23,7 +23,7 @@ DIFFERS = (
 FAMILY = "classical"
 SUITES = ("extended", "paper-cpu")
 DEFAULTS = {"projections": 100}
-#: Added to the counts, of which those outside the histogram are 0: a density of 0 has no logarithm. PyOD's value.
+#: Added to all counts, because those outside the histogram are 0 and a density of 0 has no logarithm. PyOD's value.
 EPSILON = 1e-12
 #: Samples projected at a time.
 BATCH = 256
@@ -32,8 +32,8 @@ BATCH = 256
 class Method:
     """Score = negative log density of a sample's projections, each by a histogram, averaged over projections.
 
-    A projection is a sum of floor(sqrt(d)) of the d numbers of a sample with normal weights. Written here because
-    PyOD's LODA (3.6.7) takes the density of the bin above the one that a value lies in.
+    A projection is a sum of floor(sqrt(d)) of a sample's d numbers, with normally distributed weights. The method is
+    written out here because PyOD's LODA (3.6.7) takes the density of the bin above the one that a value lies in.
     """
 
     def __init__(self, spec: Spec, seed: int, device: str, projections: int) -> None:
@@ -46,7 +46,7 @@ class Method:
     def fit(self, X: Any, X_valid: Any) -> Method:
         values = np.concatenate(list(self._projected(X)))
         bins = [optimal_bins(v) for v in values.T]
-        # A value's place among the b + 1 edges of its row: 0 is below the histogram, 1 to b are bins, b + 1 is above.
+        # A value has one of b + 2 places in its row: 0 is below the histogram, 1 to b are its bins, b + 1 is above it.
         self.edges = np.full((len(bins), max(bins) + 1), np.inf)
         self.surprisal = np.zeros((len(bins), max(bins) + 2))
         for i, b in enumerate(bins):
@@ -65,7 +65,7 @@ class Method:
         return np.concatenate(scores).astype(np.float32)
 
     def _projected(self, X: Any) -> Iterator[Array]:
-        """Batches (b, projections), float64; a row's sums don't depend on the batch, as a matrix product's may."""
+        """Batches (b, projections), float64; unlike a matrix product's, a row's sums don't depend on the batch."""
         for i in range(0, len(X), BATCH):
             rows = np.asarray(X[i : i + BATCH], dtype=np.float64)
             yield (rows.reshape(len(rows), -1)[:, self.indices] * self.weights).sum(-1)
@@ -80,7 +80,7 @@ class Method:
 
 
 def optimal_bins(values: Array) -> int:
-    """Number of equal bins of the largest penalised likelihood, at most n / log n.
+    """Number of equal bins, at most n / log n, that has the largest penalised likelihood.
 
     L(b) = sum_j n_j log(b n_j / n) - (b - 1 + (log b)^2.5) (Birgé and Rozenholc: How many bins should be put in a
     regular histogram, ESAIM P&S 2006).

@@ -1,4 +1,4 @@
-"""Local outlier factor (PyOD's LOF, 20 neighbours)."""
+"""Local outlier factor (PyOD's LOF): a sample in a sparser place than its neighbours is anomalous."""
 
 from pyod.models.lof import LOF as Method  # noqa: F401
 

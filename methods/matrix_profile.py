@@ -1,4 +1,4 @@
-"""Matrix profile between test and training windows: distance of shapes, whatever their level and amplitude."""
+"""Matrix profile of test against training windows: it compares shapes, whatever their level and amplitude."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ BATCH = 1024
 
 
 class Method:
-    """AB-join: score = Euclidean distance of the z-normalised window to the nearest one of training, over variables.
+    """Score = Euclidean distance of a z-normalised window to the nearest training window (an AB-join).
 
-    Every variable finds its own nearest window, and distances are averaged over variables (Yeh et al., "Matrix
+    Every variable finds a nearest window of its own, and distances are averaged over variables (Yeh et al., "Matrix
     Profile VI", ICDM 2017, with all dimensions).
     """
 
@@ -58,7 +58,7 @@ class Method:
 
 
 def z_normalised(X: Any) -> Array:
-    """Windows (N, C, L), every variable at mean 0 and deviation 1; one that doesn't move is all 0. float32."""
+    """Windows (N, C, L) in which every variable has mean 0 and deviation 1, float32; one that doesn't move is all 0."""
     rows = np.asarray(X, dtype=np.float64)
     centred = rows - rows.mean(-1, keepdims=True)
     deviation = centred.std(-1, keepdims=True)

@@ -1,7 +1,7 @@
-"""Control: distance to the training median, position by position; and the same after smoothing.
+"""Control: the distance to the median of the training samples, position by position.
 
-It knows what a normal sample looks like on average and nothing else. The smoothed form compares moving averages over
-an eighth of the sample, which sees slow deviations (a level, a stain) through noise.
+It knows what a normal sample looks like on average, and nothing else. The smoothed variant compares moving averages
+over an eighth of the sample, which show slow deviations (a level, a stain) through noise.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Memory-augmented autoencoder: codes are rebuilt from a memory of normal ones, so that anomalies can't pass."""
+"""Memory-augmented autoencoder: codes are rebuilt from a memory of normal ones, which anomalies don't fit."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ DEFAULTS = {
     "batch_size": 16,
     "lr": 1e-3,  # Adam; 1e-4 in the authors' code, for far more steps than a suite's
     "width": 64,  # of the paper's CIFAR-10 network
-    "items": 500,  # N, as there
+    "items": 500,  # N, of the same network
     "shrinkage": 1.0,  # lambda in units of 1 / N; 1 to 3 in the paper, 5 in the authors' code
     "entropy_weight": 2e-4,  # alpha, of the authors' code
 }
-#: Channels of the halving layers in multiples of the width, as there.
+#: Channels of the halving layers in multiples of the width, as in the paper's CIFAR-10 network.
 LAYERS = (1, 2, 2, 4)
-#: A layer keeps the size of sides that are no longer than this: a map of few places would leave nothing to address.
+#: Sides that are no longer than this keep their size, because a map of few places would leave little to address.
 SMALLEST = 4
 
 
 def hard_shrink(weights: Tensor, threshold: float) -> Tensor:
-    """Weights (..., N) above the threshold, the others 0, scaled to sum 1 (Gong et al. 2019, equation 7).
+    """Set weights (..., N) at or below the threshold to 0 and scale the others to sum 1 (Gong et al. 2019, equation 7).
 
-    If none is above, all are 0.
+    If no weight is above the threshold, all are 0.
     """
     kept = F.relu(weights - threshold) * weights / ((weights - threshold).abs() + 1e-12)
     return F.normalize(kept, p=1, dim=-1)
@@ -67,7 +67,7 @@ class Memory(nn.Module):
     def address(self, queries: Tensor) -> Tensor:
         """Weights (..., N) of queries (..., C): softmax of cosines, then hard shrinkage.
 
-        The authors' code takes the products of the vectors for their cosines.
+        The authors' code takes the products of the vectors in place of their cosines.
         """
         cosines = F.normalize(queries, dim=-1) @ F.normalize(self.items, dim=-1).T
         return hard_shrink(cosines.softmax(dim=-1), self.threshold)

@@ -1,4 +1,4 @@
-"""Control: Euclidean distance to the nearest training sample (1-NN), the bar a trained method should clear."""
+"""Control: Euclidean distance to the nearest training sample (1-NN), a bar that a trained method should clear."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BLOCK = 256  # test rows compared at a time, which bounds the distance matrix
 
 
 class Method:
-    """Keeps the training samples; nothing is learnt."""
+    """Score = distance to the nearest training sample; the training samples are kept as they are."""
 
     def __init__(self, spec: Spec, seed: int, device: str) -> None:
         self.train = np.empty((0, *spec.shape), np.float32)

@@ -1,4 +1,4 @@
-"""One-class support vector machine with an RBF kernel (PyOD's OCSVM)."""
+"""One-class support vector machine with an RBF kernel (PyOD's OCSVM), whose boundary encloses normal samples."""
 
 from pyod.models.ocsvm import OCSVM as Method  # noqa: F401
 

@@ -1,4 +1,4 @@
-"""PaDiM: a Gaussian of patch features at every position of the image."""
+"""PaDiM: every position of the image has a Gaussian of its own over patch features."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DIFFERS = (
     "standardised. The map is enlarged from every 16th pixel and not blurred."
 )
 FAMILY = "features"
-MODALITIES = ("image",)  # a position of a window or a clip means nothing
+MODALITIES = ("image",)  # the same position of two windows, or of two clips, shows nothing in common
 NEEDS = ("features",)
 FULL_RESOLUTION = True
 SUITES = ("extended", "paper-cpu")
@@ -37,9 +37,9 @@ DEFAULTS = {
 
 
 class Method(OnePassDetector):
-    """Map = Mahalanobis distance to the position's Gaussian (equation 2); score = its largest value.
+    """Map = Mahalanobis distance to the position's Gaussian (equation 2); score = the map's largest value.
 
-    `whitening` holds L^-1 of every position's covariance L L^T, so that a distance is one product and a norm.
+    `whitening` holds L^-1 of every position's covariance L L^T, so that a distance takes one product and a norm.
     """
 
     def __init__(self, spec: Spec, seed: int, device: str, features: str | None = None, **params: Any) -> None:

@@ -1,4 +1,4 @@
-"""PatchCore: distance to a coreset of normal patch features of the frozen network f."""
+"""PatchCore: distance to the nearest of a coreset of normal patch features, as the frozen network f gives them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ DEFAULTS = {
 
 
 class Method(OnePassDetector):
-    """Map = distance of every patch to its nearest in the coreset; score = the largest of them, reweighted (eq. 7)."""
+    """Map = distance of every patch to the nearest in the coreset; score = the largest, reweighted (equation 7)."""
 
     skip = staticmethod(too_short)
 

@@ -1,6 +1,6 @@
-"""Control: a random score, which any harness must place at AUROC .5.
+"""Control: a random score, which any harness must place near AUROC .5.
 
-The score of a sample is drawn from the seed and the sample's own bytes, so it does not depend on its batch mates.
+A sample's score is drawn from the seed and the sample's own bytes, so that it does not depend on the other samples.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FAMILY = "control"
 
 
 class Method:
-    """Uniform on [0, 1)."""
+    """Score = a number drawn uniformly from [0, 1)."""
 
     def __init__(self, spec: Spec, seed: int, device: str) -> None:
         self.seed = seed

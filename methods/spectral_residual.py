@@ -1,4 +1,4 @@
-"""Spectral residual: what in a window its smoothed log spectrum does not tell."""
+"""Spectral residual: the parts of a window that its smoothed log spectrum does not explain."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ FAMILY = "classical"
 MODALITIES = ("series",)
 DETERMINISTIC = True
 SUITES = ("extended", "paper-cpu")
-#: The paper's settings: smoothed amplitudes, points of the local average, estimated points, points they come from.
+#: The paper's settings: amplitudes that are smoothed over, points of the local average, estimated points, and points
+#: that these are estimated from.
 Q, Z, KAPPA, M = 3, 21, 5, 5
 #: Amplitudes and saliencies below this share of a window's largest are rounding errors.
 SMALLEST = 1e-6
@@ -36,8 +37,9 @@ BATCH = 1024
 class Method:
     """Score = largest relative saliency of any step and variable of the window; map = largest over variables.
 
-    Nothing is learnt: a window is compared with itself. PyOD's SpectralResidual has the saliency map alone, with
-    neither estimated points nor local average, and takes 0 for the amplitudes beyond the spectrum's ends.
+    Nothing is learnt: a window is compared with itself. PyOD's SpectralResidual is not used because it stops at the
+    saliency map, has neither estimated points nor a local average, and takes 0 for amplitudes beyond the spectrum's
+    ends.
     """
 
     def __init__(self, spec: Spec, seed: int, device: str) -> None: ...
@@ -78,9 +80,9 @@ def relative_saliency(x: Array) -> Array:
 
 
 def extended(x: Array) -> Array:
-    """Windows (..., L) with KAPPA estimated points behind them, (..., L + KAPPA).
+    """Windows (..., L) with KAPPA estimated points appended, (..., L + KAPPA).
 
-    All are the next point, x[L - M] + M g, where g is the mean slope of the lines from M points to the last one.
+    All of them are the next point x[L - M] + M g, where g is the mean slope of the lines from M points to the last one.
     """
     slopes = (x[..., -1:] - x[..., -M - 1 : -1]) / np.arange(M, 0, -1)
     point = x[..., -M, None] + M * slopes.mean(-1, keepdims=True)
@@ -88,7 +90,7 @@ def extended(x: Array) -> Array:
 
 
 def saliency(x: Array) -> Array:
-    """|F^-1 exp(R + iP)| of (..., L): P is the phase, R the log amplitude less its mean over Q frequencies."""
+    """|F^-1 exp(R + iP)| of (..., L), where P is the phase and R the log amplitude less its mean over Q frequencies."""
     spectrum = np.fft.fft(x)
     amplitude = floored(np.abs(spectrum))
     log = np.log(amplitude)

@@ -1,4 +1,4 @@
-"""TranAD: a first reconstruction's error tells a second one where to look, and its decoder plays against it."""
+"""TranAD: the error of a first reconstruction tells a second one where to look, and two decoders oppose each other."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DEFAULTS = {
     "lr": 1e-3,
     "width": 32,
     "heads": 4,
-    "epochs": 5,  # in the authors' code; the budget is divided into as many
+    "epochs": 5,  # as in the authors' code; the suite's steps are divided into as many parts
 }
 
 
@@ -131,7 +131,7 @@ class TranAD(nn.Module):
 class Method(StepwiseDetector):
     """Map = half the squared error of the first and half that of the focused reconstruction (algorithm 2).
 
-    Windows are scaled by the channels' least and greatest values in training, as the authors do it.
+    Windows are scaled by the channels' least and greatest values in training, as in the authors' experiments.
     """
 
     defaults = DEFAULTS
@@ -142,7 +142,7 @@ class Method(StepwiseDetector):
         return TranAD(channels, length, 2 * self.params["width"], self.params["heads"])
 
     def fit(self, X: Any, X_valid: Any) -> Self:
-        """Two players: decoder 2 against everything else."""
+        """Train two players in turn: decoder 2 against the rest of the network."""
         p, network = self.params, self.network
         network.scaling.fit(X)
         opponent = list(network.decoder_2.parameters())

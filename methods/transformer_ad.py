@@ -1,4 +1,4 @@
-"""Transformer autoencoder of windows: what a few summary tokens cannot carry is anomalous."""
+"""Transformer autoencoder: a window that a few summary tokens cannot describe is anomalous."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEFAULTS = {"steps": 3000, "batch_size": 32, "lr": 1e-3, "width": 32, "layers": 
 
 
 class Transformer(nn.Module):
-    """Encoder over the window and a few learnt tokens; one more layer rebuilds every step from those tokens alone.
+    """An encoder sees the window and a few learnt tokens; one more layer rebuilds every step from those tokens alone.
 
     With an output at every step of the encoder, as in forecasting models, the residual connections would carry each
     value to its own output, and an anomaly would be rebuilt as well as anything else.
@@ -71,7 +71,7 @@ class Transformer(nn.Module):
 class Method(StepwiseDetector):
     """Score = mean squared error between window and reconstruction, map = the same for every step.
 
-    Windows come standardised by the training part of their series, as the authors of Transformer detectors do it.
+    Windows come standardised by the training part of their series, as is usual for Transformer detectors.
     """
 
     defaults = DEFAULTS

@@ -1,4 +1,4 @@
-"""Variational autoencoder: what it cannot code cheaply is anomalous."""
+"""Variational autoencoder: a sample that it cannot code in few nats is anomalous."""
 
 from __future__ import annotations
 

@@ -109,7 +109,10 @@ SMALLEST_SIDE = 32
 
 
 class Method(Reconstructor):
-    """Reconstruct a partly noised sample; score = lambda E_recon + (1 - lambda) E_feat, both standardised."""
+    """Score = lambda E_recon + (1 - lambda) E_feat, both errors between a sample and what denoising makes of it.
+
+    Each is in standard deviations over normal samples; the map is the same sum at every pixel or step.
+    """
 
     def __init__(self, spec: Spec, seed: int, device: str, features: str | None = None, **params: Any) -> None:
         self.modality, self.seed, self.device = spec.modality, seed, device
@@ -172,9 +175,9 @@ class Method(Reconstructor):
     def feature_loss(self, noised: Noised, predicted: Tensor) -> Tensor:
         """L_feat: distance of the features of x0 and of its one-step estimate, weighted by abar_t.
 
-        At high noise the estimate's error is that of the noise times (1 - abar_t) / abar_t, without bound, and f sees
-        no picture; the weight takes that factor back, and only the batch's least noisy rows are taken, which also
-        bounds the cost.
+        At high noise the estimate's squared error is that of the noise times (1 - abar_t) / abar_t, which has no bound,
+        and f sees no picture. The weight takes that factor back. Only the least noisy rows of a batch are taken, which
+        also bounds the cost.
         """
         rows = noised.t.argsort(stable=True)[: max(1, int(FEATURE_ROWS * len(predicted)))]
         x0, x_t, t, _ = (tensor[rows] for tensor in noised)

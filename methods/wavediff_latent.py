@@ -1,4 +1,4 @@
-"""Diffusion on the feature maps of the frozen network f, with the parts of wavediff."""
+"""Diffusion on the feature maps of the frozen network f, with the network of `wavediff`."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ DEFAULTS = {
 }
 #: Training maps that are kept in memory: evenly spaced over the training data where it has more.
 TRAINING_MAPS = 4096
-#: Maps whose errors tell what an error is worth.
+#: Training maps that the usual errors are computed from.
 CALIBRATION_MAPS = 512
 #: Maps per forward pass when scoring.
 BATCH = 32
 
 
 class LatentErrors(nn.Module):
-    """What is learnt beside the network: the scale of f's channels, and what an error is worth.
+    """What is learnt beside the network: the scale of f's channels, and how large errors usually are.
 
     mean, std
         (C, 1, 1) of f's maps over training data.
@@ -101,14 +101,15 @@ class LatentErrors(nn.Module):
 
 
 class Method(DiffusionDetector):
-    """Noise f's map of a sample, predict the clean map in one call, and compare, at several t.
+    """Score = mean of the largest `share` of the errors between f's map of a sample and its reconstruction.
 
-    The network predicts x0 instead of the noise: with few steps that learns sooner, and one call is a reconstruction.
-    An error is averaged over f's channels, each relative to its usual error: a channel that can't be predicted says
-    little. Score = mean of the largest `share` of the errors; map = the errors.
-    Windows and clips take the same road as images: f sees their scalograms, one of three channels for each variable.
-    Their positions have a meaning of their own, so there errors are also divided by their deviation at the position:
-    a beat varies more in one phase than in another. On images that helped nothing.
+    f's map is noised to several times t, and the clean map is predicted in one call from each. The network predicts x0
+    instead of the noise, because that is learnt in fewer steps and makes one call a reconstruction. An error is
+    averaged over f's channels, each relative to its usual error, because a channel that can't be predicted says little.
+    The map is the errors.
+
+    f sees windows and clips as scalograms. Their positions have a meaning of their own: a beat varies more in one phase
+    than in another. So their errors are also divided by the deviation at the position, which on images helped nothing.
     """
 
     def __init__(self, spec: Spec, seed: int, device: str, features: str | None = None, **params: Any) -> None:
