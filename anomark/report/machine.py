@@ -93,7 +93,7 @@ class ResultsFile(_Model):
     verdict: list[str] = Field(description="sentences; **bold** marks what matters")
     datasets: list[DatasetEntry]
     methods: list[MethodEntry]
-    metrics: list[MetricInfo] = Field(description="what each metric measures; null in a range: no bound")
+    metrics: list[MetricInfo] = Field([], description="what each metric measures; null in a range: no bound")
     numbers: list[Number]
     cells: list[CellEntry]
 
