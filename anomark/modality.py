@@ -47,8 +47,8 @@ class Modality(Protocol):
     #: Scalograms of the samples (C, L): `shortest` L that has one, number of `scales`, and `decimation`, which is
     #: samples to a column. None where samples are not signals.
     SCALOGRAM: Mapping[str, int] | None
-    #: Level -> pictures of its examples in the report, in order. Each is named as a drawing of `anomark/report/render/`
-    #: or as a function of the file itself.
+    #: Level -> pictures of its examples in the report, in order. Each is the name of one of the `DRAWINGS` of
+    #: `anomark/report/render/examples.py`, or of a function of the file itself, which that module says how to call.
     PICTURES: Mapping[str, Sequence[str]]
 
     @staticmethod

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from anomark.checks.files import load, sentence
-from anomark.contracts import Array, Prepared
+from anomark.contracts import Array, Prepared, nearest
 from anomark.data import arrange
 from anomark.data.synthetic import synthetic_anomalies
 from anomark.modality import Modality, Sample, complete
@@ -68,6 +68,15 @@ def samples_fit_the_levels(rules: Modality) -> None:
         raise AssertionError(f"no sample has the number of axes of the level {min(untested)!r}")
 
 
+def pictures_are_known(rules: Modality) -> None:
+    """Every picture is a drawing of the report or a function of the file."""
+    from anomark.report.render.examples import DRAWINGS
+
+    for name in (name for names in rules.PICTURES.values() for name in names):
+        known = name in DRAWINGS or callable(getattr(rules, name, None))
+        assert known, f"PICTURES names {name!r}, which is no function of the file; {nearest(name, DRAWINGS)}"
+
+
 def _dataset(sample: Sample, level: str) -> Prepared:
     train, test = rows_of(sample), rows_of(sample, 2 * ROWS, seed=1)
     if level != "point":
@@ -99,6 +108,7 @@ CHECKS: tuple[Callable[[Modality], None], ...] = (
     members_have_the_right_types,
     scalograms_are_of_signals,
     samples_fit_the_levels,
+    pictures_are_known,
     synthetic_anomalies_are_anomalies,
 )
 

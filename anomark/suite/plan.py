@@ -52,7 +52,7 @@ class Plan:
         self._prints.save()
         self._code: dict[Path, tuple[dict[str, str], dict[str, str]]] = {}
         self.not_applicable = [
-            NotApplicable(dataset=d.id, method=m.id, reason=f"{m.label} is made for {', '.join(m.modalities)}")
+            NotApplicable(dataset=d.id, method=m.id, reason=f"{m.label} is made for {_nouns(m.modalities)}")
             for d in self.datasets
             for m in self.methods
             if d.family.modality not in m.modalities
@@ -298,3 +298,8 @@ class Plan:
             environment=environment(),
             **commit(),
         ).save(Path(self.folder) / "suite.json")
+
+
+def _nouns(modalities: tuple[str, ...]) -> str:
+    """What a method is made for, in words: "images, time series"."""
+    return ", ".join(modality.load(name).NOUN for name in modalities)

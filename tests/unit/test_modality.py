@@ -72,6 +72,7 @@ def test_a_file_elsewhere_is_checked_too(tmp_path: Path) -> None:
         ('LEVELS = {"graph": 3}', 'LEVELS = {"graph": 3, "node": 2}', "node"),
         ("SCALOGRAM = None", 'SCALOGRAM = {"scales": 3}', "SCALOGRAM"),
         ("PICTURES = {}", 'PICTURES = {"node": ("gallery",)}', "node"),
+        ("PICTURES = {}", 'PICTURES = {"graph": ("galery",)}', "did you mean 'gallery'"),
         ("return None", 'return "graphs need edges"', "graphs need edges"),
         ("1 - changed[0, 3]", "changed[0, 3]", "flip leaves"),
         ("X[row].copy()", "X[row]", "flip"),
