@@ -12,6 +12,7 @@ from anomark.report.machine import to_json
 from anomark.report.metrics import alarm_metrics, further_metrics, metric_notes, reading_metrics
 from anomark.report.results import Results, load_results
 from anomark.report.table import Table
+from anomark.stages.report import report
 from tests.report_fixture import section_file, write_evaluation
 
 alarm_table = section_file("70_alarms").alarm_table
@@ -99,3 +100,14 @@ def test_notes_that_metrics_share_are_printed_once(tmp_path: Path) -> None:
     suite_json, evaluation = write_evaluation(tmp_path, (SERIES,))
     notes = metric_notes(reading_metrics(load_results(suite_json, evaluation)))
     assert notes.count("which is chosen on the labels.") == 1 and notes.count("VUS-ROC, VUS-PR") == 1
+
+
+def test_a_report_without_a_metric_of_any_table_is_still_written(tmp_path: Path) -> None:
+    suite_json, evaluation = write_evaluation(tmp_path, (SERIES,))
+    suite = json.loads(suite_json.read_text())
+    suite["metrics"] = [metric for metric in suite["metrics"] if metric["id"] == "auroc"]
+    suite_json.write_text(json.dumps(suite))
+    path = evaluation / SERIES / "metrics.csv"
+    table = pd.read_csv(path)
+    table[table["metric"] == "auroc"].to_csv(path, index=False)
+    assert report(suite_json, evaluation, tmp_path / "out", tmp_path / "results").is_file()

@@ -16,6 +16,8 @@ from anomark.statistics.false_alarms import ALPHA
 
 
 def build(results: Results) -> Section | None:
+    if not alarm_metrics(results):
+        return None
     table = alarm_table(results)
     return Section("alarms-section", "False alarms", lead(results, table.data), [table]) if table.rows else None
 

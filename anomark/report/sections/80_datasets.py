@@ -147,13 +147,15 @@ def ranking_curves(results: Results, dataset: str) -> tuple[Figure, str, str]:
     palette = colours(results, methods)
     summary = results.datasets[dataset]
     anomalous = summary["n_anomalous"] / summary["n_labels"]
+    areas = [metric for metric in ("auroc", "ap") if metric in results.metrics_info]  # under the two curves
+    names = ", ".join(results.metrics_info[metric].label for metric in areas)
     figure, (roc, pr) = plt.subplots(1, 2, figsize=(9.0, 3.2))
     roc.plot([0, 1], [0, 1], **DOTTED)
     pr.axhline(anomalous, **DOTTED)
     for method in methods:
         rows = table[table["method"] == method]
         curve = rows[rows["seed"].fillna(0) == rows["seed"].fillna(0).min()]
-        means = [number(results.score(dataset, method, metric).mean) for metric in ("auroc", "ap")]
+        means = [number(results.score(dataset, method, metric).mean) for metric in areas]
         dashed = DASHED if results.methods[method].is_control else "-"
         line: Any = {"color": palette[method], "linewidth": 1.6, "linestyle": dashed}
         roc.plot(curve["fpr"], curve["tpr"], **line, label=f"{results.methods[method].label} {', '.join(means)}")
@@ -165,10 +167,10 @@ def ranking_curves(results: Results, dataset: str) -> tuple[Figure, str, str]:
     roc.set(xlabel="False positive rate", ylabel="True positive rate")
     pr.set(xlabel="Recall", ylabel="Precision")
     legend: Any = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.02), "handlelength": 1.6, "alignment": "left"}
-    pr.legend(*roc.get_legend_handles_labels(), title="AUROC, AP", **legend)
+    pr.legend(*roc.get_legend_handles_labels(), title=names, **legend)
     left_out = table["method"].nunique() - len(methods) - int((table["method"] == ORACLE).any())
-    caption = "ROC and precision-recall curves of the first seed; beside each name its AUROC and average precision, "
-    caption += "means over seeds; dotted: a random score"
+    caption = "ROC and precision-recall curves of the first seed; beside each name "
+    caption += f"the mean over seeds of {names}; dotted: a random score"
     caption += f"; {left_out} further methods are left out. " if left_out > 0 else ". "
     alt = f"ROC and precision-recall curves on {results.label(dataset)}: "
     alt += ", ".join(results.methods[m].label for m in methods) + "."
