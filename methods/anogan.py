@@ -15,9 +15,12 @@ from anomark.detectors.trained import NetworkDetector
 from anomark.detectors.training import Stateful, seeded
 from anomark.nn.dcgan import Decoder, Encoder
 
-NAME = "anogan"
+NAME = "Generative adversarial network with latent search"
 LABEL = "AnoGAN"
-PAPER = "Schlegl et al. 2017; anogan-fast: Schlegl et al. 2019 (f-AnoGAN)"
+PAPER = (
+    "Schlegl et al.: Unsupervised Anomaly Detection with Generative Adversarial Networks to Guide Marker Discovery. "
+    "IPMI 2017; anogan-fast: Schlegl et al.: f-AnoGAN. Medical Image Analysis 54, 2019"
+)
 PUBLISHED = (
     "A DCGAN with a uniform prior of dimension 100, whose channels double up to eightfold. The code of a test image "
     "is searched by Adam. Loss and score are .9 times the residual plus .1 times the difference of discriminator "

@@ -16,9 +16,12 @@ from anomark.detectors.training import seeded
 from anomark.diffusion.schedule import Schedule
 from anomark.nn.unet import UNet
 
-NAME = "ddpm"
+NAME = "Denoising diffusion probabilistic model"
 LABEL = "DDPM"
-PAPER = "Ho et al. 2020; scored as in AnoDDPM, Wyatt et al. 2022"
+PAPER = (
+    "Ho, Jain, Abbeel: Denoising Diffusion Probabilistic Models. NeurIPS 2020; scored as in Wyatt et al.: AnoDDPM. "
+    "CVPR Workshops 2022"
+)
 PUBLISHED = (
     "The loss on the predicted noise, T = 1000 and a linear beta. As in AnoDDPM, a test sample is noised to T' = 250, "
     "denoised and compared with itself."

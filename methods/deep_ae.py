@@ -9,9 +9,12 @@ from torch import Tensor, nn
 
 from anomark.detectors.trained import Autoencoding
 
-NAME = "deep_ae"
+NAME = "Convolutional autoencoder"
 LABEL = "Deep AE"
-PAPER = "Bergmann et al. 2019 (L2 autoencoder)"
+PAPER = (
+    "Bergmann et al.: Improving Unsupervised Defect Segmentation by Applying Structural Similarity to Autoencoders. "
+    "VISIGRAPP 2019 (its L2 autoencoder)"
+)
 PUBLISHED = (
     "The layers, channels and code size of table 1, leaky ReLUs and no normalisation. The squared error is both loss "
     "and score, and the weight decay is 1e-5."

@@ -14,9 +14,9 @@ from anomark.detectors.trained import NetworkDetector
 from anomark.detectors.training import Stateful, seeded
 from anomark.nn.dcgan import Decoder, Encoder
 
-NAME = "ganomaly"
+NAME = "GANomaly"
 LABEL = "GANomaly"
-PAPER = "Akcay et al. 2018"
+PAPER = "Akcay et al.: GANomaly: Semi-Supervised Anomaly Detection via Adversarial Training. ACCV 2018"
 PUBLISHED = (
     "A DCGAN encoder, decoder, second encoder and discriminator. The adversarial, contextual and encoder losses are "
     "weighted 1, 50 and 1. The score is the L1 distance of the two codes."

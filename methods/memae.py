@@ -12,9 +12,12 @@ from anomark.contracts import Spec
 from anomark.detectors.trained import Autoencoding
 from anomark.detectors.training import Step
 
-NAME = "memae"
+NAME = "Memory-augmented autoencoder"
 LABEL = "MemAE"
-PAPER = "Gong et al. 2019"
+PAPER = (
+    "Gong et al.: Memorizing Normality to Detect Anomaly: Memory-augmented Deep Autoencoder for Unsupervised Anomaly "
+    "Detection. ICCV 2019"
+)
 PUBLISHED = (
     "The layers of the paper's CIFAR-10 network, one memory query for each place, addressing by cosine, hard "
     "shrinkage at 1/N, 500 items, and an entropy weight of 2e-4. The score is the squared error."

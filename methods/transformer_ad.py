@@ -11,7 +11,7 @@ from anomark.nn.window_embedding import ValueEmbedding, positions
 
 NAME = "Transformer autoencoder"
 LABEL = "Trans-AD"
-PAPER = 'Vaswani et al. 2017; Chen\'s "Trans-AD" names no source'
+PAPER = "Vaswani et al.: Attention Is All You Need. NeurIPS 2017; Chen's Trans-AD names no source"
 PUBLISHED = (
     "A Transformer encoder with a value embedding and sinusoidal positions. The score is the reconstruction error, "
     "and windows are standardised by training statistics."

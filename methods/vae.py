@@ -15,9 +15,9 @@ from anomark.detectors.base import OnePassDetector
 from anomark.detectors.trained import TrainedDetector
 from anomark.detectors.training import Step
 
-NAME = "vae"
+NAME = "Variational autoencoder"
 LABEL = "VAE"
-PAPER = "Kingma & Welling 2014"
+PAPER = "Kingma, Welling: Auto-Encoding Variational Bayes. ICLR 2014"
 PUBLISHED = (
     "A convolutional encoder and decoder with a Gaussian posterior and a Gaussian likelihood, trained on the evidence "
     "lower bound (ELBO) with one draw of z for each sample and step."

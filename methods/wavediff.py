@@ -20,7 +20,7 @@ from anomark.diffusion.schedule import Schedule
 from anomark.nn.adapter import SharedInputAdapter, plain_input
 from anomark.nn.wavelet_unet import wavelet_unet
 
-NAME = "wavediff"
+NAME = "Diffusion model with a wavelet pyramid"
 LABEL = "WaveDiff"
 PAPER = "Chen: Research on Anomaly Detection Methods Based on Diffusion Models"
 PUBLISHED = (

@@ -20,9 +20,9 @@ from anomark.diffusion.schedule import Schedule
 from anomark.nn.adapter import FeatureAdapter, plain_input
 from anomark.nn.wavelet_unet import wavelet_unet
 
-NAME = "wavediff-latent"
+NAME = "Diffusion model of feature maps"
 LABEL = "WaveDiff latent"
-PAPER = "diffusion on f's maps; parts as in Chen: Research on Anomaly Detection Methods Based on Diffusion Models"
+PAPER = "This suite's own, with the blocks of Chen: Research on Anomaly Detection Methods Based on Diffusion Models"
 PUBLISHED = "The blocks are those of `wavediff`. The method itself is this suite's own and stands in no paper."
 DIFFERS = (
     "Diffusion runs on the feature maps of the frozen network f instead of pixels. Four levels of f are joined, x_0 "
