@@ -7,7 +7,6 @@ import pandas as pd
 from anomark.report.published import file_name, heading
 from anomark.report.results import Results
 from anomark.report.table import Cell, Column, Row, Table
-from anomark.report.tables import protocol
 from anomark.suite.papers import LeftOpen, Paper
 
 
@@ -20,7 +19,7 @@ def left_open_table(results: Results, paper: Paper) -> Table | None:
     rows = [Row([Cell(name), Cell(value), Cell(meaning)]) for name, meaning, value in found]
     caption = (
         f"Parameters of {label} that the paper does not give, as the cells of this suite were computed. "
-        f"{paper.left_open.chosen} {protocol(results, [*results.datasets])}"
+        f"{paper.left_open.chosen}"
     )
     frame = pd.DataFrame(found, columns=["parameter", "meaning", "value"])
     title = heading(results, paper, "What the paper leaves open")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -83,6 +84,23 @@ def tally_sentence(results: Results, paper: Paper) -> str:
     return (
         f"**{verdicts[REPRODUCED]} of {compared}** published numbers are reproduced ({tolerance(paper)}); "
         f"{verdicts[LOWER]} measured ones are lower and {verdicts[HIGHER]} higher.{outside}"
+    )
+
+
+def difference_sentence(results: Results, paper: Paper) -> str:
+    """The median and the largest difference between measured and published, of what could be compared."""
+    differences = {
+        (dataset, method): mean - printed.value
+        for (dataset, method), printed in paper.numbers.items()
+        if dataset not in paper.not_comparable and (mean := results.score(dataset, method).mean) is not None
+    }
+    if not differences:
+        return "No published number is measured here in a comparable set-up."
+    dataset, method = max(differences, key=lambda cell: abs(differences[cell]))
+    return (
+        f"Measured minus published AUROC is **{signed(statistics.median(differences.values()))}** in the median of "
+        f"{len(differences)} numbers, and {signed(differences[dataset, method])} "
+        f"where they are furthest apart ({results.methods[method].label} on {results.label(dataset)})."
     )
 
 

@@ -251,7 +251,7 @@ def test_headline_sets_the_flagship_beside_what_a_user_would_pick(results: Resul
 
 def test_captions_carry_the_protocol(tables: dict[str, Table]) -> None:
     for table in tables.values():
-        if table.name in ("audit", "sources", "choices"):  # no measured numbers
+        if table.name in ("audit", "sources", "choices", "parameters"):  # no measured numbers
             continue
         assert "Level:" in table.caption
         assert "3 seeds (Student t)" in table.caption

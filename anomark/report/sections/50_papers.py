@@ -7,7 +7,7 @@ from functools import partial
 from anomark.report.ablations import ablation_bars, ablation_sentence, ablation_table, changes
 from anomark.report.audit import audit_sentence, audit_table
 from anomark.report.left_open import left_open_table
-from anomark.report.published import file_name, paper_table, published_table, tally_sentence
+from anomark.report.published import difference_sentence, file_name, paper_table, published_table, tally_sentence
 from anomark.report.results import Results
 from anomark.report.section import Drawing, Facts, Section, Text
 from anomark.report.table import Table
@@ -40,8 +40,9 @@ def tables(results: Results, paper: Paper) -> Section:
         for table in paper.tables
         if table.numbers or results.of_modality(table.modality)
     ]
-    about = Text(" ".join([paper.citation, *paper.links, paper.protocol]))
-    return _section(results, paper, "tables", "Its tables, measured", tally_sentence(results, paper), [about, *shown])
+    links = f" Read it at {', '.join(paper.links)}." if paper.links else ""
+    about = [Text(f"{paper.citation}{links}"), Text(paper.protocol)]
+    return _section(results, paper, "tables", "Its tables, measured", tally_sentence(results, paper), [*about, *shown])
 
 
 def ablations(results: Results, paper: Paper) -> Section | None:
@@ -63,7 +64,8 @@ def cells(results: Results, paper: Paper) -> Section | None:
     if not paper.numbers:
         return None
     table = published_table(results, paper)
-    return _section(results, paper, "published", "Published and measured, cell by cell", table.notes[0], [table])
+    lead = difference_sentence(results, paper)
+    return _section(results, paper, "published", "Published and measured, cell by cell", lead, [table])
 
 
 def audit(results: Results, paper: Paper) -> Section | None:
