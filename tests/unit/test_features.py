@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import http.server
 import importlib
+import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from anomark.detectors.perceptual import load_features
 from anomark.detectors.weights import fetch_weights
 from anomark.stages.features import write_features
 from anomark.suite.backbones import weights
+from tests.conftest import Checkout
 
 
 @pytest.fixture
@@ -86,3 +88,42 @@ def test_a_recipe_is_a_function_of_its_backbone() -> None:
         callable(getattr(importlib.import_module(f"anomark.detectors.backbones.{backbone}"), recipe))
         for recipe, backbone in recipes.items()
     )
+
+
+TINY = '''"""Two convolutions."""
+
+import torch
+from safetensors.torch import save_file
+
+from anomark.detectors.backbones.base import FeatureNetwork, convolution, random_network
+
+WEIGHTS = {"tiny": {"recipe": "draw"}}
+MARK = "tiny"
+
+
+class Network(FeatureNetwork):
+    default_levels = patch_levels = map_levels = ("features.0", "features.1")
+    picture_side = scalogram_side = 16
+
+    def __init__(self):
+        super().__init__([convolution(3, 4, 3, stride=2), convolution(4, 4, 3)], (0.5,) * 3, (0.5,) * 3)
+        self.register_buffer("tiny", torch.zeros(1))
+
+
+def draw(out):
+    save_file({key: value.contiguous() for key, value in random_network(Network, 0).state_dict().items()}, out)
+'''
+
+
+@pytest.mark.workflow
+def test_a_backbone_is_one_file(checkout: Callable[[], Checkout]) -> None:
+    copy = checkout()
+    suite = copy.suite("suite: mine\ndatasets: [digits-0]\nonly: [patchcore]\nfeatures: tiny\n")
+    run = ("run", "digits-0", "patchcore", "--suite", suite)
+    refused = copy.anomark(*run)
+    assert refused.returncode and "no backbone offers these weights" in refused.stderr
+    (copy.path / "anomark/detectors/backbones/tiny.py").write_text(TINY)
+    done = copy.anomark(*run)
+    assert done.returncode == 0, done.stderr
+    (record,) = copy.path.glob("results/cells/digits-0/patchcore/*/fit.json")
+    assert json.loads(record.read_text())["info"]["f"].startswith("tiny-")
