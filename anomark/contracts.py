@@ -108,6 +108,10 @@ class Detector(Protocol):
             when they are evaluated.
         detect(X): (scores, maps), where both come out of one pass.
         skip(spec): reason or None (static).
+        sweep(X, settings): scores X again at other settings of the fitted model. `settings` is the literal SWEEP of the
+            method's file. It yields (setting, errors (N, terms)), where a setting is a dict of parameters; the model's
+            own setting comes first.
+        weight: (terms,), how the method's score adds up the terms that `sweep` gives.
         info: dict of JSON values kept in the cell's record (`network_calls`, a diversity figure, ...).
     """
 
