@@ -15,6 +15,9 @@ from anomark.contracts import DataError
 from anomark.files import replacing
 from anomark.outcomes import Outcome
 
+#: What the column `differs` of sweep.csv says of the setting that a model was made with.
+OWN = "nothing"
+
 
 class Record(BaseModel):
     """What all records share: they don't change, and they know how they are stored."""

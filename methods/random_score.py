@@ -15,7 +15,7 @@ from anomark.contracts import Array, Spec
 NAME = "Random score"
 LABEL = "random"
 PAPER = ""
-FAMILY = "control"
+FAMILY = "chance"
 
 
 class Method:

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from anomark.contracts import Array
+from anomark.records import OWN
 from anomark.statistics.ranking import auroc
 
 #: Weights lambda of the first of two error terms; the second one has the rest.
 LAMBDAS = tuple(k / 10 for k in range(11))
-#: What `differs` says of the setting that the model was made with.
-OWN = "nothing"
 
 
 def rank_settings(

@@ -23,7 +23,6 @@ from anomark.suite_records import MetricInfo
 SEEDS_FOR_INTERVAL = 3
 #: The control that reads the labels; it checks the harness and competes with nobody.
 ORACLE = "oracle"
-RANDOM = ("random", "random_score")
 
 
 @dataclass(frozen=True)
@@ -179,6 +178,11 @@ class Results:
         for method in self.outcomes["method"].unique():  # the oracle lives in evaluate, not among the suite's methods
             listed.setdefault(method, MethodInfo(method, method, "control" if method == ORACLE else "method"))
         return dict(sorted(listed.items(), key=lambda item: item[1].is_control))
+
+    @property
+    def chance(self) -> list[str]:
+        """Ids of the controls whose scores know nothing."""
+        return [method.id for method in self.methods.values() if method.family == "chance"]
 
     @cached_property
     def metrics_info(self) -> dict[str, MetricInfo]:

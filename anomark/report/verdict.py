@@ -7,7 +7,7 @@ import statistics
 
 from anomark.modality import load
 from anomark.report.ablations import ablation_sentence
-from anomark.report.results import ORACLE, RANDOM, Results, average
+from anomark.report.results import ORACLE, Results, average
 from anomark.report.table import number, signed
 from anomark.report.tables import below_control
 
@@ -104,7 +104,7 @@ def harness_sentence(results: Results) -> str:
     inside = []
     for dataset, summary in results.datasets.items():
         low, high = summary["random_band"]  # 1.96 standard errors of one seed, either way
-        for method in RANDOM:
+        for method in results.chance:
             if score := results.score(dataset, method):
                 three_errors = 3 * (high - low) / (2 * 1.96) / math.sqrt(len(score.values))
                 inside.append(bool(abs(score.values.mean() - 0.5) <= three_errors))

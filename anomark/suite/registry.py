@@ -69,8 +69,9 @@ class Method:
         What the method is as its paper has it, and where this file departs from that and why. For a variant `differs`
         says what it changes.
     family
-        What kind of detector it is. "classical" and "control" mean something to the report: the strongest classical
-        method of a dataset is a yardstick, and controls are not ranked. Any other word only describes.
+        What kind of detector it is. Three words mean something to the report: the strongest "classical" method of a
+        dataset is a yardstick, a "control" is not ranked, and "chance" is a control whose scores know nothing, so that
+        its numbers show which metrics flatter. Any other word only describes.
     overrides
         What the variant changes, over the file's DEFAULTS and the suite's parameters.
     full_resolution
@@ -104,7 +105,7 @@ class Method:
     @property
     def control(self) -> bool:
         """Whether it is a control: it tests the harness, is the bar that a method should clear, and is not ranked."""
-        return self.family == "control"
+        return self.family in ("control", "chance")
 
     @property
     def track(self) -> str:

@@ -2,12 +2,81 @@
 
 from __future__ import annotations
 
-from anomark.report.headline import headline_sentence, headline_table
+import pandas as pd
+
+from anomark.report.comparisons import strongest, strongest_classical, strongest_control
 from anomark.report.results import Results
 from anomark.report.section import Section
+from anomark.report.table import Cell, Column, Row, Table, number
+from anomark.report.tables import below_control, footnotes, partial_notes, protocol, score_cell
 
 
 def build(results: Results) -> Section | None:
     table = headline_table(results)
     lead = headline_sentence(results) or f"The strongest of each kind on {len(results.datasets)} datasets."
     return Section("headline-section", "In one table", lead, [table]) if table.rows else None
+
+
+def headline_table(results: Results) -> Table:
+    """AUROC: the published number of the first highlighted method, all of them, and the strongest of the rest."""
+    shown = results.highlight
+    headers = [results.methods[method].label if method in results.methods else method for method in shown]
+    columns = [Column("Dataset", numeric=False), Column("Published")]
+    columns += [Column(header) for header in headers]
+    columns += [Column("Strongest control"), Column("Strongest classical"), Column("Strongest of all")]
+    rivals = [m.id for m in results.methods.values() if m.is_rival]
+    rows, data = [], []
+    for dataset, summary in results.datasets.items():
+        published = results.published.get((dataset, shown[0])) if shown else None
+        chosen = {
+            "strongest control": strongest_control(results, dataset),
+            "strongest classical": strongest_classical(results, dataset),
+            "strongest of all": strongest(results, dataset, rivals),
+        }
+        cells = [Cell(results.label(dataset), sort=results.label(dataset))]
+        cells.append(Cell(number(published), sort=published) if published is not None else Cell("–", tone="quiet"))
+        cells += [
+            score_cell(results.score(dataset, method), below=below_control(results, dataset, method))
+            for method in shown
+        ]
+        cells += [_named(results, dataset, method) for method in chosen.values()]
+        rows.append(Row(cells, dataset, summary["modality"]))
+        record = {"dataset": dataset, "published": published}
+        record |= {method: results.score(dataset, method).mean for method in shown}
+        for name, method in chosen.items():
+            record |= {name: results.score(dataset, method).mean if method else None, f"{name} is": method}
+        data.append(record)
+    made = ", ".join(str(results.suite[key])[:10] for key in ("date", "commit") if results.suite.get(key))
+    caption = (
+        f"AUROC, suite {results.name}{f' ({made})' if made else ''}. {protocol(results, [*results.datasets])} The "
+        "strongest are those of each dataset as measured here, which favours them; variants are no rivals."
+    )
+    notes = footnotes(rows) + partial_notes(results, results.datasets)
+    frame = pd.DataFrame(data) if data else pd.DataFrame(columns=["dataset", "published", *shown])
+    return Table("headline", "Headline", caption, columns, rows, frame, notes)
+
+
+def headline_sentence(results: Results) -> str:
+    """On how many datasets the first highlighted method is ahead of the strongest classical method and control."""
+    if not results.highlight or results.highlight[0] not in results.methods:
+        return ""
+    first, parts = results.highlight[0], []
+    for name, choose in (("classical method", strongest_classical), ("control", strongest_control)):
+        pairs = [
+            (mean, results.score(dataset, rival).mean or 0.0)
+            for dataset in results.datasets
+            if (mean := results.score(dataset, first).mean) is not None and (rival := choose(results, dataset, first))
+        ]
+        if pairs:
+            ahead = sum(mean > other for mean, other in pairs)
+            parts.append(f"the strongest {name} on **{ahead} of {len(pairs)}**")
+    return f"{results.methods[first].label} is ahead of {' and of '.join(parts)} datasets." if parts else ""
+
+
+def _named(results: Results, dataset: str, method: str | None) -> Cell:
+    """A score under the name of its method."""
+    if method is None:
+        return Cell("none", tone="quiet")
+    score, info = results.score(dataset, method), results.methods[method]
+    mean = number(score.mean) if score.mean is not None else score.status
+    return Cell(mean, note=info.label, sort=score.mean, below_control=below_control(results, dataset, method))

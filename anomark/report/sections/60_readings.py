@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from anomark.report.metrics import HEADLINE, failure_notes, metric_notes, reading_metrics
-from anomark.report.results import ORACLE, RANDOM, Results
+from anomark.report.results import ORACLE, Results
 from anomark.report.section import Section
 from anomark.report.table import Cell, Column, Row, Table, number
 from anomark.report.tables import digits, protocol
@@ -57,7 +57,7 @@ def reading_table(results: Results) -> Table:
             }
             for metric in shown
         }
-        control = next((method for method in RANDOM if method in means[HEADLINE]), None)
+        control = next((method for method in results.chance if method in means[HEADLINE]), None)
         for method in sorted(means[HEADLINE], key=lambda m: -means[HEADLINE][m]):
             if method == ORACLE:
                 continue

@@ -15,7 +15,7 @@ from scipy.stats import kendalltau
 
 from anomark.report.metrics import HEADLINE, reading_metrics
 from anomark.report.render.draw import DASHED, GREY, INK
-from anomark.report.results import ORACLE, RANDOM, Results
+from anomark.report.results import ORACLE, Results
 from anomark.report.section import Drawing, Section
 from anomark.report.shown import MAX_CURVES, colours, shown
 from anomark.report.table import Cell, Column, Row, Table, number
@@ -108,7 +108,7 @@ def sensitivity_table(results: Results) -> Table:
                     own = round(of_paper[method], 3)
                     rank = 1 + sum(info.better(round(value, 3), own) for value in of_paper.values())
                 cells.append(_cell(results, dataset, method, info, rank))
-            cells += [_control(results, means, info), _random(means, info)]
+            cells += [_control(results, means, info), _random(results, means, info)]
             few = f"of {len(of_paper)} methods" if len(of_paper) < len(headline) else ""
             cells.append(
                 Cell("–", note=few, tone="quiet") if tau is None else Cell(number(tau, 2), note=few, sort=round(tau, 6))
@@ -149,8 +149,8 @@ def _control(results: Results, means: Mapping[str, float], metric: MetricInfo) -
     return Cell(text, note=results.methods[best].label, sort=round(means[best], 6))
 
 
-def _random(means: Mapping[str, float], metric: MetricInfo) -> Cell:
-    value = next((means[m] for m in RANDOM if m in means), None)
+def _random(results: Results, means: Mapping[str, float], metric: MetricInfo) -> Cell:
+    value = next((means[m] for m in results.chance if m in means), None)
     if value is None:
         return Cell("–", tone="quiet")
     return Cell(number(value, metric.digits), sort=round(value, 6), tone="quiet")

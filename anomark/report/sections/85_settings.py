@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from anomark.evaluation.settings import OWN
+from anomark.records import OWN
 from anomark.report.render.draw import GREY, INK, LINES
 from anomark.report.results import Results
 from anomark.report.section import Drawing, Section
