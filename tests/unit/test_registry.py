@@ -96,7 +96,8 @@ def test_a_malformed_variant_is_named(tmp_path: Path, old: str, new: str, words:
 
 def test_a_variant_of_a_dataset_is_found_by_its_id_alone() -> None:
     found = registry.find_dataset("textures-brick-contaminated-5")
-    assert (found.base, found.item, found.overrides) == ("textures-brick", "brick", {"contamination": 0.05})
+    assert (found.base, found.item) == ("textures-brick", "brick")
+    assert found.overrides == registry.find_dataset("textures-brick").overrides | {"contamination": 0.05}
     assert found.id not in registry.datasets(), "patterns such as textures-* run over these"
     with pytest.raises(AnomarkError, match="did you mean 'ucr-ECG200-swapped'"):
         registry.find_dataset("ucr-ECG200-swaped")
