@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,9 +74,11 @@ def test_tables_and_pictures_are_there(page: Page) -> None:
         assert page.locator(f"#{name}").is_visible()
     assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
     figures = page.locator("figure")
-    # AUROC, curves and training of each dataset; a gallery, or a series and its scalogram; what belongs to none.
-    assert figures.count() == 4 * 3 + 2 + 2 * 2 + 3
-    assert page.locator("#settings figure").count() == 1 and page.locator("#parameters").is_visible()
+    # An overview of each modality; AUROC, curves and training of each dataset; a gallery, or a signal and its
+    # scalogram; what belongs to no dataset.
+    assert page.locator("#verdict figure").count() == 2
+    assert page.locator("#datasets figure").count() == 4 * 3 + 2 + 2 * 2
+    assert page.locator("#settings figure").count() == 1
     sizes = page.evaluate(
         "[...document.querySelectorAll('figure svg, figure img')].map(e => e.getBoundingClientRect())"
         ".map(box => Math.min(box.width, box.height))"
@@ -109,18 +112,51 @@ def test_mean_row_stays_below(page: Page) -> None:
     assert "Mean" in page.locator("#table2 tbody tr").last.inner_text()
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (360, 740)])
+def test_the_first_screen_is_the_verdict_and_a_picture_for_each_modality(page: Page, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    for element in (page.locator("#verdict .lead"), *page.locator("#verdict figure svg").all()):
+        box = element.bounding_box()
+        assert box is not None and box["y"] > 0 and box["y"] + box["height"] <= height
+    letters = page.evaluate(
+        "[...document.querySelectorAll('#verdict svg text')].map(text => text.getBoundingClientRect().height)"
+    )
+    assert min(letters) > 10, "readable without zooming in"
+
+
+def test_a_long_table_shows_its_first_rows_until_it_is_asked_for_all(page: Page) -> None:
+    rows, opener = page.locator("#leaderboard tbody tr:visible"), page.locator(".block:has(#leaderboard) summary")
+    expect(rows).to_have_count(10)
+    opener.click()
+    expect(rows).to_have_count(48)
+    opener.click()
+    page.emulate_media(media="print")
+    expect(rows).to_have_count(48)
+
+
+def test_long_tables_open_without_scripts(browser: Browser, address: str) -> None:
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(address)
+    rows = page.locator("#leaderboard tbody tr:visible")
+    expect(rows).to_have_count(10)
+    page.locator(".block:has(#leaderboard) summary").click()
+    expect(rows).to_have_count(48)
+    page.close()
+
+
 def test_filter_shows_one_modality_one_dataset_one_method(page: Page) -> None:
     page.select_option("select[name=modality]", "series")
     expect(page.locator("#table1 tbody tr:visible")).to_have_count(0)
     expect(page.locator("#table2 tbody tr:visible")).to_have_count(3)
-    expect(page.locator("article:visible")).to_have_count(2)
+    expect(page.locator("#datasets article:visible")).to_have_count(2)
     page.select_option("select[name=dataset]", "ucr-ECG200")
     page.select_option("select[name=method]", "wavediff")
     expect(page.locator("#leaderboard tbody tr:visible")).to_have_count(1)
-    expect(page.locator("#filter output")).to_have_text("1 of 48 results")
+    expect(page.locator("#filter output")).to_contain_text(re.compile(r"^\d+ of \d+ table rows$"))
     page.locator("#filter button").click()
-    expect(page.locator("#leaderboard tbody tr:visible")).to_have_count(48)
-    expect(page.locator("article:visible")).to_have_count(4)
+    expect(page.locator("#leaderboard tbody tr:visible")).to_have_count(10)
+    expect(page.locator("#filter output")).to_be_empty()
+    expect(page.locator("#datasets article:visible")).to_have_count(4)
 
 
 @pytest.mark.parametrize("width", [360, 390, 1440])
@@ -130,7 +166,7 @@ def test_page_never_scrolls_sideways(page: Page, width: int) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
     page.select_option("select[name=modality]", "image")
-    expect(page.locator("article:visible")).to_have_count(2)
+    expect(page.locator("#datasets article:visible")).to_have_count(2)
 
 
 def live_series(page: Page) -> Locator:
@@ -175,7 +211,7 @@ def test_ink_follows_the_colour_scheme(page: Page) -> None:
     def colours() -> list[str]:
         return page.evaluate(
             "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor,"
-            " getComputedStyle(document.querySelector('figure.bars svg text')).fill]"
+            " getComputedStyle(document.querySelector('figure.half svg text')).fill]"
         )
 
     page.emulate_media(color_scheme="light")

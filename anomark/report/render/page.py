@@ -19,6 +19,8 @@ from anomark.report.section import Drawing, Section
 
 #: A table with more rows than this shows its first ones, and all of them on demand.
 LONG, FIRST = 14, 10
+#: Pixels of the page to a point of a picture.
+PIXELS = 1.4
 
 
 def write_page(results: Results, sections: Sequence[Section], pictures: dict[str, Picture], path: Path) -> None:
@@ -59,14 +61,20 @@ def emphasise(sentence: str) -> Markup:
 
 
 def embed(picture: Picture) -> Markup:
-    """The picture as inline SVG or as a PNG data URI, whichever is smaller; the SVG takes the page's ink."""
+    """The picture as inline SVG or as a PNG data URI, whichever is smaller; the SVG takes the page's ink.
+
+    Neither is drawn larger than so many pixels a point, so that letters have one size in all pictures.
+    """
     svg, png = picture.svg.read_text(), base64.b64encode(picture.png.read_bytes()).decode("ascii")
+    points = re.search(r'<svg[^>]*?\swidth="([\d.]+)pt"', svg)
+    style = f"--widest: {PIXELS * float(points[1]):.0f}px" if points else ""
     if len(svg) > len(png):
-        return Markup('<img src="data:image/png;base64,{}" alt="{}">').format(Markup(png), picture.alt)
+        image = Markup('<img src="data:image/png;base64,{}" alt="{}" style="{}">')
+        return image.format(Markup(png), picture.alt, style)
     svg = svg[svg.index("<svg") :]  # no XML prologue inside HTML
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     # Every picture brings the same names for its defs; on one page they must differ.
     prefix = re.sub(r"\W", "_", picture.name)
     svg = re.sub(r'(\sid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
-    label = Markup('<svg role="img" aria-label="{}" ').format(picture.alt)
+    label = Markup('<svg role="img" aria-label="{}" style="{}" ').format(picture.alt, style)
     return Markup(svg.replace(INK, "currentColor").replace("<svg ", str(label), 1))

@@ -52,14 +52,11 @@ def _coverage(results: Results, dataset: str, method: str) -> Cell:
     if rows.empty:
         return Cell("", title="not in this suite")
     status, reason = worst(rows)
-    done = int((rows["status"] == "done").sum())
+    outcome = Outcome(status)
+    tone = "glyph good" if outcome is Outcome.DONE else "glyph quiet" if outcome.good else "glyph"
+    done = int((rows["status"] == Outcome.DONE).sum())
     text = status + (f", {done} of {len(rows)} seeds done" if 0 < done < len(rows) else "")
-    return Cell(
-        text,
-        title=reason or text,
-        tone="glyph good" if status == Outcome.DONE else "glyph",
-        glyph=GLYPHS[Outcome(status)],
-    )
+    return Cell(text, title=reason or text, tone=tone, glyph=GLYPHS[outcome])
 
 
 def problem_table(results: Results) -> Table:
