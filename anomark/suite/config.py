@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from anomark.contracts import AnomarkError, nearest
 from anomark.files import read_yaml
@@ -109,12 +109,12 @@ class Suite(BaseModel):
             raise ValueError(f"no backbone offers these weights; {nearest(name, weights())}")
         return name
 
-    @field_validator("seeds")
+    @field_validator("seeds", "papers", "highlight")
     @classmethod
-    def _distinct(cls, seeds: list[int]) -> list[int]:
-        if len(set(seeds)) != len(seeds):
-            raise ValueError(f"seeds are repeated in {seeds}; name each once")
-        return seeds
+    def _distinct(cls, named: list[Any], info: ValidationInfo) -> list[Any]:
+        if len(set(named)) != len(named):
+            raise ValueError(f"{info.field_name} are repeated in {named}; name each once")
+        return named
 
     def cost(self, method: str, base: str = "other") -> float:
         """The declared core-seconds of one cell of a method. A variant without one of its own has that of its base."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -243,8 +244,9 @@ class Plan:
         found = [file for name in ("report/sections", "modalities") for file in (ROOT / "anomark" / name).glob("*.py")]
         sources, versions = closure([STAGES / "report.py", *found])
         files = sorted((ROOT / "anomark/report").rglob("*.j2"))
-        files += [file for name in self.suite.papers for file in sorted((PAPERS / name).iterdir()) if file.is_file()]
-        texts = {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in files}
+        for name, form in product(self.suite.papers, ("csv", "yaml")):
+            files += sorted((PAPERS / name).rglob(f"*.{form}"))
+        texts = {f"{file.parent.name}/{file.name}": file.read_text(encoding="utf-8") for file in files}
         evaluations = [self.evaluation_key(d) for d in self.data]
         described = [self._methods(), [*registry.metrics().values()]]
         suite = [self.suite.papers, self.suite.highlight, self.absent, described]

@@ -17,7 +17,7 @@ from anomark.report.published import paper_table, published_table
 from anomark.report.results import Results, load_results
 from anomark.report.section import Drawing, build_sections
 from anomark.report.table import Table
-from anomark.suite import config
+from anomark.suite import config, plan
 from anomark.suite.papers import PAPERS, SCHEMAS, find_paper, paper_ids, papers, read_paper
 from anomark.suite.plan import Plan
 from tests.report_fixture import DATASETS, tables_of, write_evaluation
@@ -137,6 +137,17 @@ def test_a_suite_names_its_papers_and_highlights() -> None:
             Plan(default.model_copy(update={key: [name]}))
     with pytest.raises(AnomarkError, match="unknown paper"):
         find_paper("none", PAPERS / "none")
+
+
+def test_a_table_moves_the_key_of_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(PAPERS, tmp_path / "papers")
+    monkeypatch.setattr(plan, "PAPERS", tmp_path / "papers")
+    suite = config.load("smoke")
+    before = Plan(suite).report_key()
+    table = next((tmp_path / "papers" / suite.papers[0]).glob("*.csv"))
+    assert Plan(suite).report_key() == before
+    table.write_text(table.read_text() + "\n")
+    assert Plan(suite).report_key() != before
 
 
 # -- two papers in one report ------------------------------------------------------------------------------------------
