@@ -1,4 +1,4 @@
-"""Strided convolutional encoder and decoder after DCGAN (Radford et al. 2016): the networks of AnoGAN and GANomaly."""
+"""Strided convolutional encoder and decoder after DCGAN (Radford et al. 2016), for adversarial methods."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 #: Maps are halved until no side is longer.
 SMALLEST = 4
-#: Of leaky ReLUs, and the standard deviation of initial weights (Radford et al. 2016, section 4).
+#: Slope of the leaky ReLUs, and standard deviation of the initial weights (Radford et al. 2016, section 4).
 SLOPE, INITIAL_STD = 0.2, 0.02
 
 
@@ -82,7 +82,7 @@ class Decoder(nn.Module):
 
 @torch.no_grad()
 def initialise(network: nn.Module) -> None:
-    """Weights from N(0, .02^2), those of batch normalisation around 1, and no biases."""
+    """Draw weights from N(0, .02^2), those of batch normalisation from N(1, .02^2), and set biases to 0."""
     for name, parameter in network.named_parameters():
         if name.endswith("bias"):
             parameter.zero_()

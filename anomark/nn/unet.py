@@ -17,7 +17,7 @@ from anomark.nn.time_embedding import SinusoidalEmbedding
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """Group normalisation, at most 8 groups: statistics of one sample only, so batch mates never matter.
+    """Group normalisation in at most 8 groups. Its statistics are those of one sample, whatever else is in the batch.
 
     A group has at least two channels, so that a map of one pixel still has something to normalise.
     """

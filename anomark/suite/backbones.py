@@ -5,6 +5,7 @@ They are read from the files' literals, as those of methods are, so that a confi
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -52,6 +53,8 @@ def weights() -> dict[str, Weights]:
         if not offered:
             raise AnomarkError(f"{path}: it says no WEIGHTS; give the names of its weights and where they come from")
         for name, source in offered.items():
+            if not re.fullmatch("[a-z0-9_]+", name):
+                raise AnomarkError(f"{path}: WEIGHTS names {name!r}; use small letters, digits and _, for file names")
             if name in found:
                 raise AnomarkError(f"{path}: WEIGHTS names {name!r}, which {found[name].path} has; rename one of them")
             found[name] = Weights(name, path, source)
