@@ -16,6 +16,9 @@ from anomark.suite.dropins import ROOT
 from anomark.suite.registry import read_literals
 
 FOLDER = ROOT / "anomark" / "detectors" / "backbones"
+#: The keys that a source of weights may have.
+SOURCES = ({"recipe"}, {"file", "url", "sha256"})
+EXPECTED = '{"recipe": name of a function} or {"file": ..., "url": ..., "sha256": ...}'
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def weights() -> dict[str, Weights]:
     """Every name that `features` may have.
 
     Raises:
-        AnomarkError: a file says no WEIGHTS, or two files offer the same name.
+        AnomarkError: a file says no WEIGHTS, a name or a source in it is malformed, or two files offer the same name.
     """
     found: dict[str, Weights] = {}
     for path in sorted(FOLDER.glob("*.py")):
@@ -55,6 +58,8 @@ def weights() -> dict[str, Weights]:
         for name, source in offered.items():
             if not re.fullmatch("[a-z0-9_]+", name):
                 raise AnomarkError(f"{path}: WEIGHTS names {name!r}; use small letters, digits and _, for file names")
+            if not isinstance(source, dict) or source.keys() not in SOURCES:
+                raise AnomarkError(f"{path}: WEIGHTS[{name!r}] is {source!r}, expected {EXPECTED}")
             if name in found:
                 raise AnomarkError(f"{path}: WEIGHTS names {name!r}, which {found[name].path} has; rename one of them")
             found[name] = Weights(name, path, source)
