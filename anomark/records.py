@@ -171,7 +171,7 @@ class Summary(DatasetInfo, Samples):
     n_valid: int = 0
     n_labels: int = 0
     n_anomalous: int = 0
-    random_band: tuple[float, float] | None = None
+    random_band: tuple[float, float] = (0.0, 1.0)
     f: str | None = None
     method_params: dict[str, dict[str, Any]] = {}
     failed_metrics: dict[str, str] = {}

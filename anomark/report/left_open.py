@@ -32,9 +32,9 @@ def open_parameters(results: Results, left_open: LeftOpen) -> list[tuple[str, st
     for name, meaning in left_open.parameters.items():
         concerned: dict[str, list[str]] = {}
         for dataset, summary in results.datasets.items():
-            if name not in (params := summary["method_params"].get(left_open.method, {})):
+            if name not in (params := summary.method_params.get(left_open.method, {})):
                 continue
-            value = params[name].get(summary["modality"]) if isinstance(params[name], dict) else params[name]
+            value = params[name].get(summary.modality) if isinstance(params[name], dict) else params[name]
             concerned.setdefault(str(value), []).append(results.label(dataset))
         values = [value if len(concerned) == 1 else f"{value} ({', '.join(d)})" for value, d in concerned.items()]
         rows += [(name, meaning, "; ".join(values))] if values else []

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
+from anomark.records import DatasetInfo, Summary
 from anomark.report.results import Results
 from anomark.report.tables import interval_phrase, protocol
 from anomark.report.verdict import verdict
@@ -108,12 +109,12 @@ def to_json(results: Results) -> str:
     suite = results.suite
     content = ResultsFile(
         suite=results.name,
-        date=suite.get("date"),
-        commit=suite.get("commit"),
-        modified=bool(suite.get("modified")),
-        seeds=suite["seeds"],
+        date=suite.date,
+        commit=suite.commit,
+        modified=bool(suite.modified),
+        seeds=suite.seeds,
         statistics=interval_phrase(results),
-        environment={key: str(value) for key, value in suite.get("environment", {}).items()},
+        environment=suite.environment,
         verdict=verdict(results),
         datasets=[_dataset(results, dataset) for dataset in results.summaries],
         methods=[
@@ -129,7 +130,9 @@ def to_json(results: Results) -> str:
 
 def _dataset(results: Results, dataset: str) -> DatasetEntry:
     summary = results.summaries[dataset]
-    known = {name: summary[name] for name in DatasetEntry.model_fields if name in summary}
+    # What stands in a refused dataset's summary beside its description and the reason are defaults.
+    told = {*DatasetInfo.model_fields, "refused"} if summary.refused else {*Summary.model_fields}
+    known = {name: getattr(summary, name) for name in DatasetEntry.model_fields if name in told}
     if dataset in results.datasets:
         known["protocol"] = protocol(results, [dataset])
     return DatasetEntry(**known | {"id": dataset, "label": results.label(dataset)})

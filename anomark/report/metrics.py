@@ -51,5 +51,5 @@ def failure_notes(results: Results, metrics: Sequence[MetricInfo]) -> list[str]:
         f"{metric.label} failed on {results.label(dataset)}: {reason}."
         for metric in metrics
         for dataset, summary in results.datasets.items()
-        if (reason := summary.get("failed_metrics", {}).get(metric.id))
+        if (reason := summary.failed_metrics.get(metric.id))
     ]

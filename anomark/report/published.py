@@ -53,7 +53,7 @@ def judge(results: Results, paper: Paper, dataset: str, method: str) -> tuple[st
     if dataset in paper.not_comparable:
         return INCOMPARABLE, paper.not_comparable[dataset]
     if score.mean is None:
-        outside = results.suite.get("absent", {}).get(dataset, score.status)
+        outside = results.suite.absent.get(dataset, score.status)
         return NOT_MEASURED, outside if score.status == "not in suite" else f"{score.status}: {score.reason}"
     difference = round(score.mean - printed.value, 3)
     within_sd = paper.tolerance_sd is not None and printed.sd is not None
@@ -169,7 +169,7 @@ def paper_table(results: Results, paper: Paper, table: PaperTable) -> Table:
     rows, data = [], []
     for dataset in datasets:
         summary, rank = results.summaries[dataset], ranks(results, dataset)
-        cells = [Cell(results.label(dataset), sort=results.label(dataset)), Cell(summary["level"])]
+        cells = [Cell(results.label(dataset), sort=results.label(dataset)), Cell(summary.level)]
         for method in columns_of:
             printed = table.numbers.get((dataset, method))
             below, best = below_control(results, dataset, method), rank.get(method) == 1
@@ -186,11 +186,11 @@ def paper_table(results: Results, paper: Paper, table: PaperTable) -> Table:
             if control
             else Cell("none", tone="quiet")
         )
-        low, high = summary["random_band"]
+        low, high = summary.random_band
         cells.append(Cell(f"{number(low)}–{number(high)}", sort=low, tone="quiet"))
         rows.append(Row(cells, dataset, table.modality, rule=bool(own) and dataset in further[:1]))
 
-        record: dict[str, Any] = {"dataset": dataset, "level": summary["level"]}
+        record: dict[str, Any] = {"dataset": dataset, "level": summary.level}
         for method in [*columns_of, *(m.id for m in others), *(m.id for m in controls)]:
             printed = table.numbers.get((dataset, method))
             record |= machine_fields(

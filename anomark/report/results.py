@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,38 +15,14 @@ from scipy.special import stdtrit
 from anomark import modality
 from anomark.contracts import Array, DataError
 from anomark.outcomes import Outcome
+from anomark.records import Summary
 from anomark.suite.papers import PAPERS, Paper, find_paper
-from anomark.suite_records import MetricInfo
+from anomark.suite_records import MethodInfo, MetricInfo, SuiteRecord
 
 #: From this many seeds on a Student t interval is printed; below it, the range.
 SEEDS_FOR_INTERVAL = 3
 #: The control that reads the labels; it checks the harness and competes with nobody.
 ORACLE = "oracle"
-
-
-@dataclass(frozen=True)
-class MethodInfo:
-    """One method or control of the suite. Methods are ranked within their track; controls and variants never are."""
-
-    id: str
-    label: str
-    kind: str = "method"
-    track: str = "from scratch"
-    base: str = ""
-    family: str = ""
-
-    @property
-    def is_control(self) -> bool:
-        return self.kind == "control"
-
-    @property
-    def is_variant(self) -> bool:
-        return self.base not in ("", self.id)
-
-    @property
-    def is_rival(self) -> bool:
-        """Whether it competes for a rank: a variant is its method with one switch turned, not another method."""
-        return not self.is_control and not self.is_variant
 
 
 @dataclass(frozen=True)
@@ -132,24 +107,24 @@ class Results:
         The papers of the suite, in its order.
     """
 
-    suite: dict[str, Any]
+    suite: SuiteRecord
     metrics: pd.DataFrame
     outcomes: pd.DataFrame
     roc: pd.DataFrame
     training: pd.DataFrame
     sweep: pd.DataFrame
     replicates: dict[tuple[str, str], Array]
-    summaries: dict[str, dict[str, Any]]
+    summaries: dict[str, Summary]
     evaluation: Path
     papers: list[Paper]
 
     @property
     def name(self) -> str:
-        return str(self.suite["suite"])
+        return str(self.suite.suite)
 
     @property
     def seeds(self) -> int:
-        return len(self.suite["seeds"])
+        return len(self.suite.seeds)
 
     @cached_property
     def published(self) -> dict[tuple[str, str], float]:
@@ -159,7 +134,7 @@ class Results:
     @property
     def highlight(self) -> list[str]:
         """Ids of the methods that stand out in tables and pictures."""
-        return list(self.suite.get("highlight", ()))
+        return list(self.suite.highlight)
 
     def paper_methods(self, modality: str) -> dict[str, str]:
         """Method id -> what the papers call it, of every column of their tables of a modality, in their order."""
@@ -171,12 +146,10 @@ class Results:
     @cached_property
     def methods(self) -> dict[str, MethodInfo]:
         """Methods in the suite's order, then controls."""
-        listed = {
-            entry["id"]: MethodInfo(**{key: entry[key] for key in MethodInfo.__dataclass_fields__ if entry.get(key)})
-            for entry in self.suite["methods"]
-        }
+        listed = {method.id: method for method in self.suite.methods}
         for method in self.outcomes["method"].unique():  # the oracle lives in evaluate, not among the suite's methods
-            listed.setdefault(method, MethodInfo(method, method, "control" if method == ORACLE else "method"))
+            kind: Literal["control", "method"] = "control" if method == ORACLE else "method"
+            listed.setdefault(method, MethodInfo(id=method, label=method, kind=kind))
         return dict(sorted(listed.items(), key=lambda item: item[1].is_control))
 
     @property
@@ -187,43 +160,43 @@ class Results:
     @cached_property
     def metrics_info(self) -> dict[str, MetricInfo]:
         """What the suite's metrics say of themselves; of one that says nothing only its id is known."""
-        listed = {row["id"]: MetricInfo(**row) for row in self.suite.get("metrics", ())}
+        listed = {metric.id: metric for metric in self.suite.metrics}
         return listed | {m: MetricInfo(id=m, label=m) for m in self.metrics["metric"].unique() if m not in listed}
 
     @cached_property
-    def datasets(self) -> dict[str, dict[str, Any]]:
+    def datasets(self) -> dict[str, Summary]:
         """The datasets that have numbers, in the suite's order; variants, which no table but one knows, aside."""
-        known = (dataset for dataset in self.suite["datasets"] if dataset not in self.refused)
-        return {dataset: self.summaries[dataset] for dataset in known if not self.summaries[dataset]["protocol"]}
+        known = (dataset for dataset in self.suite.datasets if dataset not in self.refused)
+        return {dataset: self.summaries[dataset] for dataset in known if not self.summaries[dataset].protocol}
 
     @cached_property
     def variants(self) -> dict[str, list[str]]:
         """The suite's datasets that have variants, each with these, refused ones among them."""
         found: dict[str, list[str]] = {}
-        for dataset in self.suite["datasets"]:
-            if self.summaries[dataset]["protocol"]:
-                found.setdefault(self.summaries[dataset]["base"], []).append(dataset)
+        for dataset in self.suite.datasets:
+            if self.summaries[dataset].protocol:
+                found.setdefault(self.summaries[dataset].base, []).append(dataset)
         return found
 
     @cached_property
     def refused(self) -> dict[str, str]:
         """The datasets that could not be prepared, and why."""
-        return {dataset: summary["refused"] for dataset, summary in self.summaries.items() if summary.get("refused")}
+        return {dataset: summary.refused for dataset, summary in self.summaries.items() if summary.refused}
 
     def featured(self, name: str) -> list[str]:
         """Methods that a picture shows first: those highlighted, then those of the suite's papers."""
         return list(dict.fromkeys([*self.highlight, *self.paper_methods(name)]))
 
     def of_modality(self, name: str) -> list[str]:
-        return [dataset for dataset, summary in self.datasets.items() if summary["modality"] == name]
+        return [dataset for dataset, summary in self.datasets.items() if summary.modality == name]
 
     def label(self, dataset: str) -> str:
-        return str(self.summaries[dataset].get("label") or dataset)
+        return str(self.summaries[dataset].label or dataset)
 
     @cached_property
     def modalities(self) -> list[str]:
         """The modalities of the datasets, in the order that they give themselves."""
-        found = {summary["modality"] for summary in self.datasets.values()}
+        found = {summary.modality for summary in self.datasets.values()}
         return [name for name in modality.ids() if name in found]
 
     def noun(self, name: str) -> str:
@@ -260,7 +233,7 @@ class Results:
             return Score("not in suite", "the suite has no such cell")
         by_seed = self._values.get((dataset, method, metric), {})
         if not by_seed and end.status == "done":
-            if reason := self.summaries[dataset].get("failed_metrics", {}).get(metric):
+            if reason := self.summaries[dataset].failed_metrics.get(metric):
                 return Score("failed", reason)
             return Score("undefined", f"{metric} is not defined for these scores and labels")
         return replace(end, by_seed=by_seed)
@@ -293,13 +266,8 @@ def load_results(suite_json: Path, evaluation: Path, papers: Path = PAPERS) -> R
     Raises:
         DataError: a file is missing or is not what `evaluate` writes.
     """
-    suite = _read_json(suite_json)
-    missing = {"suite", "seeds", "methods", "datasets"} - set(suite)
-    if missing:
-        raise DataError(
-            f"{suite_json}: key {sorted(missing)[0]!r} is missing; write the file again by running the suite"
-        )
-    folders = [evaluation / dataset for dataset in suite["datasets"]]
+    suite = SuiteRecord.load(suite_json)
+    folders = [evaluation / dataset for dataset in suite.datasets]
     return Results(
         suite=suite,
         metrics=_read_tables(folders, "metrics.csv", ["dataset", "method", "seed", "metric", "value", "level"]),
@@ -312,19 +280,10 @@ def load_results(suite_json: Path, evaluation: Path, papers: Path = PAPERS) -> R
             for folder in folders
             for method, values in _read_arrays(folder / "bootstrap.npz").items()
         },
-        summaries={folder.name: _read_json(folder / "summary.json") for folder in folders},
+        summaries={folder.name: Summary.load(folder / "summary.json") for folder in folders},
         evaluation=evaluation,
-        papers=[find_paper(name, papers) for name in suite.get("papers", ())],
+        papers=[find_paper(name, papers) for name in suite.papers],
     )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text()))
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist; evaluate the suite before reporting it") from None
-    except ValueError as error:
-        raise DataError(f"{path} is not a JSON object ({error}); evaluate the suite again") from None
 
 
 def _read_arrays(path: Path) -> dict[str, Array]:

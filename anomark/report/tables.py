@@ -101,9 +101,9 @@ def interval_phrase(results: Results) -> str:
 def protocol(results: Results, datasets: Sequence[str]) -> str:
     """Level, seeds, split and f in one line: what a number must never stand without."""
     summaries = [results.summaries[dataset] for dataset in datasets]
-    levels = sorted({summary["level"] for summary in summaries}) or ["none"]
-    splits = sorted({choice for summary in summaries for choice in summary["choices"] if "split" in choice.lower()})
-    networks = sorted({str(summary.get("f") or "none") for summary in summaries}) or ["none"]
+    levels = sorted({summary.level for summary in summaries}) or ["none"]
+    splits = sorted({choice for summary in summaries for choice in summary.choices if "split" in choice.lower()})
+    networks = sorted({str(summary.f or "none") for summary in summaries}) or ["none"]
     return (
         f"Level: {', '.join(levels)}; {interval_phrase(results)}, deterministic methods once; "
         f"split: fitted on normal data only, scored on all test data{''.join(f', {s}' for s in splits)}; "
@@ -144,9 +144,9 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
 def partial_notes(results: Results, datasets: Iterable[str]) -> list[str]:
     """One note for each dataset of which only a part was there: its number stands for that part alone."""
     return [
-        f"{results.summaries[dataset]['label']}: {note}."
+        f"{results.summaries[dataset].label}: {note}."
         for dataset in datasets
-        for note in results.summaries[dataset]["notes"]
+        for note in results.summaries[dataset].notes
         if note.startswith("partial")
     ]
 

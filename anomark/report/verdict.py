@@ -103,7 +103,7 @@ def harness_sentence(results: Results) -> str:
         parts.append(f"the oracle reaches 1.000 on **{perfect} of {len(oracle)}** datasets")
     inside = []
     for dataset, summary in results.datasets.items():
-        low, high = summary["random_band"]  # 1.96 standard errors of one seed, either way
+        low, high = summary.random_band  # 1.96 standard errors of one seed, either way
         for method in results.chance:
             if score := results.score(dataset, method):
                 three_errors = 3 * (high - low) / (2 * 1.96) / math.sqrt(len(score.values))

@@ -96,7 +96,7 @@ def test_the_papers_rows_stand_first_and_what_reproduces_is_marked(results: Resu
 
 
 def test_data_that_is_absent_says_how_to_get_it(results: Results, paper: Paper) -> None:
-    suite = results.suite | {"absent": {"mvtec-cable": "mvtec/cable/: from its owner"}}
+    suite = results.suite.model_copy(update={"absent": {"mvtec-cable": "mvtec/cable/: from its owner"}})
     reason = judge(replace(results, suite=suite), paper, "mvtec-cable", "vae")[1]
     assert reason == "mvtec/cable/: from its owner"
 
@@ -190,6 +190,6 @@ def test_diagram_names_every_method_and_joins_what_nemenyi_cannot_tell_apart(res
 
 
 def test_a_method_whose_base_is_itself_is_no_variant(results: Results) -> None:
-    methods = [entry | {"base": entry["base"] or entry["id"]} for entry in results.suite["methods"]]
-    image = next(fields(replace(results, suite=results.suite | {"methods": methods})))
+    methods = tuple(m.model_copy(update={"base": m.base or m.id}) for m in results.suite.methods)
+    image = next(fields(replace(results, suite=results.suite.model_copy(update={"methods": methods}))))
     assert image.methods == ["wavediff", "iforest", "knn"]

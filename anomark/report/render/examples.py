@@ -39,9 +39,9 @@ def example_drawings(results: Results, dataset: str) -> list[Drawing]:
     if not stored:
         return []
     summary = results.datasets[dataset]
-    spoken = modality.load(summary["modality"])
+    spoken = modality.load(summary.modality)
     drawings = []
-    for name in spoken.PICTURES.get(summary["level"], ()):
+    for name in spoken.PICTURES.get(summary.level, ()):
         draw: Draw = DRAWINGS[name] if name in DRAWINGS else getattr(spoken, name)
         live = partial(series_plot, results, dataset, stored) if draw is series_tracks else None
         drawings.append(Drawing(_stem(dataset, name), partial(draw, results, dataset, stored), dataset, "wide", live))

@@ -19,7 +19,7 @@ WAVELET, SCALES, MAX_TIMES, WINDOWS = "cmor1.5-1.0", 48, 600, 4
 def scalograms(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[Figure, str, str]:
     """A normal and an anomalous stretch of signal above the magnitude of their continuous wavelet transforms."""
     if "signal" in stored:
-        length = WINDOWS * results.datasets[dataset]["window"]
+        length = WINDOWS * (results.datasets[dataset].window or 1)
         signals = {name: stored["signal"][part, 0] for name, part in stretches(stored["labels"], length).items()}
         what = (
             f"{WINDOWS} windows of the test series: the first without a label, and round its longest labelled anomaly."

@@ -40,13 +40,13 @@ def headline_table(results: Results) -> Table:
             for method in shown
         ]
         cells += [_named(results, dataset, method) for method in chosen.values()]
-        rows.append(Row(cells, dataset, summary["modality"]))
+        rows.append(Row(cells, dataset, summary.modality))
         record = {"dataset": dataset, "published": published}
         record |= {method: results.score(dataset, method).mean for method in shown}
         for name, method in chosen.items():
             record |= {name: results.score(dataset, method).mean if method else None, f"{name} is": method}
         data.append(record)
-    made = ", ".join(str(results.suite[key])[:10] for key in ("date", "commit") if results.suite.get(key))
+    made = ", ".join(value[:10] for value in (results.suite.date, results.suite.commit) if value)
     caption = (
         f"AUROC, suite {results.name}{f' ({made})' if made else ''}. {protocol(results, [*results.datasets])} The "
         "strongest are those of each dataset as measured here, which favours them; variants are no rivals."

@@ -49,7 +49,7 @@ def reading_table(results: Results) -> Table:
     columns += [Column(metric.label) for metric in shown]
     rows, data = [], []
     levels = {level for metric in readings for level in metric.levels}
-    datasets = [dataset for dataset, summary in results.datasets.items() if summary["level"] in levels]
+    datasets = [dataset for dataset, summary in results.datasets.items() if summary.level in levels]
     for dataset in datasets:
         means = {
             metric.id: {
@@ -72,7 +72,7 @@ def reading_table(results: Results) -> Table:
                 rank = 1 + ahead if method in rivals else None
                 cells.append(_reading_cell(metric, scores.get(method), rank, scores.get(control or "")))
                 record |= {metric.id: digits(scores.get(method)), f"{metric.id} rank": rank or ""}
-            rows.append(Row(cells, dataset, results.datasets[dataset]["modality"], method))
+            rows.append(Row(cells, dataset, results.datasets[dataset].modality, method))
             data.append(record)
     caption = (
         "The same scores under other protocols, higher is better unless said otherwise; small print: rank within its "

@@ -67,8 +67,8 @@ def agreement(first: Mapping[str, float], second: Mapping[str, float]) -> float 
 def protocols(results: Results, base: str) -> list[tuple[str, str, str]]:
     """Name, dataset and metric of each protocol of one dataset: the headline's, its variants, and other readings."""
     found = [("headline", base, HEADLINE)]
-    found += [(results.summaries[variant]["protocol"], variant, HEADLINE) for variant in results.variants[base]]
-    level = results.datasets[base]["level"]
+    found += [(results.summaries[variant].protocol, variant, HEADLINE) for variant in results.variants[base]]
+    level = results.datasets[base].level
     return found + [(metric.label, base, metric.id) for metric in reading_metrics(results) if level in metric.levels]
 
 
@@ -87,7 +87,7 @@ def sensitivity_table(results: Results) -> Table:
     columns += [Column("Best control"), Column("Random"), Column("τ")]
     rows, data = [], []
     for base in bases:
-        modality = results.datasets[base]["modality"]
+        modality = results.datasets[base].modality
         headline: dict[str, float] = {}
         for name, dataset, metric in protocols(results, base):
             means = {
@@ -170,10 +170,10 @@ def protocol_curve(results: Results, base: str, axis: str) -> pd.DataFrame:
 
     One row a seed; empty where no variant moves the parameter.
     """
-    own = results.summaries[base]["params"]
+    own = results.summaries[base].params
     points = {base: own.get(axis)}
     for variant in results.variants.get(base, ()):
-        params = results.summaries[variant].get("params", own)
+        params = own if variant in results.refused else results.summaries[variant].params
         if {name for name, value in params.items() if value != own.get(name)} == {axis}:
             points[variant] = params[axis]
     rows = [
@@ -195,7 +195,7 @@ def protocol_curves(results: Results, dataset: str) -> tuple[Figure, str, str]:
     labels = {m: f"{results.methods[m].label} {number(results.score(dataset, m).mean)}" for m in methods}
     figure, panels = plt.subplots(1, len(curves), figsize=(1.6 + 3.6 * len(curves), 3.0), sharey=True, squeeze=False)
     for (axis, points), axes in zip(curves.items(), panels[0], strict=True):
-        axes.axhspan(*results.datasets[dataset]["random_band"], color=GREY, alpha=0.18, linewidth=0)
+        axes.axhspan(*results.datasets[dataset].random_band, color=GREY, alpha=0.18, linewidth=0)
         axes.axhline(0.5, color=INK, linewidth=0.6)
         for method in methods:
             dashed = DASHED if results.methods[method].is_control else "-"

@@ -43,7 +43,7 @@ def alarm_table(results: Results) -> Table:
     measured = set(results.metrics[["dataset", "method", "metric"]].itertuples(index=False, name=None))
     rows, data = [], []
     for dataset, summary in results.datasets.items():
-        held_out = f"{summary['n_valid']} held-out {'windows' if summary['window'] else summary['level'] + 's'}"
+        held_out = f"{summary.n_valid} held-out {'windows' if summary.window else summary.level + 's'}"
         found = []
         for method, info in results.methods.items():
             if method == ORACLE or not results.score(dataset, method):
@@ -66,8 +66,8 @@ def alarm_table(results: Results) -> Table:
             cells[2] = replace(cells[2], note="trained on all normals" if missing else held_out)
             found.append((missing, -(results.score(dataset, method).mean or 0.0), cells, record))
         for missing, _, cells, record in sorted(found, key=lambda entry: entry[:2]):
-            rows.append(Row(cells, dataset, summary["modality"], record["method"]))
-            data.append(record | {"held out": "" if missing else summary["n_valid"], "nominal": ALPHA})
+            rows.append(Row(cells, dataset, summary.modality, record["method"]))
+            data.append(record | {"held out": "" if missing else summary.n_valid, "nominal": ALPHA})
     caption = (
         f"At the threshold that {ALPHA:.0%} of new normals should reach, a conformal quantile of held-out normal "
         "scores: the share of normal labels called, false alarms, lower is better, and of anomalous ones, recall, "

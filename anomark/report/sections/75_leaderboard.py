@@ -198,7 +198,7 @@ def leaderboard(results: Results) -> Table:
             tied = tied_with_best(results, dataset, method, rank)
             cost = {key: results.cost(dataset, method, key) for key in COSTS}
             cells = [
-                Cell(results.label(dataset), note=summary["level"]),
+                Cell(results.label(dataset), note=summary.level),
                 Cell(info.label, note=info.id if info.id != info.label else ""),
                 Cell(track, tone="quiet"),
                 Cell(str(rank[method]), sort=rank[method]) if method in rank else Cell("–", tone="quiet"),
@@ -211,11 +211,11 @@ def leaderboard(results: Results) -> Table:
                 ),
                 *(_cost_cell(cost[key], form, factor) for key, (_, form, factor) in COSTS.items()),
             ]
-            rows.append(Row(cells, dataset, summary["modality"], method))
+            rows.append(Row(cells, dataset, summary.modality, method))
             record = {
                 "dataset": dataset,
-                "modality": summary["modality"],
-                "level": summary["level"],
+                "modality": summary.modality,
+                "level": summary.level,
                 "method": method,
                 "kind": info.kind,
                 "track": track,

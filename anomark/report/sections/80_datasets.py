@@ -31,7 +31,7 @@ def build(results: Results) -> list[Section]:
             [],
             GROUP,
             dataset,
-            results.summaries[dataset]["modality"],
+            results.summaries[dataset].modality,
         )
         for dataset, reason in results.refused.items()
     ]
@@ -45,9 +45,9 @@ def _dataset(results: Results, dataset: str) -> Section:
     drawings += example_drawings(results, dataset)
     if trained(results, dataset):
         drawings.append(Drawing(f"{dataset}-training", partial(training_curves, results, dataset), dataset, "wide"))
-    notes = [Text(note, warning=True) for note in summary["notes"]]
+    notes = [Text(note, warning=True) for note in summary.notes]
     parts: list[Part] = [*notes, Facts(facts(results, dataset)), *drawings]
-    return Section(dataset, results.label(dataset), lead(results, dataset), parts, GROUP, dataset, summary["modality"])
+    return Section(dataset, results.label(dataset), lead(results, dataset), parts, GROUP, dataset, summary.modality)
 
 
 def lead(results: Results, dataset: str) -> str:
@@ -74,25 +74,23 @@ def lead(results: Results, dataset: str) -> str:
 def facts(results: Results, dataset: str) -> list[tuple[str, str]]:
     """What a dataset's section says about the data."""
     summary = results.datasets[dataset]
-    low, high = summary["random_band"]
+    low, high = summary.random_band
     rows = [
-        ("Level", summary["level"]),
-        ("Train", f"{summary['n_train']:,} normal {'windows' if summary['window'] else summary['level'] + 's'}"),
-        ("Test", f"{summary['n_labels']:,} {summary['level']}s, {summary['n_anomalous']:,} anomalous"),
-        ("Sample", " × ".join(str(side) for side in summary["shape"])),
+        ("Level", summary.level),
+        ("Train", f"{summary.n_train:,} normal {'windows' if summary.window else summary.level + 's'}"),
+        ("Test", f"{summary.n_labels:,} {summary.level}s, {summary.n_anomalous:,} anomalous"),
+        ("Sample", " × ".join(str(side) for side in summary.shape)),
     ]
-    if summary["window"]:
-        rows.append(("Window", f"{summary['window']} steps, stride {summary['stride']}"))
+    if summary.window:
+        rows.append(("Window", f"{summary.window} steps, stride {summary.stride}"))
     rows.append(("Random, 95%", f"{number(low)}–{number(high)}"))
-    for key, label in (
-        ("normal_class", "Normal class"),
-        ("licence", "Licence"),
-        ("source", "Source"),
-        ("citation", "Citation"),
-    ):
-        if summary.get(key):
-            rows.append((label, str(summary[key])))
-    return rows
+    described = {
+        "Normal class": summary.normal_class,
+        "Licence": summary.licence,
+        "Source": summary.source,
+        "Citation": summary.citation,
+    }
+    return rows + [(label, text) for label, text in described.items() if text]
 
 
 def auroc_bars(results: Results, dataset: str) -> tuple[Figure, str, str]:
@@ -103,7 +101,7 @@ def auroc_bars(results: Results, dataset: str) -> tuple[Figure, str, str]:
         key=lambda m: (results.methods[m].is_control, -(mean if (mean := scores[m].mean) is not None else -1)),
     )
     figure, axes = plt.subplots(figsize=(5.0, 0.75 + 0.25 * len(order)))
-    low, high = results.datasets[dataset]["random_band"]
+    low, high = results.datasets[dataset].random_band
     axes.axvspan(low, high, color=GREY, alpha=0.18, linewidth=0)
     axes.axvline(0.5, color=INK, linewidth=0.6)
     left = min([0.4, low, *(bottom for m in order if (bottom := scores[m].low) is not None)])
@@ -146,7 +144,7 @@ def ranking_curves(results: Results, dataset: str) -> tuple[Figure, str, str]:
     methods.sort(key=lambda m: -(results.score(dataset, m).mean or 0.0))
     palette = colours(results, methods)
     summary = results.datasets[dataset]
-    anomalous = summary["n_anomalous"] / summary["n_labels"]
+    anomalous = summary.n_anomalous / summary.n_labels
     areas = [metric for metric in ("auroc", "ap") if metric in results.metrics_info]  # under the two curves
     names = ", ".join(results.metrics_info[metric].label for metric in areas)
     figure, (roc, pr) = plt.subplots(1, 2, figsize=(9.0, 3.2))

@@ -33,7 +33,7 @@ def coverage_table(results: Results) -> Table:
     """A row a method, a column a dataset, refused datasets and variants among them."""
     columns = [Column("Method", numeric=False)]
     columns += [
-        Column(results.label(dataset), numeric=False, dataset=dataset, modality=summary["modality"])
+        Column(results.label(dataset), numeric=False, dataset=dataset, modality=summary.modality)
         for dataset, summary in results.summaries.items()
     ]
     cells = {m: [_coverage(results, dataset, m) for dataset in results.summaries] for m in results.methods}
@@ -86,7 +86,7 @@ def problem_table(results: Results) -> Table:
                 Cell(reason),
             ],
             dataset,
-            results.summaries[dataset]["modality"],
+            results.summaries[dataset].modality,
             method,
         )
         for (dataset, method, status, reason), named in found

@@ -18,18 +18,17 @@ def build(results: Results) -> Section | None:
 
 def source_table(results: Results) -> Table:
     """A row a method that is no variant, then a row a dataset that is no variant."""
-    papers = {row["id"]: row.get("paper", "") for row in results.suite["methods"]}
     rows, data = [], []
     for method in results.methods.values():
-        if method.is_variant or not papers.get(method.id):
+        if method.is_variant or not method.paper:
             continue
-        rows.append(Row([Cell("method"), Cell(method.label), Cell(papers[method.id]), Cell("")], method=method.id))
-        data.append({"kind": "method", "id": method.id, "source": papers[method.id], "licence": ""})
+        rows.append(Row([Cell("method"), Cell(method.label), Cell(method.paper), Cell("")], method=method.id))
+        data.append({"kind": "method", "id": method.id, "source": method.paper, "licence": ""})
     for dataset, summary in results.datasets.items():
-        source = summary.get("citation") or summary.get("source") or ""
-        cells = [Cell("dataset"), Cell(results.label(dataset)), Cell(source), Cell(summary.get("licence") or "")]
-        rows.append(Row(cells, dataset, summary["modality"]))
-        data.append({"kind": "dataset", "id": dataset, "source": source, "licence": summary.get("licence") or ""})
+        source = summary.citation or summary.source
+        cells = [Cell("dataset"), Cell(results.label(dataset)), Cell(source), Cell(summary.licence)]
+        rows.append(Row(cells, dataset, summary.modality))
+        data.append({"kind": "dataset", "id": dataset, "source": source, "licence": summary.licence})
     columns = [Column(header, numeric=False) for header in ("Kind", "Name", "Source", "Licence")]
     caption = "The paper of each method, and the citation or the source of each dataset. Cite them with their numbers."
     return Table("sources", "Sources", caption, columns, rows, pd.DataFrame(data))

@@ -25,8 +25,9 @@ def choices(results: Results) -> dict[str, list[str]]:
     """Each choice and the datasets it concerns; of a variant what it adds to its dataset's."""
     concerned: dict[str, list[str]] = {}
     for dataset, summary in results.summaries.items():
-        known = results.summaries.get(summary["base"], {}).get("choices", ()) if summary["protocol"] else ()
-        for choice in summary.get("choices", ()):
+        base = results.summaries.get(summary.base) if summary.protocol else None
+        known = base.choices if base else ()
+        for choice in summary.choices:
             if choice not in known:
                 concerned.setdefault(choice, []).append(results.label(dataset))
     return concerned

@@ -11,23 +11,19 @@ from anomark.report.section import Facts, Part, Section
 def build(results: Results) -> Section:
     suite = results.suite
     parts: list[Part] = [Facts(provenance(results))]
-    if config := flatten(suite.get("config", {})):
+    if config := flatten(suite.config):
         parts.append(Facts(config, summary=f"Resolved configuration, {len(config)} values"))
-    made = (
-        ""
-        if not suite.get("commit")
-        else f" from commit {suite['commit'][:10]}" + ", modified" * bool(suite.get("modified"))
-    )
-    platform = suite.get("environment", {}).get("platform", "an unknown platform")
+    made = "" if not suite.commit else f" from commit {suite.commit[:10]}" + ", modified" * bool(suite.modified)
+    platform = suite.environment.get("platform", "an unknown platform")
     return Section("environment", "Environment", f"The numbers were computed on {platform}{made}.", parts)
 
 
 def provenance(results: Results) -> list[tuple[str, str]]:
     suite = results.suite
-    rows = [("suite", results.name), ("date", suite.get("date")), ("commit", suite.get("commit"))]
-    rows += [("working tree", "modified")] if suite.get("modified") else []
-    rows += [("not available", how) for how in suite.get("absent", {}).values()]
-    rows += [("seeds", ", ".join(str(seed) for seed in suite["seeds"])), *suite.get("environment", {}).items()]
+    rows = [("suite", results.name), ("date", suite.date), ("commit", suite.commit)]
+    rows += [("working tree", "modified")] if suite.modified else []
+    rows += [("not available", how) for how in suite.absent.values()]
+    rows += [("seeds", ", ".join(str(seed) for seed in suite.seeds)), *suite.environment.items()]
     return [(str(key), str(value)) for key, value in rows if value not in (None, "")]
 
 
