@@ -52,7 +52,10 @@ def prepare(
         train_name, split = files.one("train.csv"), 0
         train, train_labels, train_columns = _read(files, train_name, time, label, needs_labels=False)
         if train_columns != columns:
-            raise DataError(f"{train_name}: columns are {', '.join(train_columns)}, those of test.csv {columns}")
+            raise DataError(
+                f"{train_name}: columns are {', '.join(train_columns)}, those of test.csv {', '.join(columns)}; "
+                "give both the same"
+            )
     else:
         train_name, split = name, int(len(values) * train_share)
         train, train_labels = values[:split], labels[:split]
@@ -90,12 +93,12 @@ def _read(files: RawFiles, name: str, time: str, label: str, *, needs_labels: bo
             header = list(table.columns)
             if needs_labels and label not in header:
                 raise DataError(
-                    f"{name}: columns are {', '.join(header)}; expected a header with a column {label!r} of 0 and 1 "
-                    "(another name: `label` in dataset_params)"
+                    f"{name}: columns are {', '.join(header)}, expected a column {label!r} of 0 and 1; add it, or give "
+                    "its name as `label` in dataset_params"
                 )
             columns[:] = [column for column in header if column not in (time, label)]
             if not columns:
-                raise DataError(f"{name}: columns are {', '.join(header)}; expected one variable at least")
+                raise DataError(f"{name}: columns are {', '.join(header)}, expected a variable too; add one")
             if time in header:
                 clock.check(table[time])
             numbers = table.drop(columns=time, errors="ignore").apply(pd.to_numeric, errors="coerce")
@@ -105,7 +108,11 @@ def _read(files: RawFiles, name: str, time: str, label: str, *, needs_labels: bo
                 if not right.all():
                     row = table.index[int(np.argmin(right))]
                     kind = "0 or 1" if is_label else "a finite number"
-                    raise DataError(f"{name}: line {row + 2} has {column} {table.loc[row, column]!r}; expected {kind}")
+                    raise DataError(
+                        f"{name}: line {row + 2} has {column} {table.loc[row, column]!r}, expected {kind}; "
+                        "correct it, or "
+                        "remove the line"
+                    )
             labels.append(numbers[label].to_numpy(np.uint8) if label in header else np.zeros(len(table), np.uint8))
             yield numbers[columns].to_numpy(np.float64)
 
@@ -127,7 +134,8 @@ class _Clock:
         if clock.isna().any():
             row = int(np.argmax(clock.isna()))
             self._refuse(
-                f"line {times.index[row] + 2} has {self.column} {times.iloc[row]!r}; expected a time or a number"
+                f"line {times.index[row] + 2} has {self.column} {times.iloc[row]!r}; expected a time or a number; "
+                "correct it"
             )
         ticks = np.concatenate([self.last, clock.to_numpy()]) if self.last else clock.to_numpy()
         still = np.flatnonzero(ticks[1:] <= ticks[:-1]) + 1 - len(self.last)

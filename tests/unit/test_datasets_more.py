@@ -193,14 +193,14 @@ def test_train_and_test_may_be_files_of_their_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"header": "timestamp,flow,valve,broken"}, "expected a header with a column 'label' of 0 and 1"),
+        ({"header": "timestamp,flow,valve,broken"}, "expected a column 'label' of 0 and 1"),
         ({"header": "0,0.1,3,0"}, "columns are 0, 0.1, 3, 0"),
         ({"lines": [line.split(",")[0] + ",0" for line in rows()], "header": "timestamp,label"}, "one variable at"),
-        ({"lines": [*rows()[:5], "5,,1,0", *rows()[6:]]}, "line 7 has flow ''; expected a finite number"),
+        ({"lines": [*rows()[:5], "5,,1,0", *rows()[6:]]}, "line 7 has flow '', expected a finite number"),
         ({"lines": [*rows()[:5], "5,NaN,1,0", *rows()[6:]]}, "line 7 has flow 'NaN'"),
         ({"lines": [*rows()[:5], "5,much,1,0", *rows()[6:]]}, "line 7 has flow 'much'"),
         ({"lines": [*rows()[:5], "5,1,inf,0", *rows()[6:]]}, "line 7 has valve 'inf'"),
-        ({"lines": [*rows()[:5], "5,1,1,2", *rows()[6:]]}, "line 7 has label '2'; expected 0 or 1"),
+        ({"lines": [*rows()[:5], "5,1,1,2", *rows()[6:]]}, "line 7 has label '2', expected 0 or 1"),
         ({"lines": [*rows()[:5], "5,1,1,0,9", *rows()[6:]]}, "not a CSV table"),
         ({"lines": [*rows()[:5], "noon,1,1,0", *rows()[6:]]}, "line 7 has timestamp 'noon'"),
         ({"lines": [*rows()[:6], rows()[5], *rows()[6:]]}, "time stands still or goes back at line 8"),

@@ -20,6 +20,7 @@ import yaml
 from typer.testing import CliRunner
 
 from anomark.cli.app import app
+from anomark.cli.data import MANIFEST
 from anomark.contracts import AnomarkError, DataError
 from anomark.data import fetch
 from anomark.suite import registry
@@ -375,7 +376,7 @@ def test_fetch_names_what_it_does_not_know(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_manifest_covers_every_family_that_is_not_ones_own() -> None:
-    sources = fetch.read_manifest()
+    sources = fetch.read_manifest(MANIFEST)
     named = [family for source in sources.values() for family in source.families]
     own = {family.id for family in registry.families().values() if family.licence == "yours"}
     assert sorted(named) == sorted({f.id for f in registry.families().values() if f.files} - own)
