@@ -13,7 +13,7 @@ from anomark.detectors.diffusion import Reconstructor, start_of
 from anomark.detectors.diffusion_training import Noised, train_network
 from anomark.detectors.feature_distance import FeatureDistance
 from anomark.detectors.frontend import front_end
-from anomark.detectors.perceptual import Eye
+from anomark.detectors.perceptual import FeatureExtractor
 from anomark.detectors.reconstruction import ReconstructionScore
 from anomark.detectors.training import seeded
 from anomark.diffusion.schedule import Schedule
@@ -122,10 +122,10 @@ class Method(Reconstructor):
         self.front = front_end(spec).to(device)
         self.features: FeatureDistance | None = None
         if p["gamma"] or p["lambda_"] != 1:
-            eye = Eye(spec, features, device)
-            self.features = FeatureDistance(eye).to(device)
+            extractor = FeatureExtractor(spec, features, device)
+            self.features = FeatureDistance(extractor).to(device)
             # The loss takes maps nearly as they come: f on enlarged ones would cost more than the network itself.
-            self.loss_features = FeatureDistance(eye, SMALLEST_SIDE).to(device)
+            self.loss_features = FeatureDistance(extractor, SMALLEST_SIDE).to(device)
         self.score = ReconstructionScore(
             self.front,
             self.features if p["lambda_"] != 1 else None,
@@ -141,7 +141,7 @@ class Method(Reconstructor):
         self.info: dict[str, Any] = {
             "network_calls": self.network_calls,
             "parameters": sum(w.numel() for w in self.network.parameters()),
-            "f": self.features.eye.f.name if self.features else None,
+            "f": self.features.extractor.f.name if self.features else None,
         }
 
     def fit(self, X: Any, X_valid: Any) -> Method:

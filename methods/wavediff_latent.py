@@ -13,7 +13,7 @@ from anomark.contracts import Array, Spec
 from anomark.detectors.diffusion import DiffusionDetector
 from anomark.detectors.diffusion_training import train_network
 from anomark.detectors.frontend import front_end
-from anomark.detectors.perceptual import Eye
+from anomark.detectors.perceptual import FeatureExtractor
 from anomark.detectors.training import seeded
 from anomark.diffusion.sampler import shared_noise
 from anomark.diffusion.schedule import Schedule
@@ -115,11 +115,11 @@ class Method(DiffusionDetector):
     def __init__(self, spec: Spec, seed: int, device: str, features: str | None = None, **params: Any) -> None:
         self.planar, self.seed, self.device = spec.planar, seed, device
         self.params = p = {**DEFAULTS, **params}
-        self.eye = Eye(spec, features, device)
-        self.eye.f.select(self.eye.f.map_levels)
+        self.extractor = FeatureExtractor(spec, features, device)
+        self.extractor.f.select(self.extractor.f.map_levels)
         self.schedule = Schedule.named(p["schedule"], p["T"])
         self.front = front_end(spec).to(device)
-        self.variables = self.eye.variables
+        self.variables = self.extractor.variables
         channels, *size = self._features(torch.zeros(1, *self.front.shape, device=device)).shape[1:]
         self.errors = LatentErrors(channels, (len(p["times"]), self.variables, *size)).to(device)
         first = p["width"] * p["multipliers"][0]
@@ -131,13 +131,13 @@ class Method(DiffusionDetector):
         self.info = {
             "network_calls": len(p["times"]),
             "parameters": sum(w.numel() for w in self.network.parameters()),
-            "f": self.eye.f.name,
+            "f": self.extractor.f.name,
         }
 
     @torch.no_grad()
     def _features(self, maps: Tensor) -> Tensor:
         """The front end's maps (B, C', H, W) to f's levels, joined at the size of the deepest: (B V, C, h, w)."""
-        levels = self.eye(maps)
+        levels = self.extractor(maps)
         h, w = levels[-1].shape[-2:]
         return torch.cat([F.adaptive_avg_pool2d(level, (h, w)) for level in levels], dim=1)
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anomark.detectors.perceptual import Eye
+from anomark.detectors.perceptual import FeatureExtractor
 
 
 class FeatureDistance(nn.Module):
@@ -16,27 +16,27 @@ class FeatureDistance(nn.Module):
     a scalogram's variables are averaged.
 
     Args:
-        eye: f.
+        extractor: f.
         side: pixels that the maps' shorter side is enlarged to where it has fewer; f's own unless given.
     """
 
     variance: Tensor  # (levels,)
 
-    def __init__(self, eye: Eye, side: int | None = None) -> None:
+    def __init__(self, extractor: FeatureExtractor, side: int | None = None) -> None:
         super().__init__()
-        self.eye, self.side = eye, side
-        self.register_buffer("variance", torch.ones(len(eye.f.levels)))
+        self.extractor, self.side = extractor, side
+        self.register_buffer("variance", torch.ones(len(extractor.f.levels)))
 
     @torch.no_grad()
     def fit(self, maps: Tensor) -> None:
         """Learn the levels' variances from training maps."""
-        variances = [level.var(dim=(0, 2, 3)).sum() for level in self.eye(maps, self.side)]
+        variances = [level.var(dim=(0, 2, 3)).sum() for level in self.extractor(maps, self.side)]
         self.variance.copy_(torch.stack(variances).clamp(min=1e-6))
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Maps (B, C, H, W) twice -> (B, H, W)."""
         total = torch.zeros(len(a), *a.shape[2:], device=a.device)
-        levels = zip(self.eye(a, self.side), self.eye(b, self.side), self.variance, strict=True)
+        levels = zip(self.extractor(a, self.side), self.extractor(b, self.side), self.variance, strict=True)
         for left, right, variance in levels:
             distance = (left - right).square().sum(1, keepdim=True) / variance
             distance = F.interpolate(distance, size=a.shape[2:], mode="bilinear", align_corners=False)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from anomark.contracts import Spec
 from anomark.detectors.frontend import front_end
-from anomark.detectors.perceptual import Eye
+from anomark.detectors.perceptual import FeatureExtractor
 
 #: Training maps that the vectors of training data come from, evenly spaced where there are more.
 TRAINING_MAPS = 1024
@@ -42,9 +42,9 @@ class PatchFeatures(nn.Module):
 
     def __init__(self, spec: Spec, features: str | None, device: str) -> None:
         super().__init__()
-        self.eye = Eye(spec, features, device)
-        f = self.eye.f.select(self.eye.f.patch_levels)
-        self.name, self.channels, self.variables = f.name, sum(f.channels), self.eye.variables
+        self.extractor = FeatureExtractor(spec, features, device)
+        f = self.extractor.f.select(self.extractor.f.patch_levels)
+        self.name, self.channels, self.variables = f.name, sum(f.channels), self.extractor.variables
         self.front = front_end(spec)
         self.register_buffer("mean", torch.zeros(self.channels, 1, 1))
         self.register_buffer("scale", torch.ones(self.channels, 1, 1))
@@ -62,7 +62,7 @@ class PatchFeatures(nn.Module):
         frames = self.front.sample(X, max(1, TRAINING_MAPS // self.variables)).numpy()
         maps = torch.cat([self._maps(self.front(x)) for x in self._batches(frames)])
         variances, means = torch.var_mean(maps, (0, 2, 3), correction=0)
-        levels = variances.split(self.eye.f.channels)
+        levels = variances.split(self.extractor.f.channels)
         deviations = torch.cat([v.sum().sqrt().clamp(min=1e-6).expand(len(v)) for v in levels])
         self.mean.copy_(means[:, None, None])
         self.scale.copy_(deviations[:, None, None])
@@ -88,7 +88,8 @@ class PatchFeatures(nn.Module):
 
     def _maps(self, maps: Tensor) -> Tensor:
         """The front end's maps (B, C', H, W) to f's joined levels (B V, C, h, w)."""
-        averaged = [F.avg_pool2d(level, 3, stride=1, padding=1, count_include_pad=False) for level in self.eye(maps)]
+        levels = self.extractor(maps)
+        averaged = [F.avg_pool2d(level, 3, stride=1, padding=1, count_include_pad=False) for level in levels]
         finest = averaged[0].shape[-2:]
         return torch.cat([F.interpolate(m, size=finest, mode="bilinear", align_corners=False) for m in averaged], dim=1)
 

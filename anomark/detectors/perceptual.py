@@ -48,7 +48,7 @@ def load_features(path: Path) -> FeatureNetwork:
     )
 
 
-class Eye:
+class FeatureExtractor:
     """f as it looks at the maps of a front end (see `anomark.detectors.frontend`).
 
     This is no torch module, because f is not part of what a method learns and stores.

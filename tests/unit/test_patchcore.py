@@ -119,7 +119,7 @@ def test_patches_are_local_averages_of_both_levels(f: str) -> None:
     features = PatchFeatures(Spec("image", (3, 64, 64), (-1.0, 1.0)), f, "cpu")
     x = torch.from_numpy(uniform(2, 3, 64, 64))
     got = features(x).reshape(2, *features.size, features.channels)
-    level = features.eye.f(x)[0]
+    level = features.extractor.f(x)[0]
     for y, column in [(0, 0), (3, 7), (15, 15), (0, 9)]:
         around = level[:, :, max(0, y - 1) : y + 2, max(0, column - 1) : column + 2]
         torch.testing.assert_close(got[:, y, column, : level.shape[1]], around.mean((2, 3)), rtol=1e-4, atol=1e-5)
@@ -129,7 +129,7 @@ def test_levels_weigh_alike(f: str) -> None:
     features = PatchFeatures(Spec("image", (3, 32, 32), (-1.0, 1.0)), f, "cpu")
     rows = features.fit(uniform(20, 3, 32, 32)).flatten(0, 1)
     torch.testing.assert_close(rows.mean(0), torch.zeros(features.channels), rtol=0, atol=1e-4)
-    for level in rows.split(features.eye.f.channels, dim=1):
+    for level in rows.split(features.extractor.f.channels, dim=1):
         assert float(level.var(0, correction=0).sum()) == pytest.approx(1, rel=1e-3)
 
 

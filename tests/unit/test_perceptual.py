@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from anomark.contracts import AnomarkError, Spec
 from anomark.detectors.backbones import mobilenet_v2, small_net
 from anomark.detectors.backbones.base import FeatureNetwork, fold_batch_norm, random_network
-from anomark.detectors.perceptual import Eye, backbones, load_features
+from anomark.detectors.perceptual import FeatureExtractor, backbones, load_features
 
 #: ImageNet classes: five breeds of cat; espresso.
 CATS, ESPRESSO = range(281, 286), 967
@@ -93,11 +93,11 @@ def test_a_backbone_says_its_levels_and_sides(backbone: Any) -> None:
 
 
 def test_a_scalogram_is_an_image_for_each_variable(f: str) -> None:
-    eye = Eye(Spec("series", (2, 40)), f, "cpu")
+    extractor = FeatureExtractor(Spec("series", (2, 40)), f, "cpu")
     maps = torch.randn(3, 6, 8, 10)
-    levels = eye(maps)
+    levels = extractor(maps)
     images = F.interpolate(maps[1, 3:][None] / 3, size=(32, 40), mode="bilinear")
-    for level, expected in zip(levels, eye.f(images), strict=True):
+    for level, expected in zip(levels, extractor.f(images), strict=True):
         assert len(level) == 6
         torch.testing.assert_close(level[3:4], expected)
 

@@ -105,7 +105,7 @@ def test_gradients_reach_the_network_through_f_and_leave_f_alone(f: str) -> None
     loss.backward()
     assert predicted.grad is not None
     assert predicted.grad.flatten(1).abs().sum(1).nonzero().flatten().tolist() == [1, 4]  # the two least noisy rows
-    assert all(p.grad is None and not p.requires_grad for p in model.features.eye.f.parameters())
+    assert all(p.grad is None and not p.requires_grad for p in model.features.extractor.f.parameters())
 
 
 def test_lambda_weighs_the_two_terms(f: str) -> None:
