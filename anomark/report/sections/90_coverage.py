@@ -42,7 +42,8 @@ def coverage_table(results: Results) -> Table:
         [dict(zip(results.summaries, (cell.text for cell in row), strict=True)) for row in cells.values()],
         index=pd.Index(cells, name="method"),
     ).reset_index()
-    signs = "; ".join(f"{glyph} {status}" for status, glyph in GLYPHS.items())
+    found = {*results.outcomes["status"]}
+    signs = "; ".join(f"{glyph} {status}: {status.meaning}" for status, glyph in GLYPHS.items() if status in found)
     caption = f"How each method's cells ended on each dataset, where the worst seed counts. {signs}. "
     return Table("coverage", "Coverage", caption + protocol(results, [*results.datasets]), columns, rows, data)
 
