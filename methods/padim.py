@@ -32,7 +32,7 @@ FULL_RESOLUTION = True
 SUITES = ("extended", "paper-cpu")
 DEFAULTS = {
     "channels": 100,  # drawn at random; the paper's table 2 keeps 100 of ResNet-18's 448
-    "regularisation": 0.01,  # epsilon of equation 1, relative to a channel's mean variance over training data
+    "regularisation": 0.01,  # epsilon of equation 1, in units of the channels' mean variance over training data
 }
 
 
@@ -57,7 +57,7 @@ class Method(OnePassDetector):
 
     @torch.no_grad()
     def fit(self, X: Any, X_valid: Any) -> Method:
-        """Mean and regularised covariance of every position (equation 1), in double precision."""
+        """Compute mean and regularised covariance of every position (equation 1), in double precision."""
         vectors = self.features.fit(X)[:, :, self.state["drawn"]].transpose(0, 1).double()  # (P, N, C)
         centre = vectors.mean(1, keepdim=True)
         centred = vectors - centre

@@ -1,4 +1,4 @@
-"""Patch SVDD: patches encoded at two scales, compared with those of normal images."""
+"""Patch SVDD: patches are encoded at two scales and compared with those of normal images."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ DEFAULTS = {
     "lr": 1e-3,
     "width": 64,
     "latent": 64,  # D, as published
-    "pairs": 16,  # of patches, an image and loss
+    "pairs": 16,  # of patches, for each image and each loss
     "svdd_weight": 1e-3,  # lambda of equation 5; .1 and 1 are worse on transistor
 }
 #: Rows (dy, dx): where the second patch lies from the first; the row is the label.
 DIRECTIONS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
-#: Deviation of the noise on colours and pixels that keeps the classifier from shortcuts, for images in [-1, 1].
+#: Deviation of the noise on colours and pixels, for images in [-1, 1], which keeps the classifier from shortcuts.
 COLOUR_NOISE = 0.04
 #: Images per forward pass when scoring.
 BATCH = 8
@@ -83,7 +83,7 @@ class Encoder(nn.Module):
 
 
 class PositionClassifier(nn.Module):
-    """Which of eight neighbours the second patch is, from the difference of two codes: (B, D) twice to (B, 8)."""
+    """Tells which of eight neighbours the second patch is, by the difference of two codes: (B, D) twice -> (B, 8)."""
 
     def __init__(self, latent: int, hidden: int = 128) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class PositionClassifier(nn.Module):
 
 
 class Method(NetworkDetector, OnePassDetector):
-    """Loss = L_SSL + lambda L_SVDD', at both scales (equation 5); map = product of both scales' distance maps."""
+    """Score = largest value of the map, which is the product of both scales' distances to the nearest normal patch."""
 
     def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
         self.seed, self.device = seed, device
@@ -117,6 +117,7 @@ class Method(NetworkDetector, OnePassDetector):
         return f"an image of {side} pixels has no two neighbouring patches of 4" if side < 8 else None
 
     def fit(self, X: Any, X_valid: Any) -> Method:
+        """Minimise L_SSL + lambda L_SVDD' at both scales (equation 5), then keep the codes of the training patches."""
         optimiser = torch.optim.Adam(self.network.parameters(), lr=self.params["lr"])
         state: dict[str, Stateful] = {"network": self.network, "optimiser": optimiser}
         for step in self.steps(X, state):
@@ -141,14 +142,14 @@ class Method(NetworkDetector, OnePassDetector):
 
     @torch.no_grad()
     def _codes(self, X: Any, side: int) -> Any:
-        """Codes (B, patches, D) of the grid's patches, a few images at a time."""
+        """Codes (B, patches, D) of the patches on the grid, for a few images at a time."""
         for images in self.batches(X, BATCH):
             grid = self._grid(images.shape[2:], side)
             patches = torch.cat([images[:, :, y : y + side, x : x + side] for y, x in grid])
             yield self.encoder(patches).unflatten(0, (len(grid), -1)).transpose(0, 1)
 
     def _grid(self, size: tuple[int, ...], side: int) -> list[tuple[int, int]]:
-        """Corners of the patches that are compared, a quarter of the large side apart."""
+        """Corners (y, x) of the patches that are compared, which lie a quarter of the large side apart."""
         stride = max(1, self.sides[1] // 4)
         rows, columns = (window_starts(n, side, min(stride, side)) for n in size)
         return [(int(y), int(x)) for y in rows for x in columns]
@@ -211,7 +212,7 @@ def position_pairs(
 
 
 def jitter(corners: Tensor, size: tuple[int, int], side: int, generator: torch.Generator) -> Tensor:
-    """Corners a little aside, (n, 2): up to a 32nd of the side, at least a pixel, and inside the image."""
+    """Corners (n, 2) moved by up to a 32nd of the side, or by up to one pixel, and kept inside the image."""
     reach = max(1, side // 32)
     moves = torch.randint(-reach, reach + 1, corners.shape, generator=generator, device=corners.device)
     return (corners + moves).clamp(min=0).minimum(torch.tensor(size, device=corners.device) - side)
