@@ -35,6 +35,8 @@ NUMERICAL = {
 }
 #: Literals of drop-in files that reach a result through the resolved parameters alone, unless the code reads them.
 _DESCRIPTIVE = set(METHOD_LITERALS) | set(DATASET_LITERALS)
+#: What a modality's file says for the report and for `anomark check` alone.
+_SHOWN = _DESCRIPTIVE | {"NOUN", "ORDER", "SAMPLES", "PICTURES"}
 
 
 def digest(value: Any) -> str:
@@ -43,7 +45,10 @@ def digest(value: Any) -> str:
 
 
 class _Strip(ast.NodeTransformer):
-    """Removes docstrings everywhere, and descriptive literals at the top level that no line of the file reads."""
+    """Removes docstrings everywhere, and the `descriptive` literals at the top level that no line of the file reads."""
+
+    def __init__(self, descriptive: set[str]) -> None:
+        self.descriptive = descriptive
 
     def _body(self, node: Any) -> Any:
         self.generic_visit(node)
@@ -56,7 +61,7 @@ class _Strip(ast.NodeTransformer):
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
         read = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-        node.body = [n for n in node.body if not (_DESCRIPTIVE - read) & _targets(n)]
+        node.body = [n for n in node.body if not (self.descriptive - read) & _targets(n)]
         self._body(node)
         return node
 
@@ -89,7 +94,8 @@ def _scan(path: Path, _stamp: tuple[int, int]) -> tuple[str, tuple[Path, ...], f
                     local.append(file)
             else:
                 external.add(top)
-    code = ast.unparse(_Strip().visit(tree))
+    descriptive = _SHOWN if path.parent.name == "modalities" else _DESCRIPTIVE
+    code = ast.unparse(_Strip(descriptive).visit(tree))
     return hashlib.sha256(code.encode()).hexdigest()[:16], tuple(local), frozenset(external)
 
 

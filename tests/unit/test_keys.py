@@ -190,3 +190,18 @@ def test_a_cell_depends_on_the_file_of_its_modality_and_of_no_other(monkeypatch:
     for cell in plan.cells:
         same = cell.key == before[cell.id.rpartition("-")[0]].key
         assert same is (plan.data[cell.dataset].modality != "image"), cell.id
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"), [('"image": 4', '"image": 5', False), ("NOUN = ", 'NOUN = "seen " + ', True)]
+)
+def test_what_a_modality_says_for_the_report_is_in_no_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, same: bool
+) -> None:
+    monkeypatch.setattr(keys, "ROOT", tmp_path)
+    path = tmp_path / "anomark/modalities/image.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(modality.path_of("image").read_text())
+    before = key(path)
+    path.write_text(path.read_text().replace(old, new, 1))
+    assert (key(path) == before) is same
