@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
+import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.figure import Figure
 
 from anomark.report.comparisons import strongest, strongest_classical, strongest_control
+from anomark.report.render.draw import GREEN, GREY, INK, PURPLE
 from anomark.report.results import Results
-from anomark.report.section import Section
+from anomark.report.section import Drawing, Section
+from anomark.report.shown import accent
 from anomark.report.table import Cell, Column, Row, Table, number
 from anomark.report.tables import below_control, footnotes, partial_notes, protocol, score_cell
 
@@ -14,7 +21,45 @@ from anomark.report.tables import below_control, footnotes, partial_notes, proto
 def build(results: Results) -> Section | None:
     table = headline_table(results)
     lead = headline_sentence(results) or f"The strongest of each kind on {len(results.datasets)} datasets."
-    return Section("headline-section", "In one table", lead, [table]) if table.rows else None
+    if not table.rows:
+        return None
+    drawing = Drawing("headline", partial(headline_dots, results, table.data), kind="wide")
+    return Section("headline-section", "In one table", lead, [drawing, table])
+
+
+#: Rows of the picture; the table has the further datasets.
+MOST = 30
+
+
+def headline_dots(results: Results, data: pd.DataFrame) -> tuple[Figure, str, str]:
+    """A row a dataset: the first highlighted method and the strongest of each kind as marks on one line."""
+    rows = data.head(MOST)
+    first = [method for method in results.highlight[:1] if method in results.methods]
+    marks = {"strongest control": ("s", GREY), "strongest classical": ("^", GREEN), "strongest of all": ("D", PURPLE)}
+    marks |= {method: ("o", accent(results, method)) for method in first}
+    labels = {name: results.methods[name].label if name in results.methods else name for name in marks}
+    figure, axes = plt.subplots(figsize=(7.0, 0.8 + 0.22 * len(rows)))
+    places = range(len(rows))
+    axes.hlines(places, rows[[*marks]].min(axis=1), rows[[*marks]].max(axis=1), color=INK, linewidth=0.5, alpha=0.5)
+    for name, (shape, colour) in marks.items():
+        filled = colour if name in (*first, "strongest control") else "none"
+        style: Any = {"markerfacecolor": filled, "markersize": 6, "markeredgewidth": 1.4}
+        axes.plot(rows[name], places, shape, color=colour, label=labels[name], **style)
+    axes.set_yticks(places, [results.label(dataset) for dataset in rows["dataset"]])
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.grid(axis="x", color=GREY, alpha=0.25, linewidth=0.6)
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_formatter(lambda value, _: number(value, 2))
+    axes.set_xlabel("AUROC")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(marks), handletextpad=0.2, borderaxespad=0.2)
+    caption = "AUROC of the first highlighted method beside the strongest of each kind on every dataset"
+    caption += f", of which the first {MOST} are shown. " if len(data) > MOST else ". "
+    alt = "Dots of AUROC by dataset: " + "; ".join(
+        f"{results.label(row['dataset'])} "
+        + ", ".join(f"{label} {number(row[name])}" for name, label in labels.items() if not pd.isna(row[name]))
+        for row in rows.to_dict("records")
+    )
+    return figure, caption + protocol(results, [*results.datasets]), f"{alt}."
 
 
 def headline_table(results: Results) -> Table:

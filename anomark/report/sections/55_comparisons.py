@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 
-from anomark.report.comparisons import comparison_table
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from anomark.report.comparisons import comparison_table, opponents
 from anomark.report.rank_tests import fields, rank_table
 from anomark.report.render.critical_difference import diagram
+from anomark.report.render.draw import INK
 from anomark.report.results import Results
 from anomark.report.section import Drawing, Section
-from anomark.report.table import Table
+from anomark.report.shown import accent
+from anomark.report.table import Table, number, signed
 from anomark.report.tables import protocol
 
 
@@ -20,7 +26,48 @@ def build(results: Results) -> Section:
         for field in fields(results)
         if field.large_enough
     ]
+    if table.rows:
+        drawings = [Drawing("comparisons", partial(difference_lines, results, table.data), kind="wide"), *drawings]
     return Section("comparisons-section", "What is distinguishable", lead(table), [*drawings, table, ranks])
+
+
+def difference_lines(results: Results, data: pd.DataFrame) -> tuple[Figure, str, str]:
+    """Mean differences in AUROC with their intervals: a panel an opponent, a line a method of a modality."""
+    widest = data[data["datasets"].str.count(" ") == data.groupby("modality")["datasets"].transform(_most)]
+    against = {name: header for name, (header, _) in opponents(results).items() if widest[name].notna().any()}
+    figure, panels = plt.subplots(
+        1, max(1, len(against)), figsize=(9.0, 0.8 + 0.2 * len(widest)), sharey=True, squeeze=False
+    )
+    for (name, header), axes in zip(against.items(), panels[0], strict=False):
+        for y, row in enumerate(widest.to_dict("records")):
+            colour = accent(results, row["method"])
+            axes.plot((row[f"{name} low"], row[f"{name} high"]), (y, y), color=colour, linewidth=1.4)
+            axes.plot(row[name], y, "o", color=colour, markersize=4.5)
+        axes.axvline(0, color=INK, linewidth=0.6)
+        axes.set_title(header, fontsize=8)
+        axes.spines["left"].set_visible(False)
+        axes.xaxis.set_major_formatter(lambda value, _: number(value, 2))
+    labels = [
+        f"{results.methods[row['method']].label}, {results.noun(row['modality'])}" for row in widest.to_dict("records")
+    ]
+    panels[0, 0].set_yticks(range(len(labels)), labels)
+    panels[0, 0].set_ylim(len(labels) - 0.4, -0.6)
+    figure.supxlabel("difference in AUROC", fontsize=9)
+    caption = (
+        "Difference in AUROC, mean over the datasets of a modality, with its 95% interval; a line that crosses 0 can't "
+        "be told from no difference. Missing: a method or its opponent has no score on some dataset. "
+    )
+    alt = "Differences in AUROC: " + "; ".join(
+        f"{label} {header.lower()} {signed(row[name])}"
+        for label, row in zip(labels, widest.to_dict("records"), strict=True)
+        for name, header in against.items()
+        if not pd.isna(row[name])
+    )
+    return figure, caption + protocol(results, [*results.datasets]), f"{alt}."
+
+
+def _most(datasets: pd.Series) -> int:
+    return int(datasets.str.count(" ").max())
 
 
 def lead(table: Table) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.figure import Figure
 
 from anomark.report.metrics import HEADLINE, failure_notes, metric_notes, reading_metrics
 from anomark.report.results import ORACLE, Results
-from anomark.report.section import Section
+from anomark.report.section import Drawing, Section
+from anomark.report.shown import MAX_CURVES, colours, shown
 from anomark.report.table import Cell, Column, Row, Table, number
 from anomark.report.tables import digits, protocol
 from anomark.suite_records import MetricInfo
@@ -18,7 +22,8 @@ def build(results: Results) -> Section | None:
     table = reading_table(results)
     if not table.rows:
         return None
-    return Section("readings-section", "Other protocols", lead(table.data), [table])
+    drawing = Drawing("readings", partial(rank_lines, results, table.data), kind="wide")
+    return Section("readings-section", "Other protocols", lead(table.data), [drawing, table])
 
 
 def lead(data: pd.DataFrame) -> str:
@@ -38,15 +43,55 @@ def lead(data: pd.DataFrame) -> str:
     )
 
 
+#: Datasets in the picture, so many a row.
+MOST, ACROSS = 6, 2
+
+
+def rank_lines(results: Results, data: pd.DataFrame) -> tuple[Figure, str, str]:
+    """The rank of each method under each protocol: a panel a dataset, a line a method."""
+    metrics = [results.metrics_info[name.removesuffix(" rank")] for name in data.columns if name.endswith(" rank")]
+    metrics = [metric for metric in metrics if pd.to_numeric(data[f"{metric.id} rank"]).notna().any()]
+    datasets = list(dict.fromkeys(data["dataset"]))[:MOST]
+    rows = -(-len(datasets) // ACROSS)
+    figure, panels = plt.subplots(rows, ACROSS, figsize=(9.0, 0.9 + 2.3 * rows), sharex=True, squeeze=False)
+    for axes in panels.flat[len(datasets) :]:
+        axes.set_visible(False)
+    for dataset, axes in zip(datasets, panels.flat, strict=False):
+        of_dataset = data[data["dataset"] == dataset].set_index("method")
+        ranks = of_dataset[[f"{metric.id} rank" for metric in metrics]].apply(pd.to_numeric).dropna(how="all")
+        methods = shown(results, dataset, [str(method) for method in ranks.index], MAX_CURVES)
+        for method, colour in colours(results, methods).items():
+            line = ranks.loc[method].to_numpy(float)
+            axes.plot(range(len(metrics)), line, color=colour, marker="o", markersize=4, linewidth=1.4, label=method)
+            axes.annotate(
+                results.methods[method].label, (len(metrics) - 1, line[-1]), (6, 0), textcoords="offset points",
+                va="center", fontsize=7.5, color=colour, annotation_clip=False,
+            )  # fmt: skip
+        axes.set_title(results.label(dataset))
+        axes.set_xticks(
+            range(len(metrics)), [metric.label for metric in metrics], rotation=30, ha="right", fontsize=7.5
+        )
+        axes.tick_params(labelbottom=True)
+        axes.set_yticks(range(1, int(ranks.max().max()) + 1))
+        axes.invert_yaxis()
+    for axes in panels[:, 0]:
+        axes.set_ylabel("rank in its track")
+    caption = "Rank of the methods under each protocol, 1 the best, among those of the same track"
+    caption += f"; the first {MOST} datasets. " if data["dataset"].nunique() > MOST else ". "
+    alt = f"Lines of ranks over {', '.join(metric.label for metric in metrics)} on "
+    alt += ", ".join(results.label(dataset) for dataset in datasets) + "."
+    return figure, caption + protocol(results, datasets), alt
+
+
 def reading_table(results: Results) -> Table:
     """Every method on every labelled series under each protocol in use, beside the random control's own number.
 
     A rank in each cell shows how far the choice of protocol, and not of the method, moves the order.
     """
     readings = reading_metrics(results)
-    shown = [results.metrics_info[HEADLINE], *readings] if readings else []
+    listed = [results.metrics_info[HEADLINE], *readings] if readings else []
     columns = [Column("Dataset", numeric=False), Column("Method", numeric=False)]
-    columns += [Column(metric.label) for metric in shown]
+    columns += [Column(metric.label) for metric in listed]
     rows, data = [], []
     levels = {level for metric in readings for level in metric.levels}
     datasets = [dataset for dataset, summary in results.datasets.items() if summary.level in levels]
@@ -55,7 +100,7 @@ def reading_table(results: Results) -> Table:
             metric.id: {
                 m: s.mean for m in results.methods if (s := results.score(dataset, m, metric.id)).mean is not None
             }
-            for metric in shown
+            for metric in listed
         }
         control = next((method for method in results.chance if method in means[HEADLINE]), None)
         for method in sorted(means[HEADLINE], key=lambda m: -means[HEADLINE][m]):
@@ -64,7 +109,7 @@ def reading_table(results: Results) -> Table:
             info = results.methods[method]
             cells = [Cell(results.label(dataset)), Cell(info.label, tone="quiet" if info.is_control else "")]
             record: dict[str, Any] = {"dataset": dataset, "method": method}
-            for metric in shown:
+            for metric in listed:
                 scores = means[metric.id]
                 others = [results.methods[name] for name in scores]
                 rivals = [other.id for other in others if other.is_rival and other.track == info.track]
@@ -79,7 +124,7 @@ def reading_table(results: Results) -> Table:
         f"track, and the random control's own number where a random score does well. {metric_notes(readings)} "
         f"{protocol(results, datasets)}"
     )
-    notes = failure_notes(results, shown) if rows else ["This suite has no dataset with other protocols to read."]
+    notes = failure_notes(results, listed) if rows else ["This suite has no dataset with other protocols to read."]
     frame = pd.DataFrame(data) if data else pd.DataFrame(columns=["dataset", "method"])
     return Table("readings", "Readings", caption, columns, rows, frame, notes)
 
