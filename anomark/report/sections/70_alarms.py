@@ -60,7 +60,7 @@ def alarm_dots(results: Results, data: pd.DataFrame) -> tuple[Figure, str, str]:
     pair = _pair(results)
     assert pair is not None
     rate, recall = (pd.to_numeric(data[metric.id], errors="coerce") for metric in pair)
-    modality = data["dataset"].map(lambda dataset: results.datasets[dataset]["modality"])
+    modality = data["dataset"].map(lambda dataset: results.datasets[dataset].modality)
     shown = [name for name in results.modalities if rate[modality == name].notna().any()]
     figure, panels = plt.subplots(1, len(shown), figsize=(9.0, 3.2), sharey=True, squeeze=False)
     for name, axes in zip(shown, panels[0], strict=True):
