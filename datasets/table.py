@@ -98,7 +98,9 @@ def _read(files: RawFiles, name: str, time: str, label: str, *, needs_labels: bo
                 )
             columns[:] = [column for column in header if column not in (time, label)]
             if not columns:
-                raise DataError(f"{name}: columns are {', '.join(header)}, expected a variable too; add one")
+                raise DataError(
+                    f"{name}: columns are {', '.join(header)}, expected one variable at least; add its column"
+                )
             if time in header:
                 clock.check(table[time])
             numbers = table.drop(columns=time, errors="ignore").apply(pd.to_numeric, errors="coerce")
@@ -134,7 +136,7 @@ class _Clock:
         if clock.isna().any():
             row = int(np.argmax(clock.isna()))
             self._refuse(
-                f"line {times.index[row] + 2} has {self.column} {times.iloc[row]!r}; expected a time or a number; "
+                f"line {times.index[row] + 2} has {self.column} {times.iloc[row]!r}, expected a time or a number; "
                 "correct it"
             )
         ticks = np.concatenate([self.last, clock.to_numpy()]) if self.last else clock.to_numpy()

@@ -195,7 +195,10 @@ def test_train_and_test_may_be_files_of_their_own(tmp_path: Path) -> None:
     [
         ({"header": "timestamp,flow,valve,broken"}, "expected a column 'label' of 0 and 1"),
         ({"header": "0,0.1,3,0"}, "columns are 0, 0.1, 3, 0"),
-        ({"lines": [line.split(",")[0] + ",0" for line in rows()], "header": "timestamp,label"}, "one variable at"),
+        (
+            {"lines": [line.split(",")[0] + ",0" for line in rows()], "header": "timestamp,label"},
+            "one variable at least",
+        ),
         ({"lines": [*rows()[:5], "5,,1,0", *rows()[6:]]}, "line 7 has flow '', expected a finite number"),
         ({"lines": [*rows()[:5], "5,NaN,1,0", *rows()[6:]]}, "line 7 has flow 'NaN'"),
         ({"lines": [*rows()[:5], "5,much,1,0", *rows()[6:]]}, "line 7 has flow 'much'"),
