@@ -26,8 +26,9 @@ class Modality(Protocol):
     """The members that every file of `anomark/modalities/` defines at its top level.
 
     The file is imported wherever data is named, so it imports nothing heavier than numpy at its top; a function that
-    needs more imports it itself. A cell's key covers the file, but for NOUN, LABEL, ORDER, SAMPLES and PICTURES: whatever
-    else is edited in it runs every cell of the modality again, so drawing code belongs to `anomark/report/render/`.
+    needs more imports it itself. A cell's key covers the file, but for NOUN, LABEL, ORDER, SAMPLES and PICTURES:
+    whatever else is edited in it runs every cell of the modality again. So drawing code belongs to
+    `anomark/report/render/`.
     """
 
     #: What the samples are called in a sentence: "images", "time series".
