@@ -13,7 +13,7 @@ from typing import Any
 
 from anomark.contracts import AnomarkError, nearest
 from anomark.suite.dropins import ROOT
-from anomark.suite.registry import read_literals
+from anomark.suite.literals import read_literals
 
 FOLDER = ROOT / "anomark" / "detectors" / "backbones"
 #: The keys that a source of weights may have.
