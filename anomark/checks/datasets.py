@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
 from anomark import modality
-from anomark.checks.files import load, sentence
+from anomark.checks.files import Finding, load, of_file, sentence
 from anomark.contracts import DataError
 from anomark.data import arrange
 from anomark.data.rawfiles import items
@@ -17,21 +19,16 @@ from anomark.suite import registry
 from anomark.suite.registry import Dataset, Family
 
 
-def check(path: Path) -> Iterator[tuple[str, str | None]]:
+def _read(path: Path) -> tuple[Family, ModuleType]:
+    return registry.read_family(path), load(path, "datasets")
+
+
+def _checks(read: tuple[Family, ModuleType]) -> Iterator[Finding]:
     """Prepare every dataset and variant of a file twice, and look at what comes out.
 
     Where the owner's files are not in the data folder (`ANOMARK_DATA`), a dataset is left out.
-
-    Yields:
-        (name of the check, None or what is wrong).
     """
-    try:
-        family = registry.read_family(path)
-        module = load(path, "datasets")
-    except Exception as error:
-        yield "it can be read and imported", sentence(error)
-        return
-    yield "it can be read and imported", None
+    family, module = read
     root = Path(os.environ.get("ANOMARK_DATA") or "data")
     for dataset in (variant for base in _datasets(family, root) for variant in (base, *base.variants)):
         name = dataset.id
@@ -57,3 +54,6 @@ def _datasets(family: Family, root: Path) -> list[Dataset]:
     """Those that the file lists, and of a family that takes any item those in the data folder."""
     found = items(root, family.files, **family.items["*"]) if family.open else []
     return [*family.datasets, *(Dataset(f"{family.id}-{item}", family, item, family.items["*"]) for item in found)]
+
+
+check = partial(of_file, _read, _checks)

@@ -5,11 +5,17 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 from anomark.contracts import AnomarkError
 from anomark.suite.dropins import ROOT
+
+#: The name of a check, and None or what is wrong.
+Finding = tuple[str, str | None]
+Subject = TypeVar("Subject")
 
 
 def load(path: Path, folder: str) -> ModuleType:
@@ -29,3 +35,31 @@ def sentence(error: Exception) -> str:
     """The first line of an error; of one that isn't a promise broken in words, the kind as well."""
     kind = "" if isinstance(error, (AssertionError, AnomarkError)) else f"{type(error).__name__}: "
     return f"{kind}{error}".splitlines()[0] if str(error) else type(error).__name__
+
+
+def finding(name: str, check: Callable[[], object]) -> Finding:
+    """What one check finds: it raises an error with one sentence where the promise is broken."""
+    try:
+        check()
+    except Exception as error:
+        return name, sentence(error)
+    return name, None
+
+
+def findings(checks: Iterable[Callable[[Subject], None]], subject: Subject, where: str = "") -> Iterator[Finding]:
+    """What each check finds of a subject, under the check's own name."""
+    for check in checks:
+        yield finding(where + check.__name__.replace("_", " "), lambda check=check: check(subject))  # type: ignore[misc]
+
+
+def of_file(
+    read: Callable[[Path], Subject], checks: Callable[[Subject], Iterator[Finding]], path: Path
+) -> Iterator[Finding]:
+    """Read a file, then run its checks; a file that can't be read has no others."""
+    try:
+        subject = read(path)
+    except Exception as error:
+        yield "it can be read and imported", sentence(error)
+        return
+    yield "it can be read and imported", None
+    yield from checks(subject)

@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -19,7 +19,7 @@ from unittest import mock
 import numpy as np
 
 from anomark import modality
-from anomark.checks.files import load, sentence
+from anomark.checks.files import Finding, findings, load, of_file
 from anomark.contracts import AnomarkError, Array, Diverged, Spec
 from anomark.runtime.fit_score import build, score
 from anomark.runtime.store import load_model, save_model
@@ -92,7 +92,7 @@ class Subject:
         return score(method or self.fitted, self.X_test if X is None else X, self.spec)[0]
 
 
-@lru_cache(maxsize=1)
+@cache
 def _random_features() -> str:
     """Weights of a random perceptual network, for methods that need one; they live as long as the process."""
     from anomark.stages.features import write_features
@@ -245,29 +245,20 @@ CHECKS: tuple[Callable[[Subject], None], ...] = (
 )
 
 
-def check(path: Path) -> Iterator[tuple[str, str | None]]:
-    """Run every check on a method's file, on every variant and every shape of sample that it takes.
+def _read(path: Path) -> tuple[list[registry.Method], type]:
+    return registry.read_method(path), load(path, "methods").Method
 
-    Yields:
-        (name of the check, None or what is wrong).
-    """
-    try:
-        methods = registry.read_method(path)
-        cls = load(path, "methods").Method
-    except Exception as error:
-        yield "it can be read and imported", sentence(error)
-        return
-    yield "it can be read and imported", None
+
+def _checks(read: tuple[list[registry.Method], type]) -> Iterator[Finding]:
+    """Run every check on every variant and every shape of sample that it takes."""
+    methods, cls = read
     for method in methods:
         for spec in (Spec(m, *sample) for m in method.modalities for sample in modality.load(m).SAMPLES):
             subject = Subject(method, cls, spec)
             if reason := subject.skips():
                 yield f"{subject.name}: skipped, {reason}", None
-                continue
-            for contract in CHECKS:
-                try:
-                    contract(subject)
-                    problem = None
-                except Exception as error:
-                    problem = sentence(error)
-                yield f"{subject.name}: {contract.__name__.replace('_', ' ')}", problem
+            else:
+                yield from findings(CHECKS, subject, f"{subject.name}: ")
+
+
+check = partial(of_file, _read, _checks)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from anomark import modality
-from anomark.checks.files import load, sentence
+from anomark.checks.files import Finding, findings, load, of_file
 from anomark.contracts import Array
 from anomark.evaluation.measure import compute, fitting
 from anomark.statistics.context import PIXEL, Context
@@ -190,25 +191,16 @@ def levels_of(metrics: Sequence[MetricInfo]) -> tuple[str, ...]:
     return tuple(levels) or (rows[0], POINT)
 
 
-def check(path: Path) -> Iterator[tuple[str, str | None]]:
-    """Run every check on a metric's file, at every kind of level that it applies to.
+def _read(path: Path) -> tuple[list[MetricInfo], Compute]:
+    return read_metric(path), load(path, "metrics").compute
 
-    Yields:
-        (name of the check, None or what is wrong).
-    """
-    try:
-        metrics = read_metric(path)
-        function: Compute = load(path, "metrics").compute
-    except Exception as error:
-        yield "it can be read and imported", sentence(error)
-        return
-    yield "it can be read and imported", None
+
+def _checks(read: tuple[list[MetricInfo], Compute]) -> Iterator[Finding]:
+    """Run every check at every kind of level that the metrics apply to."""
+    metrics, function = read
     for level in levels_of(metrics):
         subject = Subject(metrics, function, level)
-        for contract in CHECKS:
-            try:
-                contract(subject)
-                problem = None
-            except Exception as error:
-                problem = sentence(error)
-            yield f"{subject.name}: {contract.__name__.replace('_', ' ')}", problem
+        yield from findings(CHECKS, subject, f"{subject.name}: ")
+
+
+check = partial(of_file, _read, _checks)

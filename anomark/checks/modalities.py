@@ -5,12 +5,13 @@ A check returns None or raises an error with one sentence. `anomark/modality.py`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from anomark.checks.files import load, sentence
+from anomark.checks.files import findings, load, of_file
 from anomark.contracts import Array, Prepared, nearest
 from anomark.data import arrange
 from anomark.data.synthetic import synthetic_anomalies
@@ -113,22 +114,8 @@ CHECKS: tuple[Callable[[Modality], None], ...] = (
 )
 
 
-def check(path: Path) -> Iterator[tuple[str, str | None]]:
-    """Run every check on a modality's file.
+def _read(path: Path) -> Modality:
+    return complete(load(path, "modalities"), path)
 
-    Yields:
-        (name of the check, None or what is wrong).
-    """
-    try:
-        rules = complete(load(path, "modalities"), path)
-    except Exception as error:
-        yield "it can be read and imported", sentence(error)
-        return
-    yield "it can be read and imported", None
-    for contract in CHECKS:
-        try:
-            contract(rules)
-            problem = None
-        except Exception as error:
-            problem = sentence(error)
-        yield contract.__name__.replace("_", " "), problem
+
+check = partial(of_file, _read, partial(findings, CHECKS))

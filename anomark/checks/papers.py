@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from anomark.checks.files import sentence
+from anomark.checks.files import Finding, finding, sentence
 from anomark.contracts import AnomarkError
 from anomark.suite import registry
 from anomark.suite.papers import read_paper
 
 
-def check(folder: Path) -> Iterator[tuple[str, str | None]]:
-    """Read `paper.yaml` and its tables, and look whether this project has the datasets that they name.
-
-    Yields:
-        (name of the check, None or what is wrong).
-    """
+def check(folder: Path) -> Iterator[Finding]:
+    """Read `paper.yaml` and its tables, and look whether this project has the datasets that they name."""
     try:
         paper = read_paper(folder)
     except AnomarkError as error:
@@ -24,10 +21,5 @@ def check(folder: Path) -> Iterator[tuple[str, str | None]]:
         return
     yield "it can be read", None
     for dataset in sorted({dataset for dataset, _ in paper.numbers}):
-        try:
-            registry.find_dataset(dataset)
-            problem = None
-        except AnomarkError as error:
-            problem = str(error)
-        yield f"the dataset {dataset} is known", problem
+        yield finding(f"the dataset {dataset} is known", partial(registry.find_dataset, dataset))
     yield "it prints a number", None if paper.numbers else "no table maps a row to a dataset and a column to a method"

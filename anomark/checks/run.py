@@ -6,28 +6,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from anomark.checks import datasets, methods, metrics, modalities, papers, sections
+from anomark.checks.files import Finding
 from anomark.contracts import AnomarkError
 from anomark.suite.literals import binds, parse
 
-Check = Callable[[Path], Iterator[tuple[str, str | None]]]
-#: The checks of a file by the name of its folder, and by what a file that lies elsewhere must define.
-FOLDERS: dict[str, Check] = {
-    "methods": methods.check,
-    "datasets": datasets.check,
-    "metrics": metrics.check,
-    "modalities": modalities.check,
-    "sections": sections.check,
-}
-DEFINES: dict[str, Check] = {
-    "Method": methods.check,
-    "prepare": datasets.check,
-    "compute": metrics.check,
-    "synthetic": modalities.check,
-    "build": sections.check,
-}
+#: The folder of a file, what a file that lies elsewhere must define instead, and its checks.
+KINDS: tuple[tuple[str, str, Callable[[Path], Iterator[Finding]]], ...] = (
+    ("methods", "Method", methods.check),
+    ("datasets", "prepare", datasets.check),
+    ("metrics", "compute", metrics.check),
+    ("modalities", "synthetic", modalities.check),
+    ("sections", "build", sections.check),
+)
 
 
-def check_file(path: Path) -> Iterator[tuple[str, str | None]]:
+def check_file(path: Path) -> Iterator[Finding]:
     """Run every check on one drop-in file, or on the folder of a paper, wherever it lies.
 
     Yields:
@@ -42,15 +35,13 @@ def check_file(path: Path) -> Iterator[tuple[str, str | None]]:
         return
     if not path.is_file():
         raise AnomarkError(f"{path}: no such file, and no folder with a paper.yaml; name the file to check")
-    if check := FOLDERS.get(path.parent.name):
-        yield from check(path)
-        return
-    tree = parse(path)
-    for name, check in DEFINES.items():
-        if binds(tree, name):
-            yield from check(path)
-            return
-    raise AnomarkError(
-        f"{path}: it is not clear what to check; the file defines none of {', '.join(DEFINES)}, and lies in no folder "
-        f"named {', '.join(FOLDERS)}"
-    )
+    kind = next((check for folder, _, check in KINDS if folder == path.parent.name), None)
+    if kind is None:
+        tree = parse(path)
+        kind = next((check for _, name, check in KINDS if binds(tree, name)), None)
+    if kind is None:
+        raise AnomarkError(
+            f"{path}: it is not clear what to check; the file defines none of {', '.join(k[1] for k in KINDS)}, and "
+            f"lies in no folder named {', '.join(k[0] for k in KINDS)}"
+        )
+    yield from kind(path)
