@@ -26,6 +26,9 @@ STAGES = ROOT / "anomark" / "stages"
 #: What the key of every dataset covers beside its own file, and the key of every cell beside its method.
 ARRANGE, FIT_SCORE = ROOT / "anomark" / "data" / "arrange.py", ROOT / "anomark" / "runtime" / "fit_score.py"
 
+#: What the record of a dataset takes over from its family.
+FAMILY_SAYS = ("name", "modality", "level", "licence", "source", "citation")
+
 
 class Plan:
     """The cells of one suite, and where everything it computes lies.
@@ -105,18 +108,13 @@ class Plan:
                     base=d.base or d.id,
                     protocol=d.protocol,
                     label=d.label,
-                    name=d.family.name,
-                    modality=d.family.modality,
-                    level=d.family.level,
-                    licence=d.family.licence,
-                    source=d.family.source,
-                    citation=d.family.citation,
                     params=params,
                     key=key,
                     module=d.family.module,
                     raw=str(root) if d.family.files else None,
                     folder=f"{self.results}/data/{d.id}/{key}",
                     labels=f"{self.results}/labels/{d.id}/{key}.npz",
+                    **{name: getattr(d.family, name) for name in FAMILY_SAYS},
                 )
             )
         return out
@@ -255,21 +253,7 @@ class Plan:
     # -- descriptions for the jobs --------------------------------------------------------------------------------
 
     def _methods(self) -> tuple[MethodInfo, ...]:
-        return tuple(
-            MethodInfo(
-                id=m.id,
-                label=m.label,
-                name=m.name,
-                paper=m.paper,
-                base=m.base,
-                family=m.family,
-                kind="control" if m.control else "method",
-                track=m.track,
-                deterministic=m.deterministic,
-                transductive=m.transductive,
-            )
-            for m in self.methods
-        )
+        return tuple(MethodInfo.model_validate(method, from_attributes=True) for method in self.methods)
 
     def jobs(self) -> Jobs:
         """What the jobs of the suite read."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,35 +20,17 @@ from anomark.suite.literals import binds, dropin_files, parse, read_literals
 from anomark.suite.metric_files import Compute, read_metric
 from anomark.suite_records import MetricInfo
 
-METHOD_LITERALS = {
-    "NAME": str,
-    "LABEL": str,
-    "PAPER": str,
-    "PUBLISHED": str,
-    "DIFFERS": str,
-    "FAMILY": str,
-    "MODALITIES": tuple,
-    "VARIANTS": dict,
-    "DEFAULTS": dict,
-    "NEEDS": tuple,
-    "SUITES": tuple,
-    "USES_VALID": bool,
-    "DETERMINISTIC": bool,
-    "TRANSDUCTIVE": bool,
-    "FULL_RESOLUTION": bool,
-    "SWEEP": dict,
+METHOD_LITERALS: dict[str, type] = {
+    **dict.fromkeys(("NAME", "LABEL", "PAPER", "PUBLISHED", "DIFFERS", "FAMILY"), str),
+    **dict.fromkeys(("MODALITIES", "NEEDS", "SUITES"), tuple),
+    **dict.fromkeys(("VARIANTS", "DEFAULTS", "SWEEP"), dict),
+    **dict.fromkeys(("USES_VALID", "DETERMINISTIC", "TRANSDUCTIVE", "FULL_RESOLUTION"), bool),
 }
-DATASET_LITERALS = {
-    "NAME": str,
-    "LABEL": str,
-    "MODALITY": str,
-    "LEVEL": str,
-    "LICENCE": str,
-    "SOURCE": str,
-    "CITATION": str,
-    "ITEMS": dict,
-    "VARIANTS": dict,
-    "DEFAULTS": dict,
+#: What a variant may say of itself, where its file says otherwise, beside the parameters that it switches.
+VARIANT_LITERALS = ("LABEL", "DIFFERS", "FAMILY", "MODALITIES", "NEEDS", "SUITES", "DETERMINISTIC")
+DATASET_LITERALS: dict[str, type] = {
+    **dict.fromkeys(("NAME", "LABEL", "MODALITY", "LEVEL", "LICENCE", "SOURCE", "CITATION"), str),
+    **dict.fromkeys(("ITEMS", "VARIANTS", "DEFAULTS"), dict),
     "FILES": tuple,
 }
 #: Variants of every dataset whose DEFAULTS have both parameters.
@@ -87,13 +70,13 @@ class Method:
     path: Path
     label: str
     name: str
-    paper: str
-    published: str
-    differs: str
-    family: str
     modalities: tuple[str, ...]
-    defaults: dict[str, Any]
-    overrides: dict[str, Any]
+    paper: str = ""
+    published: str = ""
+    differs: str = ""
+    family: str = ""
+    defaults: dict[str, Any] = field(default_factory=dict)
+    overrides: dict[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     suites: tuple[str, ...] = ()
     uses_valid: bool = False
@@ -106,6 +89,10 @@ class Method:
     def control(self) -> bool:
         """Whether it is a control: it tests the harness, is the bar that a method should clear, and is not ranked."""
         return self.family in ("control", "chance")
+
+    @property
+    def kind(self) -> str:
+        return "control" if self.control else "method"
 
     @property
     def track(self) -> str:
@@ -127,13 +114,13 @@ class Family:
     name: str
     modality: str
     level: str
-    licence: str
-    source: str
-    citation: str
-    items: dict[str, dict[str, Any]]
-    variants: dict[str, dict[str, Any]]
-    defaults: dict[str, Any]
-    files: tuple[tuple[str, ...], ...]
+    licence: str = ""
+    source: str = ""
+    citation: str = ""
+    items: dict[str, dict[str, Any]] = field(default_factory=dict)
+    variants: dict[str, dict[str, Any]] = field(default_factory=dict)
+    defaults: dict[str, Any] = field(default_factory=dict)
+    files: tuple[tuple[str, ...], ...] = ()
 
     @property
     def open(self) -> bool:
@@ -210,44 +197,26 @@ def read_method(path: Path) -> list[Method]:
     modalities = meta.get("MODALITIES", modality.ids())
     if unknown := [m for m in modalities if m not in modality.ids()]:
         raise AnomarkError(f"{path}: MODALITIES names {unknown[0]!r}; {nearest(str(unknown[0]), modality.ids())}")
-    name = meta.get("NAME", stem)
-    common: dict[str, Any] = {
-        "base": stem,
-        "path": path,
-        "name": name,
-        "paper": meta.get("PAPER", ""),
-        "published": meta.get("PUBLISHED", ""),
-        "differs": meta.get("DIFFERS", ""),
-        "family": meta.get("FAMILY", ""),
-        "modalities": tuple(modalities),
-        "defaults": meta.get("DEFAULTS", {}),
-        "needs": meta.get("NEEDS", ()),
-        "suites": meta.get("SUITES", ()),
-        "uses_valid": meta.get("USES_VALID", False),
-        "deterministic": meta.get("DETERMINISTIC", False),
-        "transductive": meta.get("TRANSDUCTIVE", False),
-        "full_resolution": meta.get("FULL_RESOLUTION", False),
-        "sweep": meta.get("SWEEP", {}),
-    }
-    label = meta.get("LABEL", name)
-    rows = [Method(id=stem, label=label, overrides={}, **common)]
-    for variant, overrides in meta.get("VARIANTS", {}).items():
-        if not isinstance(overrides, dict):
-            raise AnomarkError(f"{path}: VARIANTS[{variant!r}] is {overrides!r}, expected a dict of parameters")
-        overrides = dict(overrides)
-        # Beside the parameters that it switches, a variant may say some things of itself that its file says otherwise.
-        fields = {
-            key.lower(): tuple(v) if isinstance(v := overrides.pop(key), list) else v
-            for key in ("NEEDS", "SUITES", "DETERMINISTIC", "MODALITIES", "FAMILY", "DIFFERS")
-            if key in overrides
-        }
-        suffix = variant.removeprefix(f"{stem}-").replace("-", " ")
-        variant_label = overrides.pop("LABEL", f"{label} {suffix}")
-        rows.append(Method(id=variant, label=variant_label, overrides=overrides, **(common | fields)))
+    variants, name = meta.pop("VARIANTS", {}), meta.get("NAME", stem)
+    own = {"name": name, "label": name, "modalities": modalities} | _fields(meta)
+    rows = [Method(id=stem, base=stem, path=path, **own)]
+    for variant, changes in variants.items():
+        if not isinstance(changes, dict):
+            raise AnomarkError(f"{path}: VARIANTS[{variant!r}] is {changes!r}, expected a dict of parameters")
+        says = {key: tuple(v) if isinstance(v, list) else v for key, v in changes.items() if key in VARIANT_LITERALS}
+        label = f"{own['label']} {variant.removeprefix(f'{stem}-').replace('-', ' ')}"
+        overrides = {key: value for key, value in changes.items() if key not in VARIANT_LITERALS}
+        fields = own | {"label": label} | _fields(says)
+        rows.append(Method(id=variant, base=stem, path=path, overrides=overrides, **fields))
     return rows
 
 
-@lru_cache(maxsize=1)
+def _fields(literals: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file says, by the names of the fields that hold it."""
+    return {name.lower(): value for name, value in literals.items()}
+
+
+@cache
 def methods() -> dict[str, Method]:
     """Every method and variant in `methods/`, by id, in the order of their files."""
     found: dict[str, Method] = {}
@@ -284,30 +253,17 @@ def read_family(path: Path) -> Family:
                 f"{path}: the item {taken[0]!r} ends as the variant {variant!r} does; rename one of them"
             )
     name = meta.get("NAME", path.stem)
-    return Family(
-        id=path.stem.replace("_", "-"),
-        path=path,
-        label=meta.get("LABEL", name),
-        name=name,
-        modality=meta["MODALITY"],
-        level=meta["LEVEL"],
-        licence=meta.get("LICENCE", ""),
-        source=meta.get("SOURCE", ""),
-        citation=meta.get("CITATION", ""),
-        items=items,
-        variants=variants,
-        defaults=defaults,
-        files=meta.get("FILES", ()),
-    )
+    says = {"name": name, "label": name} | _fields(meta) | {"variants": variants}
+    return Family(id=path.stem.replace("_", "-"), path=path, **says)
 
 
-@lru_cache(maxsize=1)
+@cache
 def families() -> dict[str, Family]:
     """Every dataset family in `datasets/`, by id."""
     return {family.id: family for family in map(read_family, dropin_files("datasets"))}
 
 
-@lru_cache(maxsize=1)
+@cache
 def metrics() -> dict[str, MetricInfo]:
     """Every number that a file of `metrics/` gives, by id, in the order of their files."""
     found: dict[str, MetricInfo] = {}
