@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from anomark.records import DatasetInfo, Summary
+from anomark.report.metrics import HEADLINE
 from anomark.report.results import Results
 from anomark.report.tables import interval_phrase, protocol
 from anomark.report.verdict import verdict
@@ -36,6 +37,9 @@ class DatasetEntry(_Model):
     window: int | None = Field(None, description="steps of a window; null where samples are not cut from a series")
     random_band: tuple[float, float] | None = Field(None, description="95% of the AUROC of a random score")
     choices: list[str] = Field([], description="made where the sources are silent")
+    source: str = Field("", description="where the data come from")
+    citation: str = Field("", description="what to cite with its numbers")
+    licence: str = ""
 
 
 class MethodEntry(_Model):
@@ -46,6 +50,17 @@ class MethodEntry(_Model):
     kind: Literal["method", "control"]
     track: str
     base: str = Field(description="the method that a variant is of; empty for others")
+    family: str = Field("", description="what kind of detector it is")
+    paper: str = Field("", description="what to cite with its numbers")
+
+
+class PaperEntry(_Model):
+    """A paper whose tables the report sets beside the measured numbers."""
+
+    id: str
+    title: str
+    citation: str
+    links: list[str]
 
 
 class Number(_Model):
@@ -94,6 +109,7 @@ class ResultsFile(_Model):
     verdict: list[str] = Field(description="sentences; **bold** marks what matters")
     datasets: list[DatasetEntry]
     methods: list[MethodEntry]
+    papers: list[PaperEntry] = []
     metrics: list[MetricInfo] = Field([], description="what each metric measures; null in a range: no bound")
     numbers: list[Number]
     cells: list[CellEntry]
@@ -118,9 +134,10 @@ def to_json(results: Results) -> str:
         verdict=verdict(results),
         datasets=[_dataset(results, dataset) for dataset in results.summaries],
         methods=[
-            MethodEntry(id=m.id, label=m.label, kind=m.kind, track=m.track, base=m.base)
+            MethodEntry(**{name: getattr(m, name) for name in MethodEntry.model_fields})
             for m in results.methods.values()
         ],
+        papers=[PaperEntry(**{name: getattr(p, name) for name in PaperEntry.model_fields}) for p in results.papers],
         metrics=[*results.metrics_info.values()],
         numbers=_numbers(results),
         cells=[CellEntry(**_known(row)) for row in results.outcomes.to_dict("records")],
@@ -154,7 +171,7 @@ def _numbers(results: Results) -> list[Number]:
                 ci95=score.ci95,
                 by_seed=score.by_seed,
                 deterministic=score.deterministic,
-                published=results.published.get((dataset, method)) if metric == "auroc" else None,
+                published=results.published.get((dataset, method)) if metric == HEADLINE else None,
             )
         )
     return numbers
