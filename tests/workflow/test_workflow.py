@@ -246,7 +246,10 @@ def test_why_names_what_changed(copy: Checkout) -> None:
 
 
 def test_run_evaluate_report_and_gc(copy: Checkout) -> None:
-    assert "already there" in copy.anomark("run", "beats", "constant", "--suite", "suite.yaml").stdout
+    before = copy.cells()
+    done = copy.anomark("run", "beats", "constant", "--suite", "suite.yaml")
+    assert done.stdout.startswith("done: results/cells/beats/constant/0-"), done.stderr
+    assert copy.cells() == before, "the stored cell is told of, and not run again"
     done = copy.anomark("run", "beats", "random_score", "--seed", "7", "--suite", "suite.yaml")
     assert done.returncode == 0 and "done" in done.stdout, done.stderr
     assert copy.anomark("evaluate", "--suite", "suite.yaml").returncode == 0
