@@ -63,7 +63,7 @@ def test_frontier_equals_brute_force() -> None:
 
 def test_names_of_the_cost_picture_lie_inside_and_apart(results: Results) -> None:
     with plt.rc_context(STYLE):
-        figure, caption, alt = BOARD.cost_curves(results)
+        figure, *_ = BOARD.cost_curves(results)
         figure.draw_without_rendering()
         assert len(figure.axes) == 2 * len(BOARD.COST_AXES)
         for axes in figure.axes:
@@ -74,7 +74,6 @@ def test_names_of_the_cost_picture_lie_inside_and_apart(results: Results) -> Non
             assert all(axes.bbox.x0 <= b.x0 and b.x1 <= axes.bbox.x1 for b in boxes)
             assert min(float(x) for line in axes.lines for x in line.get_xdata()) >= BOARD.CHEAPEST
         plt.close(figure)
-    assert "Level: image, point, window" in caption and "PatchCore" in alt
 
 
 @pytest.mark.parametrize("limit", [3, 5, 7, 20])
@@ -110,21 +109,19 @@ def test_injected_anomalies_are_drawn_by_kind_and_severity(results: Results, tmp
     folder.mkdir()
     pd.DataFrame(rows).assign(dataset="series", events=2).to_csv(folder / "severity.csv", index=False)
     with plt.rc_context(STYLE):
-        tracks, caption, _ = series_tracks(results, "series", stored)
+        tracks, *_ = series_tracks(results, "series", stored)
         (legend,) = tracks.legends
         assert [text.get_text() for text in legend.get_texts()] == ["outage", "flatline", "phase shift"]
-        assert "hatched: steps left out" in caption
         shaded = {patch.get_facecolor()[:3] for axes in tracks.axes for patch in axes.patches}
         assert len(shaded) == 3, "a colour a kind"
-        examples, caption, alt = event_examples(results, "series", stored)
+        examples, *_ = event_examples(results, "series", stored)
         titles = [axes.get_title(loc="left") for axes in examples.axes]
         assert titles == ["outage, 12 MAD", "flatline, 3 MAD", "phase shift, 4 MAD"]
-        curves, caption, alt = severity_curves(replace(results, evaluation=tmp_path), "series", stored)
+        curves, *_ = severity_curves(replace(results, evaluation=tmp_path), "series", stored)
         by_amplitude, by_kind = curves.axes
         lines = {line.get_label(): [*line.get_ydata()] for line in by_amplitude.lines}
         assert lines["Ours"] == pytest.approx([0.9, 0.8, 0.7])
         assert [text.get_text() for text in by_kind.get_xticklabels()] == ["outage\n2 events", "phase shift\n2 events"]
-        assert "3–4, 5–9, 10–12 MAD" in caption and "DDPM" in alt
         plt.close("all")
 
 
@@ -147,12 +144,11 @@ def test_stretches_have_and_lack_the_longest_label() -> None:
 def test_training_curves_are_means_over_seeds_without_variants(results: Results) -> None:
     assert DATASETS.trained(results, "nab-nyc_taxi") == ["vae", "wavediff", "autoformer"], "DDPM diverged there"
     with plt.rc_context(STYLE):
-        figure, caption, _ = DATASETS.training_curves(results, "nab-nyc_taxi")
+        figure, *_ = DATASETS.training_curves(results, "nab-nyc_taxi")
         lines = figure.axes[0].lines
         plt.close(figure)
     assert len(lines) == 2, "the VAE has two losses here"
     np.testing.assert_allclose(lines[0].get_ydata()[:2], [2 * 100 / 8, 2 * 100 / 16])
-    assert "Level: point" in caption
 
 
 def test_a_series_to_look_into_is_the_same_text_every_time(results: Results) -> None:

@@ -281,6 +281,7 @@ def test_formats_escape_what_they_must() -> None:
     assert r"\textless{}c\textgreater{} \& 5\%\_x" in render(table, "tex")
     assert render(table, "csv") == 'h\n"a,b"\n'
     assert escape_latex("\\{−") == r"\textbackslash{}\{$-$"
+    assert escape_latex("ü ● “λ”") == r"ü  “$\lambda$”", "pdflatex has no glyph for every sign"
 
 
 def test_html_is_ascii(tables: dict[str, Table]) -> None:

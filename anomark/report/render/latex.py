@@ -168,5 +168,11 @@ _LATEX = {
 _LATEX_PATTERN = re.compile("|".join(re.escape(char) for char in _LATEX))
 
 
+#: Letters behind these and punctuation beside them have no glyph in the fonts that every LaTeX has.
+_LAST_LETTER, _PUNCTUATION = "\N{LATIN SMALL LETTER Z WITH CARON}", "“”‘’…"
+
+
 def escape_latex(text: str) -> str:
-    return _LATEX_PATTERN.sub(lambda match: _LATEX[match[0]], text)
+    """The text with LaTeX's special characters escaped; signs that pdflatex has no glyph for are left out."""
+    known = "".join(char for char in text if char <= _LAST_LETTER or char in _LATEX or char in _PUNCTUATION)
+    return _LATEX_PATTERN.sub(lambda match: _LATEX[match[0]], known)
