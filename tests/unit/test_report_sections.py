@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from anomark.contracts import AnomarkError
+from anomark.modality import load
 from anomark.report import section as sections_module
 from anomark.report.results import Results, load_results
 from anomark.report.section import SECTIONS, Drawing, Section, Text, build_sections
@@ -93,6 +95,22 @@ def test_a_file_brings_a_section_and_takes_it_away(tmp_path: Path, monkeypatch: 
     (folder / "55_mine.py").unlink()
     page, found = files()
     assert "mine" not in page and not any("mine" in name or "my-figure" in name for name in found)
+
+
+def test_a_modality_brings_its_own_pictures_or_none(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    def names() -> set[str]:
+        section = next(s for s in section_file("80_datasets").build(results) if s.id == "textures")
+        return {part.name for part in section.parts if isinstance(part, Drawing)}
+
+    images = load("image")
+    plain = names()
+    monkeypatch.setattr(images, "PICTURES", {})
+    assert plain - names() == {"textures-gallery"} and "textures-auroc" in names()
+    monkeypatch.setattr(images, "PICTURES", {"image": ("my_picture",)})
+    with pytest.raises(AnomarkError, match="my_picture"):
+        names()
+    monkeypatch.setattr(images, "my_picture", lambda results, dataset, stored: None, raising=False)
+    assert "textures-my-picture" in names()
 
 
 def test_a_paragraph_is_escaped_and_may_warn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from anomark import modality
-from anomark.contracts import Array
+from anomark.contracts import AnomarkError, Array
 from anomark.report.render.gallery import gallery
 from anomark.report.render.injections import event_examples, kinds, severity_curves
 from anomark.report.render.interactive import series_plot
@@ -42,7 +42,12 @@ def example_drawings(results: Results, dataset: str) -> list[Drawing]:
     spoken = modality.load(summary.modality)
     drawings = []
     for name in spoken.PICTURES.get(summary.level, ()):
-        draw: Draw = DRAWINGS[name] if name in DRAWINGS else getattr(spoken, name)
+        draw: Draw | None = DRAWINGS.get(name) or getattr(spoken, name, None)
+        if draw is None:
+            raise AnomarkError(
+                f"{modality.path_of(summary.modality)}: PICTURES names {name!r}, but the file has no such function and "
+                f"the report no such drawing; it has {', '.join(DRAWINGS)}"
+            )
         live = partial(series_plot, results, dataset, stored) if draw is series_tracks else None
         drawings.append(Drawing(_stem(dataset, name), partial(draw, results, dataset, stored), dataset, "wide", live))
     if kinds(stored):
