@@ -34,7 +34,7 @@ def list_(root: RootOption = None, manifest: ManifestOption = MANIFEST) -> None:
     sources = fetch.read_manifest(manifest)
     folder = _data_folder(root)
     size = {family: _size(source.size) for source in sources.values() for family in source.families}
-    rows: list[tuple[str, ...]] = []
+    rows: list[tuple[str, ...]] = [("family", "state", "download", "licence", "where from")]
     for family in registry.families().values():
         if not family.files:
             state = "embedded"
@@ -45,7 +45,7 @@ def list_(root: RootOption = None, manifest: ManifestOption = MANIFEST) -> None:
         else:
             state = f"{sum(select.is_here(d, folder) for d in family.datasets)} of {len(family.datasets)} here"
         rows.append((family.id, state, size.get(family.id, "-"), family.licence, family.source))
-    print_columns(("family", "state", "download", "licence", "where from"), rows)
+    print_columns(rows)
 
 
 @app.command("fetch")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -11,92 +11,77 @@ import typer
 from anomark.cli.shared import plain_errors, print_columns
 from anomark.contracts import AnomarkError, nearest
 
-Columns = tuple[tuple[str, ...], list[tuple[str, ...]]]
+#: The head of a list, then its rows.
+Rows = Iterator[tuple[str, ...]]
 
 
-def _methods() -> Columns:
+def _methods() -> Rows:
     from anomark.suite import registry
 
-    rows: list[tuple[str, ...]] = [
-        (m.id, m.label, ",".join(m.modalities), "control" if m.control else m.track, m.paper)
-        for m in registry.methods().values()
-    ]
-    return ("id", "label", "modalities", "track", "paper"), rows
+    yield "id", "label", "modalities", "track", "paper"
+    for m in registry.methods().values():
+        yield m.id, m.label, ",".join(m.modalities), "control" if m.control else m.track, m.paper
 
 
-def _datasets() -> Columns:
+def _datasets() -> Rows:
     from anomark.suite import registry
 
-    rows: list[tuple[str, ...]] = [
-        (
-            d.id,
-            d.family.modality,
-            d.family.level,
-            d.family.licence,
-            "data folder" if d.family.files else "embedded",
-            f"also {', '.join(f'-{name}' for name in d.family.variants)}" if d.family.variants else "",
-        )
-        for d in registry.datasets().values()
-    ]
-    rows += [
-        (f"{f.id}-*", f.modality, f.level, f.licence, "data folder", "any item of the data folder")
-        for f in registry.families().values()
-        if f.open
-    ]
-    return ("id", "modality", "level", "licence", "needs", ""), rows
+    yield "id", "modality", "level", "licence", "needs", ""
+    for d in registry.datasets().values():
+        f = d.family
+        variants = f"also {', '.join(f'-{name}' for name in f.variants)}" if f.variants else ""
+        yield d.id, f.modality, f.level, f.licence, "data folder" if f.files else "embedded", variants
+    for f in registry.families().values():
+        if f.open:
+            yield f"{f.id}-*", f.modality, f.level, f.licence, "data folder", "any item of the data folder"
 
 
-def _suites() -> Columns:
+def _suites() -> Rows:
     from anomark.suite.config import load, suites
 
-    rows: list[tuple[str, ...]] = []
+    yield "suite", "datasets", "seeds", "device", ""
     for name, path in suites().items():
         suite = load(name)
-        rows.append(
-            (name, f"{len(suite.datasets)} datasets", f"{len(suite.seeds)} seeds", suite.device, _first_comment(path))
-        )
-    return ("suite", "datasets", "seeds", "device", ""), rows
+        about = _first_comment(path)
+        yield name, f"{len(suite.datasets)} datasets", f"{len(suite.seeds)} seeds", suite.device, about
 
 
-def _papers() -> Columns:
+def _papers() -> Rows:
     from anomark.suite.papers import papers
 
-    rows: list[tuple[str, ...]] = [
-        (paper.id, f"{len(paper.tables)} tables", f"{len(paper.claims)} claims", paper.citation)
-        for paper in papers().values()
-    ]
-    return ("id", "tables", "claims", "citation"), rows
+    yield "id", "tables", "claims", "citation"
+    for paper in papers().values():
+        yield paper.id, f"{len(paper.tables)} tables", f"{len(paper.claims)} claims", paper.citation
 
 
-def _metrics() -> Columns:
+def _metrics() -> Rows:
     from anomark.suite import registry
 
-    rows: list[tuple[str, ...]] = [
-        (m.id, m.label, ",".join(m.levels) or "all labels", "higher" if m.higher_is_better else "lower", m.source)
-        for m in registry.metrics().values()
-    ]
-    return ("id", "label", "levels", "better is", "source"), rows
+    yield "id", "label", "levels", "better is", "source"
+    for m in registry.metrics().values():
+        better = "higher" if m.higher_is_better else "lower"
+        yield m.id, m.label, ",".join(m.levels) or "all labels", better, m.source
 
 
-def _modalities() -> Columns:
+def _modalities() -> Rows:
     from anomark import modality
 
-    rows: list[tuple[str, ...]] = [
-        (name, modality.load(name).LABEL, ",".join(modality.load(name).LEVELS)) for name in modality.ids()
-    ]
-    return ("id", "label", "levels"), rows
+    yield "id", "label", "levels"
+    for name in modality.ids():
+        yield name, modality.load(name).LABEL, ",".join(modality.load(name).LEVELS)
 
 
-def _sections() -> Columns:
+def _sections() -> Rows:
     from anomark.suite import registry
     from anomark.suite.literals import first_sentence, parse
 
-    rows: list[tuple[str, ...]] = [(path.stem, first_sentence(parse(path))) for path in registry.section_files()]
-    return ("file", "what it shows"), rows
+    yield "file", "what it shows"
+    for path in registry.section_files():
+        yield path.stem, first_sentence(parse(path))
 
 
 #: What can be listed.
-LISTS: dict[str, Callable[[], Columns]] = {
+LISTS: dict[str, Callable[[], Rows]] = {
     "methods": _methods,
     "datasets": _datasets,
     "metrics": _metrics,
@@ -112,7 +97,7 @@ def list_(what: Annotated[str, typer.Argument(help=", ".join(LISTS))]) -> None:
     """List what the benchmark knows, without importing any of it."""
     if what not in LISTS:
         raise AnomarkError(f"{what!r} can't be listed; {nearest(what, LISTS)}")
-    print_columns(*LISTS[what]())
+    print_columns(LISTS[what]())
 
 
 def _first_comment(path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -42,8 +42,9 @@ def plan_of(suites: list[str]) -> Plan:
     return Plan(load(*suites))
 
 
-def print_columns(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """A table as text, each column as wide as its longest value."""
-    widths = [max(len(str(row[i])) for row in [head, *rows]) for i in range(len(head))]
-    for row in [head, *rows]:
-        print("  ".join(str(value).ljust(width) for value, width in zip(row, widths, strict=True)).rstrip())
+def print_columns(rows: Iterable[tuple[str, ...]]) -> None:
+    """A table as text, each column as wide as its longest value; the first row is the head."""
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)).rstrip())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from anomark.docs.markdown import bullets, page, table
 from anomark.suite.dropins import FOLDERS, ROOT
+from anomark.suite.keys import imports
 from anomark.suite.literals import first_sentence, parse
 
 #: What each folder is for. A folder that stands here and has no file, or the other way round, fails a test.
@@ -101,7 +101,7 @@ def arrows(keep: Callable[[Path], bool] = lambda path: True) -> dict[str, set[st
     found: dict[str, set[str]] = {}
     for paths in modules().values():
         for path in filter(keep, paths):
-            targets = {_node(other) for other in imports(path)}
+            targets = {_node(other) for other in imports(parse(path))[0]}
             found.setdefault(_node(path), set()).update(targets - {_node(path)})
     found.pop("anomark/__init__.py", None)
     return {node: targets - {"anomark/__init__.py"} for node, targets in found.items()}
@@ -109,28 +109,3 @@ def arrows(keep: Callable[[Path], bool] = lambda path: True) -> dict[str, set[st
 
 def _node(path: Path) -> str:
     return path.relative_to(ROOT).as_posix() if path.parent == ROOT / "anomark" else folder_of(path)
-
-
-def imports(path: Path) -> Iterator[Path]:
-    """The files of this project that a file imports, also inside functions; what only types need is left out."""
-    tree = parse(path)
-    typing = {id(inner) for node in ast.walk(tree) if _is_type_checking(node) for inner in ast.walk(node)}
-    for node in ast.walk(tree):
-        if id(node) in typing:
-            continue
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        for name in names:
-            top, *rest = name.split(".")
-            if rest and (top == "anomark" or top in FOLDERS):
-                file = ROOT.joinpath(FOLDERS.get(top, top), *rest).with_suffix(".py")
-                if file.is_file():
-                    yield file
-
-
-def _is_type_checking(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"

@@ -75,6 +75,14 @@ def _targets(node: ast.stmt) -> set[str]:
 def _scan(path: Path, _stamp: tuple[int, int]) -> tuple[str, tuple[Path, ...], frozenset[str]]:
     """The hash of one file's code, the files of this project that it imports, and the libraries that it imports."""
     tree = parse(path)
+    local, external = imports(tree)
+    descriptive = _SHOWN if path.parent.name == "modalities" else _DESCRIPTIVE
+    code = ast.unparse(_Strip(descriptive).visit(tree))
+    return hashlib.sha256(code.encode()).hexdigest()[:16], tuple(local), frozenset(external)
+
+
+def imports(tree: ast.Module) -> tuple[list[Path], set[str]]:
+    """The files of this project, and the libraries, that a file imports when it runs, also inside functions."""
     local: list[Path] = []
     external: set[str] = set()
     for node in _running(tree):
@@ -94,9 +102,7 @@ def _scan(path: Path, _stamp: tuple[int, int]) -> tuple[str, tuple[Path, ...], f
                     local.append(file)
             else:
                 external.add(top)
-    descriptive = _SHOWN if path.parent.name == "modalities" else _DESCRIPTIVE
-    code = ast.unparse(_Strip(descriptive).visit(tree))
-    return hashlib.sha256(code.encode()).hexdigest()[:16], tuple(local), frozenset(external)
+    return local, external
 
 
 def _running(tree: ast.Module) -> Iterator[ast.AST]:
