@@ -6,7 +6,6 @@ to draw.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -17,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from anomark import modality
-from anomark.contracts import AnomarkError, Array, DataError
+from anomark.contracts import Array, DataError
 from anomark.data.images import enlarge_maps
 from anomark.evaluation.examples import write_examples
 from anomark.evaluation.measure import Measured
@@ -25,6 +24,7 @@ from anomark.evaluation.severity import by_severity
 from anomark.evaluation.tables import loss_rows, outcome_row, setting_rows, write_tables
 from anomark.outcomes import Outcome
 from anomark.records import Cell, CellName, Data, DatasetInfo, FitRecord, Meta, Samples, Summary
+from anomark.stages.job import run_job
 from anomark.statistics.ranking import roc_points
 from anomark.suite_records import Jobs
 
@@ -141,17 +141,5 @@ def _read_scores(cell: Cell, meta: Meta) -> tuple[Array, Array | None, Array | N
     return score, map_, valid
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("plan", type=Path)
-    parser.add_argument("dataset")
-    parser.add_argument("out", type=Path)
-    args = parser.parse_args()
-    try:
-        evaluate(Jobs.load(args.plan), args.dataset, args.out)
-    except (AnomarkError, OSError) as error:
-        raise SystemExit(f"anomark evaluate: {error}") from None
-
-
 if __name__ == "__main__":
-    main()
+    run_job(lambda jobs, dataset, out: evaluate(jobs, dataset, Path(out)), "dataset", "out")

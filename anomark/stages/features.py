@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from anomark.contracts import AnomarkError
 from anomark.detectors.weights import write_weights
+from anomark.stages.job import run_job
 from anomark.suite.backbones import find_weights
 from anomark.suite_records import Jobs
 
@@ -25,18 +24,11 @@ def write_features(kind: str, raw: str | None, out: Path) -> None:
     write_weights(weights.path.stem, weights.source, Path(raw) if raw else None, out)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("plan", type=Path)
-    parser.add_argument("out", type=Path)
-    args = parser.parse_args()
-    try:
-        features = Jobs.load(args.plan).features
-        assert features is not None, "this job is part of no plan without features"
-        write_features(features.kind, features.raw, args.out)
-    except (AnomarkError, OSError) as error:
-        raise SystemExit(f"anomark features: {error}") from None
+def run(jobs: Jobs, out: str) -> None:
+    """Write the weights of the plan's network f."""
+    assert jobs.features is not None, "this job is part of no plan without features"
+    write_features(jobs.features.kind, jobs.features.raw, Path(out))
 
 
 if __name__ == "__main__":
-    main()
+    run_job(run, "out")

@@ -7,7 +7,6 @@ are.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +17,7 @@ from anomark.contracts import AnomarkError, Array, DataError
 from anomark.data.arrange import Arranged, arrange, load
 from anomark.files import replacing
 from anomark.records import Data, Meta
+from anomark.stages.job import run_job
 from anomark.suite_records import Jobs
 
 
@@ -50,26 +50,20 @@ def _save(path: Path, array: Array) -> None:
         np.save(stream, np.ascontiguousarray(array))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("plan", type=Path)
-    parser.add_argument("dataset")
-    args = parser.parse_args()
-    try:
-        data = Jobs.load(args.plan).data[args.dataset]
-    except AnomarkError as error:
-        raise SystemExit(f"anomark prepare: {error}") from None
+def run(jobs: Jobs, dataset: str) -> None:
+    """Prepare one dataset of the plan."""
+    data = jobs.data[dataset]
     out = Path(data.folder)
     try:
         out.mkdir(parents=True, exist_ok=True)
         tempfile.tempdir = str(out)  # what is too large for memory lies on the disk of the results meanwhile
         write(data)
     except OSError as error:  # a full disk, a folder that can't be written to
-        raise SystemExit(
-            f"anomark prepare: {error.filename or out}: {args.dataset} can't be written ({error.strerror or error}); "
+        raise AnomarkError(
+            f"{error.filename or out}: {dataset} can't be written ({error.strerror or error}); "
             "free space or choose another folder, and run again"
         ) from None
 
 
 if __name__ == "__main__":
-    main()
+    run_job(run, "dataset")

@@ -6,7 +6,6 @@ sample, so that `evaluate` can weigh them anew.
 
 from __future__ import annotations
 
-import argparse
 import os
 import traceback
 from pathlib import Path
@@ -14,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from anomark.contracts import AnomarkError, Array
+from anomark.contracts import Array
 from anomark.files import replacing
 from anomark.outcomes import Outcome
 from anomark.records import Cell, FitRecord, Meta
 from anomark.runtime import fit_score, store
 from anomark.runtime.device import claimed_device, device_environment
+from anomark.stages.job import run_job
 from anomark.suite_records import Jobs, Sweep
 
 
@@ -81,18 +81,11 @@ def _swept(cell: Cell, record: FitRecord, device: str, samples: int) -> dict[str
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("plan", type=Path)
-    parser.add_argument("path", help="the file to write, one of the plan's sweeps")
-    args = parser.parse_args()
-    try:
-        jobs = Jobs.load(args.plan)
-        job = jobs.sweeps[args.path]
-        write_sweep(job, jobs.cells[job.cell])
-    except (AnomarkError, OSError) as error:
-        raise SystemExit(f"anomark sweep: {error}") from None
+def run(jobs: Jobs, path: str) -> None:
+    """Run the sweep of the plan that writes this file."""
+    job = jobs.sweeps[path]
+    write_sweep(job, jobs.cells[job.cell])
 
 
 if __name__ == "__main__":
-    main()
+    run_job(run, "path")
