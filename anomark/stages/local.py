@@ -73,16 +73,15 @@ def build_report(plan: Plan) -> Path:
     Raises:
         AnomarkError: a dataset has not been evaluated.
     """
-    from anomark.stages import report
+    from anomark.stages.report import report
 
     evaluation = Path(plan.folder) / "evaluation"
     for dataset in plan.data:
         if not (file := evaluation / dataset / "metrics.csv").exists():
             raise AnomarkError(f"{file}: {dataset} has not been evaluated; run snakemake, or `anomark evaluate` first")
     plan.write()
-    inputs = ["--suite-json", f"{plan.folder}/suite.json", "--evaluation", str(evaluation)]
-    report.main([*inputs, "--out", plan.report, "--results", plan.folder])
-    return Path(plan.report)
+    folder = Path(plan.folder)
+    return report(folder / "suite.json", evaluation, Path(plan.report), folder).parent
 
 
 def _prepare(data: Data) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -75,14 +75,8 @@ class Fact(Part):
     where: str = Field(description="Where the paper says so.")
 
 
+Claim = Annotated[Gain | Mean | Drops | Drop | Order | Named | Fact, Field(discriminator="kind")]
 #: Kinds of claims, by what a claim says under `kind`.
 KINDS: dict[str, type[Part]] = {
-    "gain": Gain,
-    "mean": Mean,
-    "drops": Drops,
-    "drop": Drop,
-    "order": Order,
-    "named": Named,
-    "fact": Fact,
+    get_args(part.model_fields["kind"].annotation)[0]: part for part in get_args(get_args(Claim)[0])
 }
-Claim = Annotated[Gain | Mean | Drops | Drop | Order | Named | Fact, Field(discriminator="kind")]

@@ -7,14 +7,16 @@ stands in a column `X sd`), or long, with the columns `dataset`, `method`, the n
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
 
-from anomark.contracts import nearest
+from anomark import modality as modalities
+from anomark.contracts import AnomarkError, nearest
+from anomark.suite import registry
 
 UNITS = {"fraction": 1.0, "percent": 100.0}
 
@@ -49,6 +51,24 @@ class Printed:
         return cls(text.strip(), float(digits) / scale, 0.5 * 10**-decimals / scale, spread)
 
 
+def _known(find: Callable[[str], object]) -> AfterValidator:
+    """Refuse an id that `find` does not find."""
+
+    def check(name: str) -> str:
+        try:
+            find(name)
+        except AnomarkError as error:
+            raise ValueError(str(error)) from None
+        return name
+
+    return AfterValidator(check)
+
+
+MethodId = Annotated[str, _known(registry.find_method)]
+DatasetId = Annotated[str, _known(registry.find_dataset)]
+ModalityId = Annotated[str, _known(modalities.load)]
+
+
 class Part(BaseModel):
     """What all parts of a paper share: unknown keys are errors, and nothing changes after it is read."""
 
@@ -61,14 +81,16 @@ class PaperTable(Part):
     id: str = Field(pattern=r"^[a-z0-9_]+$", description="Names the report's files for it.")
     title: str = Field(description="What the paper calls it, such as `Table I`.")
     caption: str = Field(description="What its numbers are.")
-    modality: str = Field(description="Modality of its datasets. The suite's others of it stand below the paper's.")
+    modality: ModalityId = Field(
+        description="Modality of its datasets. The suite's others of it stand below the paper's."
+    )
     file: str | None = Field(None, description="Its CSV file; none where the paper prints no number.")
     unit: Literal["fraction", "percent"] = Field(
         "fraction", description="Unit of its numbers: `fraction` (the default) or `percent`."
     )
     value: str = Field("auroc", description="The column of the numbers in a long CSV file.")
-    datasets: dict[str, str] = Field({}, description="The paper's name of a row -> dataset id.")
-    methods: dict[str, str] = Field(min_length=1, description="The paper's name of a column -> method id.")
+    datasets: dict[str, DatasetId] = Field({}, description="The paper's name of a row -> dataset id.")
+    methods: dict[str, MethodId] = Field(min_length=1, description="The paper's name of a column -> method id.")
     not_comparable: dict[str, str] = Field({}, description="Dataset id -> why the set-up can't be the paper's.")
     _numbers: dict[tuple[str, str], Printed] = PrivateAttr({})
     _further: tuple[str, ...] = PrivateAttr(())
@@ -146,9 +168,9 @@ class Ablation(Part):
         "fraction", description="Unit of its AUROC: `fraction` (the default) or `percent`."
     )
     full: str = Field(description="Method id of the full model.")
-    rows: dict[str, str] = Field(min_length=2, description="The paper's name of a row -> method id.")
-    columns: dict[str, AblationColumns] = Field(min_length=1, description="Modality -> its columns.")
-    further: list[str] = Field([], description="Method ids that the report adds below the paper's rows.")
+    rows: dict[str, MethodId] = Field(min_length=2, description="The paper's name of a row -> method id.")
+    columns: dict[ModalityId, AblationColumns] = Field(min_length=1, description="Modality -> its columns.")
+    further: list[MethodId] = Field([], description="Method ids that the report adds below the paper's rows.")
     _auroc: dict[tuple[str, str], Printed] = PrivateAttr({})
     _drops: dict[tuple[str, str], Printed] = PrivateAttr({})
 

@@ -15,11 +15,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from anomark.contracts import AnomarkError, nearest
 from anomark.files import read_yaml
-from anomark.modality import ids
 from anomark.suite import registry
 from anomark.suite.claims import KINDS, Claim, Gain, Mean
 from anomark.suite.dropins import ROOT
-from anomark.suite.paper_tables import Ablation, AblationColumns, PaperTable, Part, Printed, distinct
+from anomark.suite.paper_tables import Ablation, AblationColumns, MethodId, PaperTable, Part, Printed, distinct
 
 PAPERS = ROOT / "papers"
 
@@ -27,7 +26,7 @@ PAPERS = ROOT / "papers"
 class LeftOpen(Part):
     """What the paper does not give; the report prints what was chosen."""
 
-    method: str = Field(description="The method whose parameters these are.")
+    method: MethodId = Field(description="The method whose parameters these are.")
     chosen: str = Field("", description="How the values were chosen, in a sentence.")
     parameters: dict[str, str] = Field(description="Parameter -> what it means.")
 
@@ -42,8 +41,8 @@ class Paper(Part):
     citation: str = Field(description="How it is cited, in one line.")
     links: list[str] = Field([], description="Where to read it.")
     protocol: str = Field(description="How the paper measured, in words.")
-    ours: str = Field(description="Method id of the method that the paper proposes.")
-    baseline: str | None = Field(None, description="Method id of what it is compared with first.")
+    ours: MethodId = Field(description="Method id of the method that the paper proposes.")
+    baseline: MethodId | None = Field(None, description="Method id of what it is compared with first.")
     tables: list[PaperTable] = Field(min_length=1, description="Its tables of AUROC.")
     ablations: list[Ablation] = Field([], description="Its tables of variants.")
     tolerance: float = Field(
@@ -84,19 +83,9 @@ class Paper(Part):
         tables, ablations = [table.id for table in self.tables], [ablation.id for ablation in self.ablations]
         distinct("tables and ablations", [*tables, *ablations])
         distinct("tables", [dataset for table in self.tables for dataset in table.datasets.values()])
-        for key, method in self._method_ids():
-            if method not in registry.methods():
-                raise ValueError(f"{key} names an unknown method {method!r}; {nearest(method, registry.methods())}")
-        for part, modality in self._modalities():
-            if modality not in ids():
-                raise ValueError(f"{part} names an unknown modality {modality!r}; {nearest(modality, ids())}")
         for table in self.tables:
             for dataset in table.datasets.values():
-                try:
-                    found = registry.find_dataset(dataset).family.modality
-                except AnomarkError as error:
-                    raise ValueError(f"{table.id}: {error}") from None
-                if found != table.modality:
+                if (found := registry.find_dataset(dataset).family.modality) != table.modality:
                     raise ValueError(f"{table.id}: {dataset!r} is of the modality {found}, expected {table.modality}")
         if self.left_open:
             defaults = registry.methods()[self.left_open.method].defaults
@@ -121,22 +110,6 @@ class Paper(Part):
                 _known(claim, "over", over, columns)
             if isinstance(claim, Mean):
                 _known(claim, "modality", claim.modality, self.ablation(claim.ablation).columns)
-
-    def _modalities(self) -> Iterable[tuple[str, str]]:
-        yield from ((table.id, table.modality) for table in self.tables)
-        yield from ((ablation.id, modality) for ablation in self.ablations for modality in ablation.columns)
-
-    def _method_ids(self) -> Iterable[tuple[str, str]]:
-        yield "ours", self.ours
-        if self.baseline:
-            yield "baseline", self.baseline
-        if self.left_open:
-            yield "left_open", self.left_open.method
-        for table in self.tables:
-            yield from ((f"{table.id}: methods", method) for method in table.methods.values())
-        for ablation in self.ablations:
-            yield from ((f"{ablation.id}: rows", method) for method in ablation.rows.values())
-            yield from ((f"{ablation.id}: further", method) for method in ablation.further)
 
 
 #: Parts of paper.yaml, by where their keys stand in it.
