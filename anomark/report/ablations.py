@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -11,9 +12,9 @@ from matplotlib.figure import Figure
 from anomark.modality import load
 from anomark.report.comparisons import interval, relative_change
 from anomark.report.published import file_name, heading
-from anomark.report.render.draw import BLUE, INK
+from anomark.report.render.draw import BLUE, INK, name_rows
 from anomark.report.results import Results, Score, average, worst
-from anomark.report.table import Cell, Column, Row, Table, percent
+from anomark.report.table import NONE, Cell, Column, Row, Table, percent, words
 from anomark.report.tables import digits, machine_fields, protocol, score_cell
 from anomark.statistics.bootstrap import Comparison
 from anomark.suite.paper_tables import Ablation
@@ -27,11 +28,10 @@ def ablation_table(results: Results, paper: Paper, ablation: Ablation) -> Table:
     like; the number of datasets is printed.
     """
     modalities = list(ablation.columns)
-    columns = [Column("Variant", numeric=False)]
-    columns += [Column(f"{modality.capitalize()} AUROC") for modality in modalities]
+    columns = words("Variant") + [Column(f"{modality.capitalize()} AUROC") for modality in modalities]
     columns += [Column(f"Drop, {modality}") for modality in modalities]
     columns += [Column("Parameters", note=", ".join(modalities))]
-    rows, data = [], []
+    rows = []
     for method, label in variants(results, ablation).items():
         means, drops = [], []
         record: dict[str, Any] = {"method": method, "variant": label}
@@ -39,28 +39,19 @@ def ablation_table(results: Results, paper: Paper, ablation: Ablation) -> Table:
             mean, drop, test, count = measure(results, ablation, method, modality)
             printed = ablation.auroc.get((method, modality))
             cell = score_cell(mean, printed.value if printed else None)
-            if mean:
-                cell = Cell(cell.text, f"{cell.spread} n={count}".strip(), cell.note, cell.sort)
-            means.append(cell)
+            means.append(replace(cell, spread=f"{cell.spread} n={count}".strip()) if mean else cell)
             printed_drop = published_drop(ablation, method, modality)
-            is_full = method == ablation.full
-            drops.append(Cell("–", tone="quiet") if is_full else _drop_cell(drop, test, printed_drop))
+            drops.append(NONE if method == ablation.full else _drop_cell(drop, test, printed_drop))
             record |= machine_fields(mean, modality, printed.value if printed else None, paper=True)
-            record |= {
-                f"{modality} datasets": count,
-                f"{modality} drop percent": digits(drop.mean) or drop.status,
-                f"{modality} drop percent low": digits(test.low if test else None),
-                f"{modality} drop percent high": digits(test.high if test else None),
-                f"{modality} drop p": digits(test.p if test else None),
-                f"{modality} drop percent published": digits(printed_drop),
-            }
+            record |= {f"{modality} datasets": count, f"{modality} drop percent": digits(drop.mean) or drop.status}
+            low, high, p = (test.low, test.high, test.p) if test else (None, None, None)
+            record |= {f"{modality} drop percent low": digits(low), f"{modality} drop percent high": digits(high)}
+            record |= {f"{modality} drop p": digits(p), f"{modality} drop percent published": digits(printed_drop)}
         sizes = {modality: parameters(results, method, modality) for modality in modalities}
         record |= {f"{modality} parameters": digits(size) for modality, size in sizes.items()}
-        size = Cell(
-            ", ".join("–" if size is None else f"{size:,.0f}" for size in sizes.values()), sort=sizes[modalities[0]]
-        )
-        rows.append(Row([Cell(label), *means, *drops, size], method=method))
-        data.append(record)
+        size = ", ".join("–" if size is None else f"{size:,.0f}" for size in sizes.values())
+        cells = [Cell(label), *means, *drops, Cell(size, sort=sizes[modalities[0]])]
+        rows.append(Row(cells, method=method, record=record))
     datasets = [dataset for modality in modalities for dataset in results.of_modality(modality)]
     caption = (
         f"{ablation.caption}: mean AUROC over the n datasets that both the full model and the variant have, higher is "
@@ -69,8 +60,8 @@ def ablation_table(results: Results, paper: Paper, ablation: Ablation) -> Table:
         f"Small print: published number and measured − published."
     )
     notes = [] if ablation.full in results.methods else ["The full model is not in this suite."]
-    title = heading(results, paper, ablation.title)
-    return Table(file_name(results, paper, ablation.id), title, caption, columns, rows, pd.DataFrame(data), notes)
+    name, title = file_name(results, paper, ablation.id), heading(results, paper, ablation.title)
+    return Table(name, title, caption, columns, rows, notes)
 
 
 def measure(
@@ -121,12 +112,11 @@ def ablation_sentence(results: Results, paper: Paper) -> str:
     for ablation in paper.ablations:
         for modality in ablation.columns:
             if measured := changes(results, ablation, modality):
-                told = [f"{label} {percent(test.difference)}" for label, test, _ in measured if test.distinguishable]
-                names = f" ({', '.join(told)})" if told else ""
-                parts.append(f"**{len(told)} of {len(measured)}** on {load(modality).NOUN}{names}")
-    if not parts:
-        return ""
-    return f"Ablations distinguishable from the full model (paired bootstrap, p < .05): {'; '.join(parts)}."
+                names = [f"{label} {percent(test.difference)}" for label, test, _ in measured if test.distinguishable]
+                listed = f" ({', '.join(names)})" if names else ""
+                parts.append(f"**{len(names)} of {len(measured)}** on {load(modality).NOUN}{listed}")
+    told = "Ablations distinguishable from the full model (paired bootstrap, p < .05)"
+    return f"{told}: {'; '.join(parts)}." if parts else ""
 
 
 def variants(results: Results, ablation: Ablation) -> dict[str, str]:
@@ -161,9 +151,7 @@ def ablation_bars(results: Results, ablation: Ablation) -> tuple[Figure, str, st
             if published is not None:
                 axes.plot(published, y, marker="D", markersize=4.5, markerfacecolor="none", markeredgecolor=INK)
         axes.axvline(0, color=INK, linewidth=0.6)
-        axes.set_yticks(range(len(measured[modality])), [label for label, *_ in measured[modality]])
-        axes.set_ylim(len(measured[modality]) - 0.4, -0.6)
-        axes.spines["left"].set_visible(False)
+        name_rows(axes, [label for label, *_ in measured[modality]])
         axes.margins(x=0.08)
         axes.set(title=load(modality).LABEL, xlabel="change in AUROC, %")
     caption = "Change of mean AUROC against the full model, in percent of it; line: 95% interval; diamond: published."

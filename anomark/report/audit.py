@@ -12,7 +12,7 @@ import pandas as pd
 
 from anomark.report.published import file_name, heading
 from anomark.report.results import Results
-from anomark.report.table import Cell, Column, Row, Table, number, percent
+from anomark.report.table import Cell, Row, Table, number, percent, words
 from anomark.suite.claims import Drop, Drops, Fact, Gain, Mean, Named, Order
 from anomark.suite.paper_tables import Printed
 from anomark.suite.papers import Paper
@@ -36,27 +36,17 @@ class Finding:
 
 def audit_table(results: Results, paper: Paper) -> Table:
     """What becomes of every claim of a paper; nothing in it depends on what was measured."""
-    findings = audit(paper)
-    columns = [Column(header, numeric=False) for header in ("Subject", "Stated", "Where", "Found", "Verdict")]
-    rows = [
-        Row(
-            [
-                Cell(f.subject),
-                Cell(f.stated or "–"),
-                Cell(f.where),
-                Cell(f.found),
-                Cell(f.verdict, best=f.verdict == "differs"),
-            ]
-        )
-        for f in findings
-    ]
+    rows = []
+    for found in audit(paper):
+        cells = [Cell(found.subject), Cell(found.stated or "–"), Cell(found.where), Cell(found.found)]
+        rows.append(Row([*cells, Cell(found.verdict, best=found.verdict == "differs")], record=asdict(found)))
     caption = (
         f"The paper's numbers (papers/{paper.id}/) against themselves and against its text; computed from the printed "
         "digits, without anything measured here. Gains and drops are relative unless they say points; agrees: equal at "
         "the digits stated; within rounding: only at the edge of what the printed digits allow."
     )
-    frame = pd.DataFrame([asdict(f) for f in findings], columns=list(Finding.__dataclass_fields__))
-    return Table(file_name(results, paper, "audit"), heading(results, paper, "Audit"), caption, columns, rows, frame)
+    columns = words("Subject", "Stated", "Where", "Found", "Verdict")
+    return Table(file_name(results, paper, "audit"), heading(results, paper, "Audit"), caption, columns, rows)
 
 
 def audit(paper: Paper) -> list[Finding]:

@@ -124,7 +124,7 @@ def to_json(results: Results) -> str:
     """The content of results.json; equal results give equal bytes."""
     suite = results.suite
     content = ResultsFile(
-        suite=results.name,
+        suite=results.suite.suite,
         date=suite.date,
         commit=suite.commit,
         modified=bool(suite.modified),

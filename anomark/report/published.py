@@ -7,22 +7,18 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-import pandas as pd
-
-from anomark.report.results import MethodInfo, Results, average
-from anomark.report.table import Cell, Column, Row, Table, number, signed
+from anomark.report.results import Results, average
+from anomark.report.table import NONE, Cell, Column, Row, Table, number, signed, words
 from anomark.report.tables import (
-    TIED,
-    below_control,
     digits,
     footnotes,
     machine_fields,
     partial_notes,
     protocol,
+    ranked_cell,
     ranks,
     score_cell,
     spread,
-    tied_with_best,
 )
 from anomark.suite.paper_tables import PaperTable
 from anomark.suite.papers import Paper
@@ -32,6 +28,8 @@ INCOMPARABLE, NOT_MEASURED = "no comparable set-up", "not measured"
 VERDICTS = (REPRODUCED, LOWER, HIGHER, INCOMPARABLE, NOT_MEASURED)
 #: Marks a measured number that reproduces the published one.
 MARK = "✓"
+#: What stands where no method or control has a number.
+NOBODY = Cell("none", tone="quiet")
 
 
 def file_name(results: Results, paper: Paper, table: str) -> str:
@@ -76,8 +74,7 @@ def tally_sentence(results: Results, paper: Paper) -> str:
     """How many of a paper's numbers are reproduced, of those that could be measured in a comparable set-up."""
     verdicts = Counter(judge(results, paper, *cell)[0] for cell in paper.numbers)
     compared = sum(verdicts[verdict] for verdict in (REPRODUCED, LOWER, HIGHER))
-    rest = [f"{verdicts[verdict]} have {verdict}" for verdict in (INCOMPARABLE,) if verdicts[verdict]]
-    rest += [f"{verdicts[verdict]} are {verdict}" for verdict in (NOT_MEASURED,) if verdicts[verdict]]
+    rest = [f"{verdicts[v]} {verb} {v}" for verb, v in (("have", INCOMPARABLE), ("are", NOT_MEASURED)) if verdicts[v]]
     outside = f" Of its {len(paper.numbers)} numbers, {' and '.join(rest)}." if rest else ""
     if not compared:
         return f"No published number is measured here in a comparable set-up.{outside}"
@@ -106,46 +103,40 @@ def difference_sentence(results: Results, paper: Paper) -> str:
 
 def published_table(results: Results, paper: Paper) -> Table:
     """Every published number of a paper: published, measured, difference, verdict."""
-    columns = [Column("Dataset", numeric=False), Column("Method", numeric=False), Column("Published")]
-    columns += [Column("Measured"), Column("Difference"), Column("Verdict", numeric=False)]
-    rows, data = [], []
+    columns = [*words("Dataset", "Method"), Column("Published"), Column("Measured"), Column("Difference")]
+    rows = []
     for table in paper.tables:
         for (dataset, method), printed in table.numbers.items():
             score = results.score(dataset, method)
-            difference = score.mean - printed.value if score.mean is not None else None
             verdict, reason = judge(results, paper, dataset, method)
             label = results.label(dataset) if dataset in results.summaries else dataset
             around = f"± {number(printed.sd)}" if printed.sd is not None else ""
-            measured = Cell(score.status, title=score.reason, tone="quiet")
-            if score.mean is not None:
-                measured = Cell(number(score.mean), spread(score), sort=round(score.mean, 6))
-            cells = [
-                Cell(label, sort=label),
-                Cell(table.columns[method]),
-                Cell(number(printed.value), around, sort=printed.value),
-                measured,
-                Cell("–", tone="quiet") if difference is None else Cell(signed(difference), sort=round(difference, 6)),
-                Cell(verdict, note=reason, best=verdict == REPRODUCED, sort=VERDICTS.index(verdict)),
-            ]
-            rows.append(Row(cells, dataset, table.modality, method))
+            cells = [Cell(label, sort=label), Cell(table.columns[method])]
+            cells.append(Cell(number(printed.value), around, sort=printed.value))
+            difference = None
+            if score.mean is None:
+                cells += [Cell(score.status, title=score.reason, tone="quiet"), NONE]
+            else:
+                difference = score.mean - printed.value
+                cells.append(Cell(number(score.mean), spread(score), sort=round(score.mean, 6)))
+                cells.append(Cell(signed(difference), sort=round(difference, 6)))
+            cells.append(Cell(verdict, note=reason, best=verdict == REPRODUCED, sort=VERDICTS.index(verdict)))
             record: dict[str, Any] = {"dataset": dataset, "method": method, "published": printed.value}
             record |= {"published sd": printed.sd} if printed.sd is not None else {}
             record |= {"measured": score.mean, "ci95": score.ci95, "low": score.low, "high": score.high}
             record |= {"seeds": len(score.by_seed), "difference": difference, "verdict": verdict, "reason": reason}
-            data.append(record)
-    frame = pd.DataFrame(data, columns=None if data else ["dataset", "method", "published", "measured", "verdict"])
-    datasets = [d for d in dict.fromkeys(frame["dataset"]) if d in results.summaries and d not in results.refused]
+            rows.append(Row(cells, dataset, table.modality, method, record))
+    evaluated = results.summaries.keys() - results.refused.keys()
+    datasets = [dataset for dataset in dict.fromkeys(row.dataset for row in rows) if dataset in evaluated]
     titles = " and ".join(table.title for table in paper.tables if table.numbers)
     caption = (
         f"{titles} cell by cell: AUROC, higher is better. Reproduced: {tolerance(paper)}; the interval beside a mean "
         f"covers seeds alone and doesn't enter. {paper.protocol} {protocol(results, datasets)}"
     )
-    counts = frame["verdict"].value_counts()
+    counts = Counter(row.record["verdict"] for row in rows)
     tally = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts)
-    title = heading(results, paper, "Published and measured")
-    return Table(
-        file_name(results, paper, "published"), title, caption, columns, rows, frame, [f"{len(frame)} cells: {tally}."]
-    )
+    name, title = file_name(results, paper, "published"), heading(results, paper, "Published and measured")
+    return Table(name, title, caption, columns + words("Verdict"), rows, [f"{len(rows)} cells: {tally}."])
 
 
 def paper_table(results: Results, paper: Paper, table: PaperTable) -> Table:
@@ -156,47 +147,38 @@ def paper_table(results: Results, paper: Paper, table: PaperTable) -> Table:
     """
     own, further = rows_of(results, paper, table)
     datasets, columns_of = [*own, *further], table.columns
-    others = [method for method in results.methods.values() if not method.is_control and method.id not in columns_of]
-    controls = [method for method in results.methods.values() if method.is_control]
-    rivals = [method for method in others if method.is_rival]
-    tracks = list(dict.fromkeys(method.track for method in rivals))
+    printed = {cell: found.value for cell, found in table.numbers.items()}
+    others = [method for method in results.methods if method not in columns_of]
+    rivals = [method for method in others if method in results.rivals]
+    tracks = list(dict.fromkeys(results.methods[method].track for method in rivals))
 
-    columns = [Column("Dataset", numeric=False), Column("Level", numeric=False)]
+    columns = words("Dataset", "Level")
     columns += [Column(label, note=_track_note(results, paper, method)) for method, label in columns_of.items()]
     columns += [Column("Best other", note=track if len(tracks) > 1 else "") for track in tracks]
     columns += [Column("Best control"), Column("Random", note="95% band")]
 
-    rows, data = [], []
+    rows = []
     for dataset in datasets:
         summary, rank = results.summaries[dataset], ranks(results, dataset)
-        cells = [Cell(results.label(dataset), sort=results.label(dataset)), Cell(summary.level)]
-        for method in columns_of:
-            printed = table.numbers.get((dataset, method))
-            below, best = below_control(results, dataset, method), rank.get(method) == 1
-            tied = tied_with_best(results, dataset, method, rank)
-            score = results.score(dataset, method)
-            cell = score_cell(score, printed.value if printed else None, best, below, tied)
-            if printed and judge(results, paper, dataset, method)[0] == REPRODUCED:
-                cell = replace(cell, note=f"{cell.note} {MARK}")
-            cells.append(cell)
-        cells += [_best_other(results, dataset, [m for m in rivals if m.track == track], rank) for track in tracks]
-        control = results.best_control(dataset)
-        cells.append(
-            Cell(number(control[1]), note=results.methods[control[0]].label, sort=control[1])
-            if control
-            else Cell("none", tone="quiet")
-        )
         low, high = summary.random_band
-        cells.append(Cell(f"{number(low)}–{number(high)}", sort=low, tone="quiet"))
-        rows.append(Row(cells, dataset, table.modality, rule=bool(own) and dataset in further[:1]))
-
+        cells = [Cell(results.label(dataset), sort=results.label(dataset)), Cell(summary.level)]
         record: dict[str, Any] = {"dataset": dataset, "level": summary.level}
-        for method in [*columns_of, *(m.id for m in others), *(m.id for m in controls)]:
-            printed = table.numbers.get((dataset, method))
-            record |= machine_fields(
-                results.score(dataset, method), method, printed.value if printed else None, paper=method in columns_of
-            )
-        data.append(record | {"random low": digits(low), "random high": digits(high)})
+        for method in columns_of:
+            cell = ranked_cell(results, dataset, method, rank, printed.get((dataset, method)))
+            reproduced = (dataset, method) in printed and judge(results, paper, dataset, method)[0] == REPRODUCED
+            cells.append(replace(cell, note=f"{cell.note} {MARK}") if reproduced else cell)
+        for track in tracks:
+            methods = [method for method in rivals if results.methods[method].track == track]
+            cells.append(_best_other(results, dataset, methods, rank))
+        control, bar = results.best_control(dataset) or ("", 0.0)
+        beside = Cell(number(bar), note=results.methods[control].label, sort=bar) if control else NOBODY
+        cells += [beside, Cell(f"{number(low)}–{number(high)}", sort=low, tone="quiet")]
+        for method in [*columns_of, *others]:
+            score, published = results.score(dataset, method), printed.get((dataset, method))
+            record |= machine_fields(score, method, published, paper=method in columns_of)
+        record |= {"random low": digits(low), "random high": digits(high)}
+        rule = bool(own) and dataset in further[:1]
+        rows.append(Row(cells, dataset, table.modality, record=record, rule=rule))
 
     if len(datasets) > 1:
         rows.append(_mean_row(results, table, datasets, len(columns)))
@@ -204,16 +186,9 @@ def paper_table(results: Results, paper: Paper, table: PaperTable) -> Table:
     caption += "variants aside"
     if table.numbers:
         caption += f"; small print: published number and measured − published, {MARK} {tolerance(paper)}"
-    frame = pd.DataFrame(data) if data else pd.DataFrame(columns=["dataset", "level", *columns_of])
-    return Table(
-        file_name(results, paper, table.id),
-        heading(results, paper, table.title),
-        f"{caption}.",
-        columns,
-        rows,
-        frame,
-        _notes(results, table, datasets, rows),
-    )
+    name, title = file_name(results, paper, table.id), heading(results, paper, table.title)
+    notes, fields = _notes(results, table, datasets, rows), ("dataset", "level", *columns_of)
+    return Table(name, title, f"{caption}.", columns, rows, notes, fields)
 
 
 def rows_of(results: Results, paper: Paper, table: PaperTable) -> tuple[list[str], list[str]]:
@@ -222,12 +197,11 @@ def rows_of(results: Results, paper: Paper, table: PaperTable) -> tuple[list[str
     A variant of a dataset has a row where the paper's table is mapped to it, and nowhere else. The further ones stand
     below the paper's first table of the modality alone.
     """
-    here = results.of_modality(table.modality)
     alike = paper.tables_of(table.modality)
     named = {dataset for other in alike for dataset in other.datasets.values()}
     known = results.summaries.keys() - results.refused.keys()
     own = [dataset for dataset in table.datasets.values() if dataset in known]
-    return own, [dataset for dataset in here if dataset not in named] if table is alike[0] else []
+    return own, [d for d in results.of_modality(table.modality) if d not in named and table is alike[0]]
 
 
 def _notes(results: Results, table: PaperTable, datasets: list[str], rows: list[Row]) -> list[str]:
@@ -252,20 +226,12 @@ def _track_note(results: Results, paper: Paper, method: str) -> str:
     return results.methods[method].track if len(tracks) > 1 and method in results.methods else ""
 
 
-def _best_other(results: Results, dataset: str, methods: list[MethodInfo], rank: dict[str, int]) -> Cell:
-    scores = {method.id: results.score(dataset, method.id) for method in methods}
-    means = {method: score.mean for method, score in scores.items() if score.mean is not None}
-    if not means:
-        return Cell("none", tone="quiet", title="no other method of this track has a score here")
-    best = max(means, key=lambda method: means[method])
-    return Cell(
-        number(means[best]),
-        f"{spread(scores[best])} {TIED if tied_with_best(results, dataset, best, rank) else ''}".strip(),
-        results.methods[best].label,
-        means[best],
-        best=rank.get(best) == 1,
-        below_control=below_control(results, dataset, best),
-    )
+def _best_other(results: Results, dataset: str, methods: list[str], rank: dict[str, int]) -> Cell:
+    best = results.strongest(dataset, methods)
+    if best is None:
+        return replace(NOBODY, title="no other method of this track has a score here")
+    cell = ranked_cell(results, dataset, best, rank, None)
+    return replace(cell, note=results.methods[best].label, sort=results.score(dataset, best).mean, title="")
 
 
 def _mean_row(results: Results, table: PaperTable, datasets: list[str], width: int) -> Row:

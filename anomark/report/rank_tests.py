@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from anomark.contracts import Array
 from anomark.report.results import Results
-from anomark.report.table import Cell, Column, Row, Table, number
+from anomark.report.table import NONE, Cell, Column, Row, Table, number, words
 from anomark.report.tables import protocol
 from anomark.statistics.ranks import Friedman, critical_difference, friedman, smallest_wilcoxon_p, wilcoxon_holm
 
@@ -54,12 +53,11 @@ class Field:
 
 def fields(results: Results) -> Iterator[Field]:
     """One a modality and track. Variants and controls take no part: near copies of a method would crowd the ranks."""
-    entrants = [method for method in results.methods.values() if method.is_rival]
     for modality in results.modalities:
         datasets = results.of_modality(modality)
-        for track in dict.fromkeys(method.track for method in entrants):
+        for track in results.tracks:
             scores, absent = {}, []
-            for method in (entry.id for entry in entrants if entry.track == track):
+            for method in (rival for rival in results.rivals if results.methods[rival].track == track):
                 means = [results.score(dataset, method).mean for dataset in datasets]
                 if all(mean is not None for mean in means):
                     scores[method] = means
@@ -72,19 +70,13 @@ def fields(results: Results) -> Iterator[Field]:
 
 def rank_table(results: Results) -> Table:
     """Average ranks, with Nemenyi's critical difference and Wilcoxon's p against the method of the best rank."""
-    columns = [Column("Modality", numeric=False), Column("Track", numeric=False), Column("Method", numeric=False)]
-    columns += [
-        Column("Average rank"),
-        Column("Mean AUROC"),
-        Column("Behind the best"),
-        Column("p", note="Wilcoxon, Holm"),
-    ]
-    rows, data, notes = [], [], []
+    columns = [*words("Modality", "Track", "Method"), Column("Average rank"), Column("Mean AUROC")]
+    columns += [Column("Behind the best"), Column("p", note="Wilcoxon, Holm")]
+    rows, notes = [], []
     for field in fields(results):
         n, k = len(field.datasets), len(field.methods)
         if field.absent:
-            labels = ", ".join(results.methods[method].label for method in field.absent)
-            notes.append(f"{field.name}: without a number on some dataset, left out: {labels}.")
+            notes.append(f"{field.name}: without a number on some dataset, left out: {results.names(field.absent)}.")
         if not field.large_enough:
             notes.append(f"{field.name}: no rank test of {k} methods on {n} datasets; it takes {FEWEST} of each.")
             continue
@@ -100,20 +92,17 @@ def rank_table(results: Results) -> Table:
             behind, p = rank - float(test.ranks[best]), float(pairs[best, index])
             cells = [Cell(field.modality), Cell(field.track), Cell(results.methods[method].label)]
             cells += [Cell(f"{rank:.2f}", sort=rank, best=index == best), Cell(number(mean), sort=mean)]
-            cells += (
-                [Cell("–", tone="quiet")] * 2
-                if index == best
-                else [
-                    Cell(f"{behind:.2f}", sort=behind, best=behind >= critical),
-                    Cell(number(p), sort=p, best=p < 0.05),
-                ]
-            )
-            rows.append(Row(cells, modality=field.modality, method=method))
+            if index == best:
+                cells += [NONE, NONE]
+            else:
+                cells.append(Cell(f"{behind:.2f}", sort=behind, best=behind >= critical))
+                cells.append(Cell(number(p), sort=p, best=p < 0.05))
             record = {"modality": field.modality, "track": field.track, "method": method, "datasets": n, "methods": k}
             record |= {"average rank": rank, "mean auroc": mean, "behind the best": behind, "wilcoxon holm p": p}
             record |= {"smallest wilcoxon holm p": smallest_wilcoxon_p(n, k), "critical difference": critical}
             record |= {"friedman chi2": test.chi2, "friedman f": test.f, "friedman p": test.p}
-            data.append(record | {"smallest friedman p": test.smallest_p})
+            record |= {"smallest friedman p": test.smallest_p}
+            rows.append(Row(cells, modality=field.modality, method=method, record=record))
     caption = (
         "Average ranks over the datasets of a modality, 1 the best; methods that have a number on every one of them, "
         "without variants and controls. Friedman's test in the form of Iman and Davenport; bold behind the best: more "
@@ -121,8 +110,7 @@ def rank_table(results: Results) -> Table:
         "over all pairs (Demsar 2006). A dataset counts once, however large: few of them cannot reach a small p. "
         f"{protocol(results, [*results.datasets])}"
     )
-    frame = pd.DataFrame(data) if data else pd.DataFrame(columns=["modality", "track", "method"])
-    return Table("ranks", "Ranks", caption, columns, rows, frame, notes)
+    return Table("ranks", "Ranks", caption, columns, rows, notes, ("modality", "track", "method"))
 
 
 def _p(p: float) -> str:

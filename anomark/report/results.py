@@ -119,10 +119,6 @@ class Results:
     papers: list[Paper]
 
     @property
-    def name(self) -> str:
-        return str(self.suite.suite)
-
-    @property
     def seeds(self) -> int:
         return len(self.suite.seeds)
 
@@ -130,11 +126,6 @@ class Results:
     def published(self) -> dict[tuple[str, str], float]:
         """(dataset, method) -> published AUROC; where two papers have the cell, the one that the suite names first."""
         return {cell: printed.value for paper in reversed(self.papers) for cell, printed in paper.numbers.items()}
-
-    @property
-    def highlight(self) -> list[str]:
-        """Ids of the methods that stand out in tables and pictures."""
-        return list(self.suite.highlight)
 
     def paper_methods(self, modality: str) -> dict[str, str]:
         """Method id -> what the papers call it, of every column of their tables of a modality, in their order."""
@@ -152,10 +143,29 @@ class Results:
             listed.setdefault(method, MethodInfo(id=method, label=method, kind=kind))
         return dict(sorted(listed.items(), key=lambda item: item[1].is_control))
 
+    @cached_property
+    def rivals(self) -> list[str]:
+        """Ids of the methods that compete for a rank."""
+        return [method.id for method in self.methods.values() if method.is_rival]
+
+    @cached_property
+    def controls(self) -> list[str]:
+        """Ids of the controls, the oracle aside."""
+        return [method.id for method in self.methods.values() if method.is_control and method.id != ORACLE]
+
     @property
     def chance(self) -> list[str]:
         """Ids of the controls whose scores know nothing."""
         return [method.id for method in self.methods.values() if method.family == "chance"]
+
+    @property
+    def tracks(self) -> list[str]:
+        """The tracks of the methods, in the suite's order."""
+        return list(dict.fromkeys(method.track for method in self.methods.values() if not method.is_control))
+
+    def names(self, methods: Iterable[str]) -> str:
+        """The labels of methods, for a sentence."""
+        return ", ".join(self.methods[method].label for method in methods)
 
     @cached_property
     def metrics_info(self) -> dict[str, MetricInfo]:
@@ -185,7 +195,7 @@ class Results:
 
     def featured(self, name: str) -> list[str]:
         """Methods that a picture shows first: those highlighted, then those of the suite's papers."""
-        return list(dict.fromkeys([*self.highlight, *self.paper_methods(name)]))
+        return list(dict.fromkeys([*self.suite.highlight, *self.paper_methods(name)]))
 
     def of_modality(self, name: str) -> list[str]:
         return [dataset for dataset, summary in self.datasets.items() if summary.modality == name]
@@ -243,14 +253,24 @@ class Results:
         values = pd.to_numeric(self.outcome(dataset, method)[column], errors="coerce").dropna()
         return float(values.mean()) if len(values) else None
 
+    def means(self, dataset: str, methods: Iterable[str] | None = None, metric: str = "auroc") -> dict[str, float]:
+        """Mean over seeds of a metric, of those methods (all of them, unless told) that have a number."""
+        scores = {m: self.score(dataset, m, metric).mean for m in (self.methods if methods is None else methods)}
+        return {method: mean for method, mean in scores.items() if mean is not None}
+
+    def averages(self, name: str) -> dict[str, Score]:
+        """Mean AUROC over the datasets of a modality, of each method and control that has all of them."""
+        scores = {m: average(self.score(d, m) for d in self.of_modality(name)) for m in self.methods if m != ORACLE}
+        return {method: score for method, score in scores.items() if score}
+
+    def strongest(self, dataset: str, methods: Iterable[str]) -> str | None:
+        """Of these methods the one with the highest mean AUROC."""
+        means = self.means(dataset, methods)
+        return max(means, key=lambda method: means[method]) if means else None
+
     def best_control(self, dataset: str) -> tuple[str, float] | None:
         """The strongest control (the oracle aside) and its mean AUROC: the bar a method has to clear."""
-        scores = {
-            method.id: mean
-            for method in self.methods.values()
-            if method.is_control and method.id != ORACLE and (mean := self.score(dataset, method.id).mean) is not None
-        }
-        return max(scores.items(), key=lambda item: item[1]) if scores else None
+        return max(self.means(dataset, self.controls).items(), key=lambda item: item[1], default=None)
 
 
 def worst(rows: pd.DataFrame) -> tuple[str, str]:

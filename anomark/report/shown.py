@@ -27,7 +27,7 @@ def shown(results: Results, dataset: str, available: list[str], limit: int) -> l
     others = [m for m in rest if not results.methods[m].is_control]
     others.sort(key=lambda m: results.methods[m].is_variant)
     controls = [m for m in rest if results.methods[m].is_control and m != ORACLE]
-    keep = sorted(featured, key=lambda m: (m not in results.highlight[:2], -quality(m)))
+    keep = sorted(featured, key=lambda m: (m not in results.suite.highlight[:2], -quality(m)))
     keep = keep[: limit - bool(others) - bool(controls)]
     chosen = ([m for m in featured if m in keep] + others)[: limit - bool(controls)]
     return (chosen + controls)[:limit]
@@ -35,7 +35,7 @@ def shown(results: Results, dataset: str, available: list[str], limit: int) -> l
 
 def colours(results: Results, methods: list[str]) -> dict[str, str]:
     """Method -> colour; controls are grey."""
-    taken = dict(zip(results.highlight, COLOURS, strict=False))
+    taken = dict(zip(results.suite.highlight, COLOURS, strict=False))
     spare = [colour for colour in COLOURS if colour not in {taken.get(m) for m in methods}]
     for method in methods:
         if method not in taken:
@@ -47,4 +47,4 @@ def accent(results: Results, method: str) -> str:
     """The colour of a method where three kinds are told apart: the first highlighted one, other methods, controls."""
     if results.methods[method].is_control:
         return GREY
-    return VERMILLION if method in results.highlight[:1] else BLUE
+    return VERMILLION if method in results.suite.highlight[:1] else BLUE

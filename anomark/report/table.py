@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
@@ -58,6 +59,8 @@ class Column:
 class Row:
     """One row; dataset, modality and method are what the page filters by ("" is shown under every filter).
 
+    record
+        The same row for machines: column of the CSV file -> value. A row without one is for readers alone.
     summary
         It sums the rows above up; a rule stands above it.
     rule
@@ -68,21 +71,40 @@ class Row:
     dataset: str = ""
     modality: str = ""
     method: str = ""
+    record: dict[str, Any] = field(default_factory=dict)
     summary: bool = False
     rule: bool = False
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table for readers (`columns`, `rows`) and the same content for machines (`data`, written as CSV)."""
+    """A table for readers (`columns`, `rows`) and the same content for machines (`data`, written as CSV).
+
+    fields
+        Columns that the CSV file of a table without rows has.
+    """
 
     name: str
     title: str
     caption: str
     columns: list[Column]
     rows: list[Row]
-    data: pd.DataFrame
     notes: list[str] = field(default_factory=list)
+    fields: tuple[str, ...] = ()
+
+    @property
+    def data(self) -> pd.DataFrame:
+        records = [row.record for row in self.rows if row.record]
+        return pd.DataFrame(records, columns=None if records else self.fields)
+
+
+#: What stands where a table has no number.
+NONE = Cell("–", tone="quiet")
+
+
+def words(*headers: str) -> list[Column]:
+    """Columns of words, which are set to the left."""
+    return [Column(header, numeric=False) for header in headers]
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -6,11 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from anomark.report.comparisons import difference
-from anomark.report.results import (
-    SEEDS_FOR_INTERVAL,
-    Results,
-    Score,
-)
+from anomark.report.results import SEEDS_FOR_INTERVAL, Results, Score
 from anomark.report.table import Cell, Row, number, signed
 
 #: No number, and nothing went wrong.
@@ -28,17 +24,9 @@ def ranks(results: Results, dataset: str) -> dict[str, int]:
 
     Variants have none.
     """
-    ranked: dict[str, int] = {}
-    means = {
-        method.id: round(mean, 3)
-        for method in results.methods.values()
-        if method.is_rival and (mean := results.score(dataset, method.id).mean) is not None
-    }
-    for method, mean in means.items():
-        track = results.methods[method].track
-        rivals = [other for name, other in means.items() if results.methods[name].track == track]
-        ranked[method] = 1 + sum(other > mean for other in rivals)
-    return ranked
+    means = {method: round(mean, 3) for method, mean in results.means(dataset, results.rivals).items()}
+    track = {method: results.methods[method].track for method in means}
+    return {m: 1 + sum(means[o] > mean for o in means if track[o] == track[m]) for m, mean in means.items()}
 
 
 def tied_with_best(results: Results, dataset: str, method: str, rank: dict[str, int]) -> bool:
@@ -56,6 +44,13 @@ def below_control(results: Results, dataset: str, method: str) -> bool:
     mean, bar = results.score(dataset, method).mean, results.best_control(dataset)
     info = results.methods.get(method)
     return mean is not None and bar is not None and info is not None and not info.is_control and mean < bar[1]
+
+
+def below_controls(results: Results) -> tuple[int, int]:
+    """How many results of methods lie below the strongest control of their dataset, and of how many."""
+    methods = [method.id for method in results.methods.values() if not method.is_control]
+    found = [(dataset, method) for dataset in results.datasets for method in results.means(dataset, methods)]
+    return sum(below_control(results, *pair) for pair in found), len(found)
 
 
 # -- cells and captions ------------------------------------------------------------------------------------------------
@@ -89,6 +84,13 @@ def score_cell(
         return Cell(score.status, note=note, title=score.reason, tone=tone)
     beside = f"{spread(score, digits)} {TIED if tied else ''}".strip()
     return Cell(number(score.mean, digits), beside, note, round(score.mean, 6), score.reason, best, below)
+
+
+def ranked_cell(results: Results, dataset: str, method: str, rank: dict[str, int], published: float | None) -> Cell:
+    """A method's AUROC, with the marks of the best of its track, of those like it, and of those below a control."""
+    best, below = rank.get(method) == 1, below_control(results, dataset, method)
+    tied = tied_with_best(results, dataset, method, rank)
+    return score_cell(results.score(dataset, method), published, best, below, tied)
 
 
 def interval_phrase(results: Results) -> str:
@@ -149,6 +151,3 @@ def partial_notes(results: Results, datasets: Iterable[str]) -> list[str]:
         for note in results.summaries[dataset].notes
         if note.startswith("partial")
     ]
-
-
-# -- at one threshold --------------------------------------------------------------------------------------------------

@@ -7,9 +7,9 @@ import statistics
 
 from anomark.modality import load
 from anomark.report.ablations import ablation_sentence
-from anomark.report.results import ORACLE, Results, average
+from anomark.report.results import ORACLE, Results
 from anomark.report.table import number, signed
-from anomark.report.tables import below_control
+from anomark.report.tables import below_controls
 
 
 def verdict(results: Results) -> list[str]:
@@ -17,18 +17,9 @@ def verdict(results: Results) -> list[str]:
 
     The figures that matter stand between double asterisks.
     """
-    return [
-        sentence
-        for sentence in (
-            coverage_sentence(results),
-            *(best_sentence(results, modality) for modality in results.modalities),
-            control_sentence(results),
-            *(ablation_sentence(results, paper) for paper in results.papers),
-            published_sentence(results),
-            harness_sentence(results),
-        )
-        if sentence
-    ]
+    sentences = [coverage_sentence(results), *(best_sentence(results, modality) for modality in results.modalities)]
+    sentences += [control_sentence(results), *(ablation_sentence(results, paper) for paper in results.papers)]
+    return [sentence for sentence in (*sentences, published_sentence(results), harness_sentence(results)) if sentence]
 
 
 def coverage_sentence(results: Results) -> str:
@@ -45,20 +36,14 @@ def best_sentence(results: Results, modality: str) -> str:
     Variants don't compete.
     """
     datasets = results.of_modality(modality)
-    methods = [method for method in results.methods.values() if method.is_rival]
-    tracks = list(dict.fromkeys(method.track for method in methods))
+    means, tracks = results.averages(modality), dict.fromkeys(results.methods[m].track for m in results.rivals)
     parts = []
     for track in tracks:
-        means = {
-            method.label: mean
-            for method in methods
-            if method.track == track
-            and (mean := average(results.score(dataset, method.id) for dataset in datasets).mean) is not None
-        }
-        if means:
-            best = max(means, key=lambda label: means[label])
+        entered = [m for m in results.rivals if m in means and results.methods[m].track == track]
+        if entered:
+            best = max(entered, key=lambda method: means[method].mean or 0.0)
             where = f" in the track “{track}”" if len(tracks) > 1 else ""
-            parts.append(f"{best}{where} (**{number(means[best])}**)")
+            parts.append(f"{results.methods[best].label}{where} (**{number(means[best].mean)}**)")
     over = f"{len(datasets)} datasets" if len(datasets) > 1 else results.label(datasets[0])
     if not parts:
         return f"On {load(modality).NOUN} no method has a number on all {over}."
@@ -66,16 +51,10 @@ def best_sentence(results: Results, modality: str) -> str:
 
 
 def control_sentence(results: Results) -> str:
-    pairs = [
-        (dataset, method.id)
-        for dataset in results.datasets
-        for method in results.methods.values()
-        if not method.is_control and results.score(dataset, method.id)
-    ]
-    below = sum(below_control(results, dataset, method) for dataset, method in pairs)
-    if not pairs or not any(results.best_control(dataset) for dataset in results.datasets):
+    below, count = below_controls(results)
+    if not count or not any(results.best_control(dataset) for dataset in results.datasets):
         return ""
-    return f"**{below} of {len(pairs)}** results of methods lie below the strongest control of their dataset."
+    return f"**{below} of {count}** results of methods lie below the strongest control of their dataset."
 
 
 def published_sentence(results: Results) -> str:
@@ -97,10 +76,8 @@ def published_sentence(results: Results) -> str:
 def harness_sentence(results: Results) -> str:
     """The two controls with a known answer: the oracle is perfect, a random score lies in its band."""
     parts = []
-    oracle = [score.mean for d in results.datasets if (score := results.score(d, ORACLE)).mean is not None]
-    if oracle:
-        perfect = sum(mean == 1 for mean in oracle)
-        parts.append(f"the oracle reaches 1.000 on **{perfect} of {len(oracle)}** datasets")
+    if oracle := [mean for dataset in results.datasets for mean in results.means(dataset, [ORACLE]).values()]:
+        parts.append(f"the oracle reaches 1.000 on **{oracle.count(1)} of {len(oracle)}** datasets")
     inside = []
     for dataset, summary in results.datasets.items():
         low, high = summary.random_band  # 1.96 standard errors of one seed, either way
@@ -109,7 +86,6 @@ def harness_sentence(results: Results) -> str:
                 three_errors = 3 * (high - low) / (2 * 1.96) / math.sqrt(len(score.values))
                 inside.append(bool(abs(score.values.mean() - 0.5) <= three_errors))
     if inside:
-        parts.append(
-            f"the random control lies within three standard errors of .5 on **{sum(inside)} of {len(inside)}**"
-        )
+        told = f"**{sum(inside)} of {len(inside)}**"
+        parts.append(f"the random control lies within three standard errors of .5 on {told}")
     return f"The harness: {', '.join(parts)}." if parts else ""

@@ -18,16 +18,15 @@ from tests.report_fixture import DATASETS, VARIANTS, section_file, write_evaluat
 
 MINE = """
 import matplotlib.pyplot as plt
-import pandas as pd
 
 from anomark.report.section import Drawing, Section
 from anomark.report.table import Cell, Column, Row, Table
 
 
 def build(results):
-    rows = [Row([Cell("<b>&"), Cell("1")])]
+    rows = [Row([Cell("<b>&"), Cell("1")], record={"n": 1})]
     columns = [Column("Who", numeric=False), Column("N")]
-    table = Table("mine", "Mine", "What I count.", columns, rows, pd.DataFrame({"n": [1]}))
+    table = Table("mine", "Mine", "What I count.", columns, rows)
     draw = lambda: (plt.subplots()[0], "What I draw.", "Nothing but an empty panel.")
     return Section("mine-section", "My section", "It has **one** row.", [Drawing("my-figure", draw), table])
 """
@@ -64,9 +63,8 @@ def test_the_first_section_has_one_picture_for_each_modality(results: Results, s
 
 
 def test_the_verdict_names_the_best_of_each_modality(results: Results, sections: list[Section]) -> None:
-    means = section_file("10_verdict").means
     for modality in results.modalities:
-        scores = {m: s.mean for m, s in means(results, modality).items() if results.methods[m].is_rival}
+        scores = {m: s.mean for m, s in results.averages(modality).items() if m in results.rivals}
         best = max(scores, key=lambda m: scores[m])
         assert f"{results.methods[best].label} is best on {results.noun(modality)}" in sections[0].lead
 

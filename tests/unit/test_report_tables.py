@@ -273,7 +273,7 @@ def test_every_format_shows_every_row(tables: dict[str, Table]) -> None:
 
 def test_formats_escape_what_they_must() -> None:
     cell = Cell("a|b <c> & 5%_x", title='say "no"')
-    table = Table("t", "T", "50% & more", [Column("h_1")], [Row([cell])], pd.DataFrame({"h": ["a,b"]}))
+    table = Table("t", "T", "50% & more", [Column("h_1")], [Row([cell], record={"h": "a,b"})])
     assert "a\\|b" in render(table, "md")
     html = render(table, "html")
     assert "&lt;c&gt; &amp; 5%_x" in html

@@ -7,6 +7,7 @@ colour of its own text, so that an SVG inside the page can be read on a light an
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anomark.report.results import Results
@@ -58,28 +60,12 @@ STYLE: Any = {
 
 @dataclass(frozen=True)
 class Picture:
-    """One drawing on disk."""
+    """One drawing on disk: `path` is that of its SVG file, beside which it lies as PNG and PDF."""
 
     drawing: Drawing
     caption: str
     alt: str
-    folder: Path
-
-    @property
-    def name(self) -> str:
-        return self.drawing.name
-
-    @property
-    def svg(self) -> Path:
-        return self.folder / f"{self.name}.svg"
-
-    @property
-    def png(self) -> Path:
-        return self.folder / f"{self.name}.png"
-
-    @property
-    def pdf(self) -> Path:
-        return self.folder / f"{self.name}.pdf"
+    path: Path
 
 
 def draw_picture(results: Results, drawing: Drawing, folder: Path) -> Picture:
@@ -88,10 +74,24 @@ def draw_picture(results: Results, drawing: Drawing, folder: Path) -> Picture:
         figure, caption, alt = drawing.draw()
         if "Level: " not in caption:  # no picture stands without the protocol of its numbers
             caption += f" {protocol(results, [drawing.dataset] if drawing.dataset else [*results.datasets])}"
-        picture = Picture(drawing, caption, alt, folder)
-        _save(figure, picture)
+        path = folder / f"{drawing.name}.svg"
+        _save(figure, path)
         plt.close(figure)
-    return picture
+    return Picture(drawing, caption, alt, path)
+
+
+def name_rows(axes: Axes, labels: Sequence[str]) -> None:
+    """Name the rows of a picture, from the top; its left edge needs no line."""
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.spines["left"].set_visible(False)
+
+
+def bare(axes: Axes, title: str) -> None:
+    """A panel without a scale of values, under a small title."""
+    axes.set_title(title, fontsize=8, pad=2)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
 
 
 def freeze(figure: Figure) -> None:
@@ -102,17 +102,13 @@ def freeze(figure: Figure) -> None:
         axes.set_position([round(side, 5) for side in axes.get_position(original=True).bounds])  # type: ignore[arg-type]
 
 
-def _save(figure: Figure, picture: Picture) -> None:
+def _save(figure: Figure, path: Path) -> None:
     freeze(figure)
     # Each picture has a salt of its own: several SVGs share a page, and their clip paths must not share names.
-    with plt.rc_context({"svg.hashsalt": picture.name}):
-        figure.savefig(picture.svg, metadata={"Date": None, "Creator": None}, transparent=True)
-    figure.savefig(picture.png, metadata={"Software": None}, dpi=160, facecolor="white")
-    figure.savefig(picture.pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    with plt.rc_context({"svg.hashsalt": path.stem}):
+        figure.savefig(path, metadata={"Date": None, "Creator": None}, transparent=True)
+    figure.savefig(path.with_suffix(".png"), metadata={"Software": None}, dpi=160, facecolor="white")
+    figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None, "Creator": None, "Producer": None})
     # Names of groups ("axes_1") would repeat on the page, and nothing refers to them. Paths need no trailing blanks.
-    text = re.sub(
-        r' id="(?:figure|axes|patch|text|line2d|xtick|ytick|legend|matplotlib\.axis|[A-Z]\w+)_\d+"| id="image\w+"',
-        "",
-        picture.svg.read_text(),
-    )
-    picture.svg.write_text(re.sub(r"[ ]+$", "", text, flags=re.MULTILINE))
+    names = r' id="(?:figure|axes|patch|text|line2d|xtick|ytick|legend|matplotlib\.axis|[A-Z]\w+)_\d+"| id="image\w+"'
+    path.write_text(re.sub(r"[ ]+$", "", re.sub(names, "", path.read_text()), flags=re.MULTILINE))

@@ -65,7 +65,8 @@ def embed(picture: Picture) -> Markup:
 
     Neither is drawn larger than so many pixels a point, so that letters have one size in all pictures.
     """
-    svg, png = picture.svg.read_text(), base64.b64encode(picture.png.read_bytes()).decode("ascii")
+    svg = picture.path.read_text()
+    png = base64.b64encode(picture.path.with_suffix(".png").read_bytes()).decode("ascii")
     points = re.search(r'<svg[^>]*?\swidth="([\d.]+)pt"', svg)
     style = f"--widest: {PIXELS * float(points[1]):.0f}px" if points else ""
     if len(svg) > len(png):
@@ -74,7 +75,7 @@ def embed(picture: Picture) -> Markup:
     svg = svg[svg.index("<svg") :]  # no XML prologue inside HTML
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     # Every picture brings the same names for its defs; on one page they must differ.
-    prefix = re.sub(r"\W", "_", picture.name)
+    prefix = re.sub(r"\W", "_", picture.drawing.name)
     svg = re.sub(r'(\sid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
     label = Markup('<svg role="img" aria-label="{}" style="{}" ').format(picture.alt, style)
     return Markup(svg.replace(INK, "currentColor").replace("<svg ", str(label), 1))

@@ -9,12 +9,12 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from anomark.report.comparisons import strongest, strongest_classical, strongest_control
-from anomark.report.render.draw import GREEN, GREY, INK, PURPLE
+from anomark.report.comparisons import strongest
+from anomark.report.render.draw import GREEN, GREY, INK, PURPLE, name_rows
 from anomark.report.results import Results
 from anomark.report.section import Drawing, Section
 from anomark.report.shown import accent
-from anomark.report.table import Cell, Column, Row, Table, number
+from anomark.report.table import NONE, Cell, Column, Row, Table, number, words
 from anomark.report.tables import below_control, footnotes, partial_notes, protocol, score_cell
 
 
@@ -34,21 +34,19 @@ MOST = 30
 def headline_dots(results: Results, data: pd.DataFrame) -> tuple[Figure, str, str]:
     """A row a dataset: the first highlighted method and the strongest of each kind as marks on one line."""
     rows = data.head(MOST)
-    first = [method for method in results.highlight[:1] if method in results.methods]
+    first = [method for method in results.suite.highlight[:1] if method in results.methods]
     marks = {"strongest control": ("s", GREY), "strongest classical": ("^", GREEN), "strongest of all": ("D", PURPLE)}
     marks |= {method: ("o", accent(results, method)) for method in first}
     labels = {name: results.methods[name].label if name in results.methods else name for name in marks}
     figure, axes = plt.subplots(figsize=(7.0, 0.8 + 0.22 * len(rows)))
     places = range(len(rows))
+    name_rows(axes, [results.label(dataset) for dataset in rows["dataset"]])
     axes.hlines(places, rows[[*marks]].min(axis=1), rows[[*marks]].max(axis=1), color=INK, linewidth=0.5, alpha=0.5)
     for name, (shape, colour) in marks.items():
         filled = colour if name in (*first, "strongest control") else "none"
         style: Any = {"markerfacecolor": filled, "markersize": 6, "markeredgewidth": 1.4}
         axes.plot(rows[name], places, shape, color=colour, label=labels[name], **style)
-    axes.set_yticks(places, [results.label(dataset) for dataset in rows["dataset"]])
-    axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(axis="x", color=GREY, alpha=0.25, linewidth=0.6)
-    axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_formatter(lambda value, _: number(value, 2))
     axes.set_xlabel("AUROC")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(marks), handletextpad=0.2, borderaxespad=0.2)
@@ -64,57 +62,49 @@ def headline_dots(results: Results, data: pd.DataFrame) -> tuple[Figure, str, st
 
 def headline_table(results: Results) -> Table:
     """AUROC: the published number of the first highlighted method, all of them, and the strongest of the rest."""
-    shown = results.highlight
+    shown = results.suite.highlight
     headers = [results.methods[method].label if method in results.methods else method for method in shown]
-    columns = [Column("Dataset", numeric=False), Column("Published")]
-    columns += [Column(header) for header in headers]
-    columns += [Column("Strongest control"), Column("Strongest classical"), Column("Strongest of all")]
-    rivals = [m.id for m in results.methods.values() if m.is_rival]
-    rows, data = [], []
+    headers = ["Published", *headers, "Strongest control", "Strongest classical", "Strongest of all"]
+    rows = []
     for dataset, summary in results.datasets.items():
         published = results.published.get((dataset, shown[0])) if shown else None
-        chosen = {
-            "strongest control": strongest_control(results, dataset),
-            "strongest classical": strongest_classical(results, dataset),
-            "strongest of all": strongest(results, dataset, rivals),
-        }
+        control, classical = strongest(results, dataset).values()
+        chosen = {"strongest control": control, "strongest classical": classical}
+        chosen["strongest of all"] = results.strongest(dataset, results.rivals)
+        scores = {method: results.score(dataset, method) for method in shown}
         cells = [Cell(results.label(dataset), sort=results.label(dataset))]
-        cells.append(Cell(number(published), sort=published) if published is not None else Cell("–", tone="quiet"))
-        cells += [
-            score_cell(results.score(dataset, method), below=below_control(results, dataset, method))
-            for method in shown
-        ]
+        cells.append(Cell(number(published), sort=published) if published is not None else NONE)
+        cells += [score_cell(s, below=below_control(results, dataset, method)) for method, s in scores.items()]
         cells += [_named(results, dataset, method) for method in chosen.values()]
-        rows.append(Row(cells, dataset, summary.modality))
-        record = {"dataset": dataset, "published": published}
-        record |= {method: results.score(dataset, method).mean for method in shown}
+        record = {"dataset": dataset, "published": published} | {method: s.mean for method, s in scores.items()}
         for name, method in chosen.items():
             record |= {name: results.score(dataset, method).mean if method else None, f"{name} is": method}
-        data.append(record)
+        rows.append(Row(cells, dataset, summary.modality, record=record))
     made = ", ".join(value[:10] for value in (results.suite.date, results.suite.commit) if value)
     caption = (
-        f"AUROC, suite {results.name}{f' ({made})' if made else ''}. {protocol(results, [*results.datasets])} The "
-        "strongest are those of each dataset as measured here, which favours them; variants are no rivals."
+        f"AUROC, suite {results.suite.suite}{f' ({made})' if made else ''}. {protocol(results, [*results.datasets])} "
+        "The strongest are those of each dataset as measured here, which favours them; variants are no rivals."
     )
     notes = footnotes(rows) + partial_notes(results, results.datasets)
-    frame = pd.DataFrame(data) if data else pd.DataFrame(columns=["dataset", "published", *shown])
-    return Table("headline", "Headline", caption, columns, rows, frame, notes)
+    columns = words("Dataset") + [Column(header) for header in headers]
+    return Table("headline", "Headline", caption, columns, rows, notes)
 
 
 def headline_sentence(results: Results) -> str:
     """On how many datasets the first highlighted method is ahead of the strongest classical method and control."""
-    if not results.highlight or results.highlight[0] not in results.methods:
+    first = next(iter(results.suite.highlight), "")
+    if first not in results.methods:
         return ""
-    first, parts = results.highlight[0], []
-    for name, choose in (("classical method", strongest_classical), ("control", strongest_control)):
+    parts = []
+    for name in ("strongest classical method", "strongest control"):
         pairs = [
             (mean, results.score(dataset, rival).mean or 0.0)
             for dataset in results.datasets
-            if (mean := results.score(dataset, first).mean) is not None and (rival := choose(results, dataset, first))
+            for mean in results.means(dataset, [first]).values()
+            if (rival := strongest(results, dataset, first)[name])
         ]
         if pairs:
-            ahead = sum(mean > other for mean, other in pairs)
-            parts.append(f"the strongest {name} on **{ahead} of {len(pairs)}**")
+            parts.append(f"the {name} on **{sum(mean > other for mean, other in pairs)} of {len(pairs)}**")
     return f"{results.methods[first].label} is ahead of {' and of '.join(parts)} datasets." if parts else ""
 
 
@@ -122,6 +112,5 @@ def _named(results: Results, dataset: str, method: str | None) -> Cell:
     """A score under the name of its method."""
     if method is None:
         return Cell("none", tone="quiet")
-    score, info = results.score(dataset, method), results.methods[method]
-    mean = number(score.mean) if score.mean is not None else score.status
-    return Cell(mean, note=info.label, sort=score.mean, below_control=below_control(results, dataset, method))
+    mean, below = results.score(dataset, method).mean, below_control(results, dataset, method)
+    return Cell(number(mean), note=results.methods[method].label, sort=mean, below_control=below)

@@ -2,90 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 from anomark.report.ablations import ablation_bars, ablation_sentence, ablation_table, changes
 from anomark.report.audit import audit_sentence, audit_table
-from anomark.report.left_open import left_open_table
-from anomark.report.published import difference_sentence, file_name, paper_table, published_table, tally_sentence
+from anomark.report.published import (
+    difference_sentence,
+    file_name,
+    heading,
+    paper_table,
+    published_table,
+    tally_sentence,
+)
 from anomark.report.results import Results
-from anomark.report.section import Drawing, Facts, Section, Text
-from anomark.report.table import Table
-from anomark.suite.papers import Paper
+from anomark.report.section import Drawing, Part, Section, Text
+from anomark.report.table import Cell, Row, Table, words
+from anomark.suite.papers import LeftOpen, Paper
 
 
 def build(results: Results) -> list[Section]:
-    return [section for paper in results.papers for section in chapter(results, paper)]
-
-
-def chapter(results: Results, paper: Paper) -> list[Section]:
-    """The sections of one paper; ids of sections and names of files are told apart where there are several papers."""
+    """The sections of every paper; ids of sections and names of files are told apart where there are several papers."""
     return [
-        section
-        for section in (
-            tables(results, paper),
-            ablations(results, paper),
-            cells(results, paper),
-            audit(results, paper),
-            left_open(results, paper),
-        )
-        if section
+        Section(f"{file_name(results, paper, name)}-section", title, lead, parts, group=paper.title)
+        for paper in results.papers
+        for name, title, lead, parts in chapter(results, paper)
     ]
 
 
-def tables(results: Results, paper: Paper) -> Section:
+def chapter(results: Results, paper: Paper) -> Iterator[tuple[str, str, str, list[Part]]]:
+    """Name, title, lead and parts of each section of one paper that has something to say."""
+    yield "tables", "Its tables, measured", tally_sentence(results, paper), tables(results, paper)
+    if paper.ablations:
+        lead = ablation_sentence(results, paper) or "No variant is measured beside its full model."
+        yield "ablations", "Ablations", lead, ablations(results, paper)
+    if paper.numbers:
+        title, lead = "Published and measured, cell by cell", difference_sentence(results, paper)
+        yield "published", title, lead, [published_table(results, paper)]
+    if paper.claims:
+        title = "The published numbers against themselves"
+        yield "audit", title, audit_sentence(paper), [audit_table(results, paper)]
+    if paper.left_open and (table := left_open_table(results, paper, paper.left_open)).rows:
+        lead = f"The paper does not give **{len(table.rows)}** parameters that its method needs."
+        yield "parameters", "What the paper leaves open", lead, [table]
+
+
+def tables(results: Results, paper: Paper) -> list[Part]:
     """The paper's tables in its own layout. One without published numbers needs a dataset of its modality."""
-    shown = [
-        paper_table(results, paper, table)
-        for table in paper.tables
-        if table.numbers or results.of_modality(table.modality)
-    ]
+    shown = [table for table in paper.tables if table.numbers or results.of_modality(table.modality)]
     links = f" Read it at {', '.join(paper.links)}." if paper.links else ""
     about = [Text(f"{paper.citation}{links}"), Text(paper.protocol)]
-    return _section(results, paper, "tables", "Its tables, measured", tally_sentence(results, paper), [*about, *shown])
+    return [*about, *(paper_table(results, paper, table) for table in shown)]
 
 
-def ablations(results: Results, paper: Paper) -> Section | None:
+def ablations(results: Results, paper: Paper) -> list[Part]:
     """What each part of the paper's full model is worth."""
-    if not paper.ablations:
-        return None
     drawings = [
         Drawing(file_name(results, paper, f"ablation-{n}" if n else "ablation"), partial(ablation_bars, results, table))
         for n, table in enumerate(paper.ablations)
         if any(changes(results, table, modality) for modality in table.columns)
     ]
-    shown = [ablation_table(results, paper, table) for table in paper.ablations]
-    lead = ablation_sentence(results, paper) or "No variant is measured beside its full model."
-    return _section(results, paper, "ablations", "Ablations", lead, [*drawings, *shown])
+    return [*drawings, *(ablation_table(results, paper, table) for table in paper.ablations)]
 
 
-def cells(results: Results, paper: Paper) -> Section | None:
-    """Every published number with its verdict."""
-    if not paper.numbers:
-        return None
-    table = published_table(results, paper)
-    lead = difference_sentence(results, paper)
-    return _section(results, paper, "published", "Published and measured, cell by cell", lead, [table])
-
-
-def audit(results: Results, paper: Paper) -> Section | None:
-    """The paper's numbers against themselves and its text."""
-    if not paper.claims:
-        return None
-    title = "The published numbers against themselves"
-    return _section(results, paper, "audit", title, audit_sentence(paper), [audit_table(results, paper)])
-
-
-def left_open(results: Results, paper: Paper) -> Section | None:
-    """What the paper does not give, and what was chosen."""
-    table = left_open_table(results, paper)
-    if table is None:
-        return None
-    lead = f"The paper does not give **{len(table.rows)}** parameters that its method needs."
-    return _section(results, paper, "parameters", "What the paper leaves open", lead, [table])
-
-
-def _section(
-    results: Results, paper: Paper, name: str, title: str, lead: str, parts: list[Table | Drawing | Text | Facts]
-) -> Section:
-    return Section(f"{file_name(results, paper, name)}-section", title, lead, parts, group=paper.title)
+def left_open_table(results: Results, paper: Paper, left_open: LeftOpen) -> Table:
+    """Parameters that a paper does not give: name, value, meaning. Where datasets differ, a value names its own."""
+    rows = []
+    for name, meaning in left_open.parameters.items():
+        concerned: dict[str, list[str]] = {}
+        for dataset, summary in results.datasets.items():
+            if name in (params := summary.method_params.get(left_open.method, {})):
+                value = params[name].get(summary.modality) if isinstance(params[name], dict) else params[name]
+                concerned.setdefault(str(value), []).append(results.label(dataset))
+        values = [value if len(concerned) == 1 else f"{value} ({', '.join(d)})" for value, d in concerned.items()]
+        if text := "; ".join(values):
+            record = {"parameter": name, "meaning": meaning, "value": text}
+            rows.append(Row([Cell(name), Cell(text), Cell(meaning)], record=record))
+    label = results.methods[left_open.method].label if rows else ""
+    caption = (
+        f"Parameters of {label} that the paper does not give, as the cells of this suite were computed. "
+        f"{left_open.chosen}"
+    )
+    name, title = file_name(results, paper, "parameters"), heading(results, paper, "What the paper leaves open")
+    return Table(name, title, caption, words("Parameter", "Value", "Meaning"), rows)

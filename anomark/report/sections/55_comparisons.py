@@ -8,10 +8,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from anomark.report.comparisons import comparison_table, opponents
+from anomark.report.comparisons import comparison_table, headers
 from anomark.report.rank_tests import fields, rank_table
 from anomark.report.render.critical_difference import diagram
-from anomark.report.render.draw import INK
+from anomark.report.render.draw import INK, name_rows
 from anomark.report.results import Results
 from anomark.report.section import Drawing, Section
 from anomark.report.shown import accent
@@ -33,8 +33,9 @@ def build(results: Results) -> Section:
 
 def difference_lines(results: Results, data: pd.DataFrame) -> tuple[Figure, str, str]:
     """Mean differences in AUROC with their intervals: a panel an opponent, a line a method of a modality."""
-    widest = data[data["datasets"].str.count(" ") == data.groupby("modality")["datasets"].transform(_most)]
-    against = {name: header for name, (header, _) in opponents(results).items() if widest[name].notna().any()}
+    count = data["datasets"].str.count(" ")
+    widest = data[count == count.groupby(data["modality"]).transform("max")]
+    against = {name: header for name, header in headers(results).items() if widest[name].notna().any()}
     figure, panels = plt.subplots(
         1, max(1, len(against)), figsize=(9.0, 0.8 + 0.2 * len(widest)), sharey=True, squeeze=False
     )
@@ -47,11 +48,9 @@ def difference_lines(results: Results, data: pd.DataFrame) -> tuple[Figure, str,
         axes.set_title(header, fontsize=8)
         axes.spines["left"].set_visible(False)
         axes.xaxis.set_major_formatter(lambda value, _: number(value, 2))
-    labels = [
-        f"{results.methods[row['method']].label}, {results.noun(row['modality'])}" for row in widest.to_dict("records")
-    ]
-    panels[0, 0].set_yticks(range(len(labels)), labels)
-    panels[0, 0].set_ylim(len(labels) - 0.4, -0.6)
+    pairs = widest[["method", "modality"]].itertuples(index=False)
+    labels = [f"{results.methods[method].label}, {results.noun(modality)}" for method, modality in pairs]
+    name_rows(panels[0, 0], labels)
     figure.supxlabel("difference in AUROC", fontsize=9)
     caption = (
         "Difference in AUROC, mean over the datasets of a modality, with its 95% interval; a line that crosses 0 can't "
@@ -66,19 +65,12 @@ def difference_lines(results: Results, data: pd.DataFrame) -> tuple[Figure, str,
     return figure, caption + protocol(results, [*results.datasets]), f"{alt}."
 
 
-def _most(datasets: pd.Series) -> int:
-    return int(datasets.str.count(" ").max())
-
-
 def lead(table: Table) -> str:
     """How many differences the paired bootstrap tells from none."""
-    found = [
-        cell for row in table.rows if not row.summary for cell in row.cells if cell.sort is not None and cell.spread
-    ]
+    found = [cell for row in table.rows if not row.summary for cell in row.cells if cell.spread]
     if not found:
         return "No two methods can be compared."
-    told = sum(cell.best for cell in found)
     return (
-        f"**{told} of {len(found)}** differences on single datasets are distinguishable from none (paired bootstrap, "
-        "p < .05, not corrected for their number)."
+        f"**{sum(cell.best for cell in found)} of {len(found)}** differences on single datasets are distinguishable "
+        "from none (paired bootstrap, p < .05, not corrected for their number)."
     )

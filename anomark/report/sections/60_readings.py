@@ -13,7 +13,7 @@ from anomark.report.metrics import HEADLINE, failure_notes, metric_notes, readin
 from anomark.report.results import ORACLE, Results
 from anomark.report.section import Drawing, Section
 from anomark.report.shown import MAX_CURVES, colours, shown
-from anomark.report.table import Cell, Column, Row, Table, number
+from anomark.report.table import NONE, Cell, Column, Row, Table, number, words
 from anomark.report.tables import digits, protocol
 from anomark.suite_records import MetricInfo
 
@@ -33,13 +33,10 @@ def lead(data: pd.DataFrame) -> str:
         dataset: {rank: set(rows.loc[rows[rank] == 1, "method"]) for rank in ranks}
         for dataset, rows in data.groupby("dataset")
     }
-    changed = sum(
-        any(found and not found & of_dataset[f"{HEADLINE} rank"] for found in of_dataset.values())
-        for of_dataset in winners.values()
-    )
+    others = [any(w and not w & found[f"{HEADLINE} rank"] for w in found.values()) for found in winners.values()]
     return (
-        f"On **{changed} of {len(winners)}** datasets the method with the best AUROC is not the best under every other "
-        "protocol for the same scores."
+        f"On **{sum(others)} of {len(winners)}** datasets the method with the best AUROC is not the best under every "
+        "other protocol for the same scores."
     )
 
 
@@ -68,9 +65,8 @@ def rank_lines(results: Results, data: pd.DataFrame) -> tuple[Figure, str, str]:
                 va="center", fontsize=7.5, color=colour, annotation_clip=False,
             )  # fmt: skip
         axes.set_title(results.label(dataset))
-        axes.set_xticks(
-            range(len(metrics)), [metric.label for metric in metrics], rotation=30, ha="right", fontsize=7.5
-        )
+        protocols = [metric.label for metric in metrics]
+        axes.set_xticks(range(len(metrics)), protocols, rotation=30, ha="right", fontsize=7.5)
         axes.tick_params(labelbottom=True)
         axes.set_yticks(range(1, int(ranks.max().max()) + 1))
         axes.invert_yaxis()
@@ -90,19 +86,13 @@ def reading_table(results: Results) -> Table:
     """
     readings = reading_metrics(results)
     listed = [results.metrics_info[HEADLINE], *readings] if readings else []
-    columns = [Column("Dataset", numeric=False), Column("Method", numeric=False)]
-    columns += [Column(metric.label) for metric in listed]
-    rows, data = [], []
+    columns = words("Dataset", "Method") + [Column(metric.label) for metric in listed]
+    rows = []
     levels = {level for metric in readings for level in metric.levels}
     datasets = [dataset for dataset, summary in results.datasets.items() if summary.level in levels]
     for dataset in datasets:
-        means = {
-            metric.id: {
-                m: s.mean for m in results.methods if (s := results.score(dataset, m, metric.id)).mean is not None
-            }
-            for metric in listed
-        }
-        control = next((method for method in results.chance if method in means[HEADLINE]), None)
+        means = {metric.id: results.means(dataset, metric=metric.id) for metric in listed}
+        control = next((method for method in results.chance if method in means[HEADLINE]), "")
         for method in sorted(means[HEADLINE], key=lambda m: -means[HEADLINE][m]):
             if method == ORACLE:
                 continue
@@ -111,27 +101,23 @@ def reading_table(results: Results) -> Table:
             record: dict[str, Any] = {"dataset": dataset, "method": method}
             for metric in listed:
                 scores = means[metric.id]
-                others = [results.methods[name] for name in scores]
-                rivals = [other.id for other in others if other.is_rival and other.track == info.track]
-                ahead = sum(metric.better(scores[rival], scores[method]) for rival in rivals) if method in rivals else 0
-                rank = 1 + ahead if method in rivals else None
-                cells.append(_reading_cell(metric, scores.get(method), rank, scores.get(control or "")))
+                rivals = [m for m in results.rivals if m in scores and results.methods[m].track == info.track]
+                ranked = method in rivals
+                rank = 1 + sum(metric.better(scores[rival], scores[method]) for rival in rivals) if ranked else None
+                cells.append(_reading_cell(metric, scores.get(method), rank, scores.get(control)))
                 record |= {metric.id: digits(scores.get(method)), f"{metric.id} rank": rank or ""}
-            rows.append(Row(cells, dataset, results.datasets[dataset].modality, method))
-            data.append(record)
+            rows.append(Row(cells, dataset, results.datasets[dataset].modality, method, record))
     caption = (
         "The same scores under other protocols, higher is better unless said otherwise; small print: rank within its "
         f"track, and the random control's own number where a random score does well. {metric_notes(readings)} "
         f"{protocol(results, datasets)}"
     )
-    notes = failure_notes(results, listed) if rows else ["This suite has no dataset with other protocols to read."]
-    frame = pd.DataFrame(data) if data else pd.DataFrame(columns=["dataset", "method"])
-    return Table("readings", "Readings", caption, columns, rows, frame, notes)
+    return Table("readings", "Readings", caption, columns, rows, failure_notes(results, listed))
 
 
 def _reading_cell(metric: MetricInfo, value: float | None, rank: int | None, random: float | None) -> Cell:
     if value is None:
-        return Cell("–", tone="quiet")
+        return NONE
     notes = [f"rank {rank}"] if rank else []
     if metric.flattering and random is not None:
         notes.append(f"random {number(random, metric.digits)}")

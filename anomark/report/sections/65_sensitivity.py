@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,7 @@ from anomark.report.render.draw import DASHED, GREY, INK
 from anomark.report.results import ORACLE, Results
 from anomark.report.section import Drawing, Section
 from anomark.report.shown import MAX_CURVES, colours, shown
-from anomark.report.table import Cell, Column, Row, Table, number
+from anomark.report.table import NONE, Cell, Column, Row, Table, number, words
 from anomark.report.tables import protocol
 from anomark.suite_records import MetricInfo
 
@@ -40,8 +41,7 @@ def build(results: Results) -> Section | None:
 
 def lead(results: Results, data: pd.DataFrame) -> str:
     """The protocol that leaves least of the headline's order of methods."""
-    known = data.dropna(subset=["tau"]) if "tau" in data else data.iloc[:0]
-    known = known[known["protocol"] != "headline"] if len(known) else known
+    known = data.dropna(subset=["tau"]).query("protocol != 'headline'") if "tau" in data else data
     if known.empty:
         return "No two protocols have enough methods in common to compare their order."
     row = known.iloc[int(known["tau"].to_numpy(float).argmin())]
@@ -74,27 +74,20 @@ def protocols(results: Results, base: str) -> list[tuple[str, str, str]]:
 
 def compared(results: Results, modality: str) -> dict[str, str]:
     """Method -> its header: the methods of the suite's papers, or all that compete where it has no paper."""
-    rivals = {method.id: method.label for method in results.methods.values() if method.is_rival}
-    return results.paper_methods(modality) or rivals
+    return results.paper_methods(modality) or {method: results.methods[method].label for method in results.rivals}
 
 
 def sensitivity_table(results: Results) -> Table:
     """The paper's methods on each dataset that has variants, a row a protocol, and how much of their order is left."""
     bases = [base for base in results.variants if base in results.datasets]
     paper = {m: label for modality in results.modalities for m, label in compared(results, modality).items()}
-    columns = [Column("Dataset", numeric=False), Column("Protocol", numeric=False)]
-    columns += [Column(label) for label in paper.values()]
-    columns += [Column("Best control"), Column("Random"), Column("τ")]
-    rows, data = [], []
+    headers = [*paper.values(), "Best control", "Random", "τ"]
+    rows = []
     for base in bases:
         modality = results.datasets[base].modality
         headline: dict[str, float] = {}
         for name, dataset, metric in protocols(results, base):
-            means = {
-                m: mean
-                for m in results.methods
-                if m != ORACLE and (mean := results.score(dataset, m, metric).mean) is not None
-            }
+            means = results.means(dataset, [m for m in results.methods if m != ORACLE], metric)
             if metric != HEADLINE and not means:
                 continue
             of_paper = {m: means[m] for m in compared(results, modality) if m in means}
@@ -102,19 +95,19 @@ def sensitivity_table(results: Results) -> Table:
             info = results.metrics_info[metric]
             tau = agreement(headline, {m: v if info.higher_is_better else -v for m, v in of_paper.items()})
             cells = [Cell(results.label(base)), Cell(name)]
+            printed = {method: round(value, 3) for method, value in of_paper.items()}
             for method in paper:
-                rank = None
-                if method in of_paper:
-                    own = round(of_paper[method], 3)
-                    rank = 1 + sum(info.better(round(value, 3), own) for value in of_paper.values())
-                cells.append(_cell(results, dataset, method, info, rank))
-            cells += [_control(results, means, info), _random(results, means, info)]
+                ahead = [info.better(value, printed[method]) for value in printed.values() if method in printed]
+                cells.append(_cell(results, dataset, method, info, 1 + sum(ahead) if ahead else None))
+            best = max if info.higher_is_better else min
+            control = best((m for m in means if m in results.controls), key=lambda m: means[m], default="")
+            random = next((m for m in results.chance if m in means), "")
+            cells.append(_mean(means, control, info, results.methods[control].label if control else ""))
+            cells.append(replace(_mean(means, random, info), tone="quiet"))
             few = f"of {len(of_paper)} methods" if len(of_paper) < len(headline) else ""
-            cells.append(
-                Cell("–", note=few, tone="quiet") if tau is None else Cell(number(tau, 2), note=few, sort=round(tau, 6))
-            )
-            rows.append(Row(cells, base, modality))
-            data.append(_record(results, base, name, dataset, metric) | {"tau": tau, "methods": len(of_paper)})
+            agreed = NONE if tau is None else Cell(number(tau, 2), sort=round(tau, 6))
+            record = _record(results, base, name, dataset, metric) | {"tau": tau, "methods": len(of_paper)}
+            rows.append(Row([*cells, replace(agreed, note=few)], base, modality, record=record))
     caption = (
         "The paper's methods under other protocols: variants of the data, trained anew, by AUROC; of a series also "
         "other readings of the headline's scores. All have the same test rows. Higher is better; small print: rank, "
@@ -127,8 +120,8 @@ def sensitivity_table(results: Results) -> Table:
         for base, variants in results.variants.items()
         if base not in results.datasets
     ]
-    frame = pd.DataFrame(data) if data else pd.DataFrame(columns=["dataset", "protocol"])
-    return Table("sensitivity", "Protocol sensitivity", caption, columns, rows, frame, notes)
+    columns = words("Dataset", "Protocol") + [Column(header) for header in headers]
+    return Table("sensitivity", "Protocol sensitivity", caption, columns, rows, notes, ("dataset", "protocol"))
 
 
 def _cell(results: Results, dataset: str, method: str, metric: MetricInfo, rank: int | None) -> Cell:
@@ -140,20 +133,10 @@ def _cell(results: Results, dataset: str, method: str, metric: MetricInfo, rank:
     return Cell(text, note=f"rank {rank}" * bool(rank), sort=round(score.mean, 6), best=rank == 1)
 
 
-def _control(results: Results, means: Mapping[str, float], metric: MetricInfo) -> Cell:
-    controls = [m for m in means if results.methods[m].is_control]
-    if not controls:
-        return Cell("–", tone="quiet")
-    best = (max if metric.higher_is_better else min)(controls, key=lambda m: means[m])
-    text = number(means[best], metric.digits)
-    return Cell(text, note=results.methods[best].label, sort=round(means[best], 6))
-
-
-def _random(results: Results, means: Mapping[str, float], metric: MetricInfo) -> Cell:
-    value = next((means[m] for m in results.chance if m in means), None)
-    if value is None:
-        return Cell("–", tone="quiet")
-    return Cell(number(value, metric.digits), sort=round(value, 6), tone="quiet")
+def _mean(means: Mapping[str, float], method: str, metric: MetricInfo, note: str = "") -> Cell:
+    if method not in means:
+        return NONE
+    return Cell(number(means[method], metric.digits), note=note, sort=round(means[method], 6))
 
 
 def _record(results: Results, base: str, name: str, dataset: str, metric: str) -> dict[str, Any]:
@@ -211,8 +194,7 @@ def protocol_curves(results: Results, dataset: str) -> tuple[Figure, str, str]:
         axes.minorticks_off()
         axes.yaxis.set_major_formatter(lambda value, _: number(value, 1))
         axes.set(xlabel=AXES[axis], ylabel="AUROC")
-    handles, names = panels[0, -1].get_legend_handles_labels()
-    panels[0, -1].legend(handles, names, title="AUROC at 0, 100%", bbox_to_anchor=(1.02, 1.03), loc="upper left")
+    panels[0, -1].legend(title="AUROC at 0, 100%", bbox_to_anchor=(1.02, 1.03), loc="upper left")
     caption = (
         f"{results.label(dataset)}: the methods trained again on a training set of which a part is anomalous, and on a "
         "part of it; the test rows stay. Means over seeds, bands: their range; dashed: the best control; grey: 95% of "

@@ -17,20 +17,20 @@ from matplotlib.transforms import Bbox
 
 from anomark.report.metrics import failure_notes, further_metrics, metric_notes
 from anomark.report.render.draw import BLUE, GREY, freeze
-from anomark.report.results import ORACLE, Results, average
+from anomark.report.results import ORACLE, Results
 from anomark.report.section import Drawing, Section
 from anomark.report.shown import accent
-from anomark.report.table import Cell, Column, Row, Table, number
+from anomark.report.table import NONE, Cell, Column, Row, Table, number, words
 from anomark.report.tables import (
-    below_control,
+    TIED,
     digits,
     footnotes,
     machine_fields,
     partial_notes,
     protocol,
+    ranked_cell,
     ranks,
     score_cell,
-    tied_with_best,
 )
 
 #: What a method costs: column of outcomes.csv -> header, format, and factor from the file's unit to the header's.
@@ -63,11 +63,7 @@ def lead(results: Results) -> str:
     """Which methods are first most often, in any track."""
     firsts: Counter[str] = Counter()
     for dataset in results.datasets:
-        means = {
-            m.id: round(mean, 3)
-            for m in results.methods.values()
-            if m.is_rival and (mean := results.score(dataset, m.id).mean) is not None
-        }
+        means = {method: round(mean, 3) for method, mean in results.means(dataset, results.rivals).items()}
         firsts.update(method for method, mean in means.items() if mean == max(means.values()))
     if not firsts:
         return "No method has a number on any dataset."
@@ -82,15 +78,12 @@ def cost_points(results: Results, modality: str) -> pd.DataFrame:
     Variants, the oracle, and what has no number on one of the datasets are left out.
     """
     datasets = results.of_modality(modality)
-    points = {}
-    for info in results.methods.values():
-        if info.is_variant or info.id == ORACLE:
-            continue
-        costs = {column: [results.cost(d, info.id, column) for d in datasets] for column in COST_AXES}
-        auroc = average(results.score(d, info.id) for d in datasets).mean
-        if auroc is not None and not any(None in values for values in costs.values()):
-            points[info.id] = {"auroc": auroc} | {column: float(np.mean(v)) for column, v in costs.items()}  # type: ignore[arg-type]
-    return pd.DataFrame.from_dict(points, orient="index", columns=["auroc", *COST_AXES])
+    means = {method: score.mean for method, score in results.averages(modality).items()}
+    points = pd.DataFrame({"auroc": means}, dtype=float).drop([m for m in means if results.methods[m].is_variant])
+    for column in COST_AXES:
+        costs = [[results.cost(dataset, method, column) for dataset in datasets] for method in points.index]
+        points[column] = [np.array(values, dtype=float).mean() for values in costs]
+    return points.dropna()
 
 
 def frontier(cost: pd.Series, auroc: pd.Series) -> list[str]:
@@ -104,8 +97,7 @@ def cost_curves(results: Results) -> tuple[Figure, str, str]:
     """Mean AUROC over what a score and what training costs: a row a modality, a mark a method."""
     tables = {modality: cost_points(results, modality) for modality in results.modalities}
     tables = {modality: table for modality, table in tables.items() if len(table)}
-    tracks = dict.fromkeys(info.track for info in results.methods.values() if not info.is_control)
-    shapes = dict(zip(tracks, cycle("o^D"), strict=False))
+    shapes = dict(zip(results.tracks, cycle("o^D"), strict=False))
     figure, panels = plt.subplots(
         len(tables), len(COST_AXES), figsize=(9.0, 0.4 + 3.4 * len(tables)), sharey="row", squeeze=False
     )
@@ -174,16 +166,9 @@ def _name_marks(axes: Any, marks: dict[str, tuple[float, float]]) -> None:
 def leaderboard(results: Results) -> Table:
     """Every method and control on every dataset, best first, with its metrics and what it cost."""
     further = further_metrics(results)
-    columns = [
-        Column("Dataset", numeric=False),
-        Column("Method", numeric=False),
-        Column("Track", numeric=False),
-        Column("Rank"),
-        Column("AUROC"),
-        *(Column(metric.label) for metric in further),
-        *(Column(header) for header, *_ in COSTS.values()),
-    ]
-    rows, data = [], []
+    headers = ["Rank", "AUROC", *(metric.label for metric in further), *(header for header, *_ in COSTS.values())]
+    columns = words("Dataset", "Method", "Track") + [Column(header) for header in headers]
+    rows = []
     for dataset, summary in results.datasets.items():
         rank = ranks(results, dataset)
         scores = {method: results.score(dataset, method) for method in results.methods}
@@ -192,40 +177,28 @@ def leaderboard(results: Results) -> Table:
             info, score = results.methods[method], scores[method]
             if score.status == "not in suite":
                 continue
-            extra = {metric.id: results.score(dataset, method, metric.id) for metric in further}
+
             track = "control" if info.is_control else info.track
-            below = below_control(results, dataset, method)
-            tied = tied_with_best(results, dataset, method, rank)
-            cost = {key: results.cost(dataset, method, key) for key in COSTS}
-            cells = [
-                Cell(results.label(dataset), note=summary.level),
-                Cell(info.label, note=info.id if info.id != info.label else ""),
-                Cell(track, tone="quiet"),
-                Cell(str(rank[method]), sort=rank[method]) if method in rank else Cell("–", tone="quiet"),
-                score_cell(score, results.published.get((dataset, method)), rank.get(method) == 1, below, tied),
-                *(
-                    score_cell(value, digits=metric.digits)
-                    if (value := extra[metric.id])
-                    else Cell("–", title=value.reason, tone="quiet")
-                    for metric in further
-                ),
-                *(_cost_cell(cost[key], form, factor) for key, (_, form, factor) in COSTS.items()),
-            ]
-            rows.append(Row(cells, dataset, summary.modality, method))
-            record = {
-                "dataset": dataset,
-                "modality": summary.modality,
-                "level": summary.level,
-                "method": method,
-                "kind": info.kind,
-                "track": track,
-                "rank": rank.get(method, ""),
-            }
-            record |= machine_fields(score, "auroc", results.published.get((dataset, method)), paper=True)
-            for metric, value in extra.items():
-                record |= {metric: digits(value.mean), f"{metric} ci95": digits(value.ci95)}
-            record |= {"below control": below, "tied with best": tied, "status": score.status, "reason": score.reason}
-            data.append(record | {key: digits(value) for key, value in cost.items()})
+            published = results.published.get((dataset, method))
+            auroc = ranked_cell(results, dataset, method, rank, published)
+            cells = [Cell(results.label(dataset), note=summary.level)]
+            cells += [Cell(info.label, note=info.id if info.id != info.label else ""), Cell(track, tone="quiet")]
+            cells += [Cell(str(rank[method]), sort=rank[method]) if method in rank else NONE, auroc]
+            record: dict[str, Any] = {"dataset": dataset, "modality": summary.modality, "level": summary.level}
+            record["method"] = method
+            record |= {"kind": info.kind, "track": track, "rank": rank.get(method, "")}
+            record |= machine_fields(score, "auroc", published, paper=True)
+            for metric in further:
+                value = results.score(dataset, method, metric.id)
+                cells.append(score_cell(value, digits=metric.digits) if value else replace(NONE, title=value.reason))
+                record |= {metric.id: digits(value.mean), f"{metric.id} ci95": digits(value.ci95)}
+            record |= {"below control": auroc.below_control, "tied with best": TIED in auroc.spread}
+            record |= {"status": score.status, "reason": score.reason}
+            for key, (_, form, factor) in COSTS.items():
+                cost = results.cost(dataset, method, key)
+                cells.append(NONE if cost is None else Cell(form.format(cost * factor), sort=cost))
+                record[key] = digits(cost)
+            rows.append(Row(cells, dataset, summary.modality, method, record))
     caption = (
         f"Every method and control on every dataset by AUROC, higher is better. "
         f"{protocol(results, list(results.datasets))} "
@@ -240,8 +213,4 @@ def leaderboard(results: Results) -> Table:
     notes = footnotes(rows) + partial_notes(results, results.datasets) + failure_notes(results, further)
     if ORACLE in results.methods:
         notes.append("The oracle reads the labels: it checks the harness.")
-    return Table("leaderboard", "Leaderboard", caption, columns, rows, pd.DataFrame(data), notes)
-
-
-def _cost_cell(value: float | None, form: str, scale: float = 1.0) -> Cell:
-    return Cell("–", tone="quiet") if value is None else Cell(form.format(value * scale), sort=value)
+    return Table("leaderboard", "Leaderboard", caption, columns, rows, notes)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from anomark.outcomes import Outcome
 from anomark.report.results import Results, worst
 from anomark.report.section import Section
-from anomark.report.table import Cell, Column, Row, Table
+from anomark.report.table import Cell, Column, Row, Table, words
 from anomark.report.tables import protocol
 from anomark.report.verdict import coverage_sentence
 
@@ -31,21 +29,19 @@ def build(results: Results) -> Section:
 
 def coverage_table(results: Results) -> Table:
     """A row a method, a column a dataset, refused datasets and variants among them."""
-    columns = [Column("Method", numeric=False)]
-    columns += [
+    columns = words("Method") + [
         Column(results.label(dataset), numeric=False, dataset=dataset, modality=summary.modality)
         for dataset, summary in results.summaries.items()
     ]
-    cells = {m: [_coverage(results, dataset, m) for dataset in results.summaries] for m in results.methods}
-    rows = [Row([Cell(results.methods[method].label), *row], method=method) for method, row in cells.items()]
-    data = pd.DataFrame(
-        [dict(zip(results.summaries, (cell.text for cell in row), strict=True)) for row in cells.values()],
-        index=pd.Index(cells, name="method"),
-    ).reset_index()
+    rows = []
+    for method, info in results.methods.items():
+        cells = {dataset: _coverage(results, dataset, method) for dataset in results.summaries}
+        record = {"method": method} | {dataset: cell.text for dataset, cell in cells.items()}
+        rows.append(Row([Cell(info.label), *cells.values()], method=method, record=record))
     found = {*results.outcomes["status"]}
     signs = "; ".join(f"{glyph} {status}: {status.meaning}" for status, glyph in GLYPHS.items() if status in found)
     caption = f"How each method's cells ended on each dataset, where the worst seed counts. {signs}. "
-    return Table("coverage", "Coverage", caption + protocol(results, [*results.datasets]), columns, rows, data)
+    return Table("coverage", "Coverage", caption + protocol(results, [*results.datasets]), columns, rows)
 
 
 def _coverage(results: Results, dataset: str, method: str) -> Cell:
@@ -75,23 +71,12 @@ def problem_table(results: Results) -> Table:
         seeds[row["dataset"], row["method"], "sweep failed", str(row["failed"])] = [str(row["seed"])]
     # What does not fit a modality is expected, so it comes last.
     found = sorted(seeds.items(), key=lambda problem: problem[0][2] == Outcome.NOT_APPLICABLE)
-    names = ["dataset", "method", "status", "reason"]
-    data = pd.DataFrame([dict(zip(names, cell, strict=True)) | {"seeds": " ".join(s)} for cell, s in found])
-    table_rows = [
-        Row(
-            [
-                Cell(results.label(dataset)),
-                Cell(results.methods[method].label),
-                Cell(", ".join(named) or "–"),
-                Cell(status, tone="quiet" if status == Outcome.NOT_APPLICABLE else "status"),
-                Cell(reason),
-            ],
-            dataset,
-            results.summaries[dataset].modality,
-            method,
-        )
-        for (dataset, method, status, reason), named in found
-    ]
-    columns = [Column(header, numeric=False) for header in ("Dataset", "Method", "Seeds", "Status", "Reason")]
+    table_rows = []
+    for (dataset, method, status, reason), named in found:
+        cells = [Cell(results.label(dataset)), Cell(results.methods[method].label), Cell(", ".join(named) or "–")]
+        cells += [Cell(status, tone="quiet" if status == Outcome.NOT_APPLICABLE else "status"), Cell(reason)]
+        record = {"dataset": dataset, "method": method, "status": status, "reason": reason, "seeds": " ".join(named)}
+        table_rows.append(Row(cells, dataset, results.summaries[dataset].modality, method, record))
+    columns = words("Dataset", "Method", "Seeds", "Status", "Reason")
     caption = f"Cells without a score, and why. {protocol(results, [*results.datasets])}"
-    return Table("problems", "Cells without a score", caption, columns, table_rows, data)
+    return Table("problems", "Cells without a score", caption, columns, table_rows)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from anomark.report.results import Results
 from anomark.report.section import Section
-from anomark.report.table import Cell, Column, Row, Table
+from anomark.report.table import Cell, Row, Table, words
 
 
 def build(results: Results) -> Section | None:
@@ -18,17 +16,17 @@ def build(results: Results) -> Section | None:
 
 def source_table(results: Results) -> Table:
     """A row a method that is no variant, then a row a dataset that is no variant."""
-    rows, data = [], []
+    rows = []
     for method in results.methods.values():
         if method.is_variant or not method.paper:
             continue
-        rows.append(Row([Cell("method"), Cell(method.label), Cell(method.paper), Cell("")], method=method.id))
-        data.append({"kind": "method", "id": method.id, "source": method.paper, "licence": ""})
+        record = {"kind": "method", "id": method.id, "source": method.paper, "licence": ""}
+        cells = [Cell("method"), Cell(method.label), Cell(method.paper), Cell("")]
+        rows.append(Row(cells, method=method.id, record=record))
     for dataset, summary in results.datasets.items():
         source = summary.citation or summary.source
         cells = [Cell("dataset"), Cell(results.label(dataset)), Cell(source), Cell(summary.licence)]
-        rows.append(Row(cells, dataset, summary.modality))
-        data.append({"kind": "dataset", "id": dataset, "source": source, "licence": summary.licence})
-    columns = [Column(header, numeric=False) for header in ("Kind", "Name", "Source", "Licence")]
+        record = {"kind": "dataset", "id": dataset, "source": source, "licence": summary.licence}
+        rows.append(Row(cells, dataset, summary.modality, record=record))
     caption = "The paper of each method, and the citation or the source of each dataset. Cite them with their numbers."
-    return Table("sources", "Sources", caption, columns, rows, pd.DataFrame(data))
+    return Table("sources", "Sources", caption, words("Kind", "Name", "Source", "Licence"), rows)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from anomark.report.results import Results
 from anomark.report.section import Section
-from anomark.report.table import Cell, Column, Row, Table
+from anomark.report.table import Cell, Row, Table, words
 
 
 def build(results: Results) -> Section | None:
     found = choices(results)
     if not found:
         return None
-    columns = [Column("Choice", numeric=False), Column("Datasets", numeric=False)]
-    rows = [Row([Cell(choice), Cell(", ".join(labels))]) for choice, labels in found.items()]
-    data = pd.DataFrame({"choice": [*found], "datasets": [", ".join(labels) for labels in found.values()]})
-    table = Table("choices", "Choices", "Made where the sources of the data are silent.", columns, rows, data)
+    records = [{"choice": choice, "datasets": ", ".join(labels)} for choice, labels in found.items()]
+    rows = [Row([Cell(text) for text in record.values()], record=record) for record in records]
+    caption = "Made where the sources of the data are silent."
+    table = Table("choices", "Choices", caption, words("Choice", "Datasets"), rows)
     lead = f"The sources of the data leave **{len(found)}** things open; each choice moves the numbers."
     return Section("choices-section", "Choices", lead, [table])
 

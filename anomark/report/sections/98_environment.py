@@ -20,7 +20,7 @@ def build(results: Results) -> Section:
 
 def provenance(results: Results) -> list[tuple[str, str]]:
     suite = results.suite
-    rows = [("suite", results.name), ("date", suite.date), ("commit", suite.commit)]
+    rows = [("suite", results.suite.suite), ("date", suite.date), ("commit", suite.commit)]
     rows += [("working tree", "modified")] if suite.modified else []
     rows += [("not available", how) for how in suite.absent.values()]
     rows += [("seeds", ", ".join(str(seed) for seed in suite.seeds)), *suite.environment.items()]
