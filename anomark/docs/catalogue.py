@@ -7,7 +7,7 @@ from pathlib import Path
 
 from anomark import modality
 from anomark.docs.architecture import architecture
-from anomark.docs.markdown import bullets, code, docstring, link, page, settings, table
+from anomark.docs.markdown import bullets, chapter, code, link, page, settings, table
 from anomark.suite import papers, registry
 from anomark.suite.config import SCHEMAS
 from anomark.suite.dropins import ROOT
@@ -74,10 +74,9 @@ def _method(method: Method, variants: list[Method]) -> str:
         "It takes images at the size that they are prepared in.": method.full_resolution,
         "It wants held-out normal samples.": method.uses_valid,
     }
-    points = [f"{name}: {text}" for name, text in facts.items() if text]
-    points += [sentence for sentence, applies in says.items() if applies]
+    points = [sentence for sentence, applies in says.items() if applies]
     points += [f"Variant `{v.id}` ({v.label}): {_switch(v)}" for v in variants]
-    return f"## {method.id}\n\n{docstring(method.path)}\n\n{bullets(points)}"
+    return chapter(method.id, method.path, facts, *points)
 
 
 def _switch(variant: Method) -> str:
@@ -91,18 +90,11 @@ def _switch(variant: Method) -> str:
 
 
 def _datasets(families: list[Family]) -> str:
-    rows = [
-        (
-            f"[`{_pattern(f)}`](#{f.id})",
-            f.label,
-            f.modality,
-            f.level,
-            _count(f),
-            "data folder" if f.files else "nothing",
-            f.licence,
-        )
-        for f in families
-    ]
+    rows = []
+    for f in families:
+        count = "any in the data folder" if f.open else str(len(f.datasets))
+        needs = "data folder" if f.files else "nothing"
+        rows.append((f"[`{_pattern(f)}`](#{f.id})", f.label, f.modality, f.level, count, needs, f.licence))
     return page(
         "Datasets",
         "A dataset family is one file in `datasets/`. Level is what one label stands for. Embedded datasets need "
@@ -114,10 +106,6 @@ def _datasets(families: list[Family]) -> str:
 
 def _pattern(family: Family) -> str:
     return f"{family.id}-*" if family.items else family.id
-
-
-def _count(family: Family) -> str:
-    return "any in the data folder" if family.open else str(len(family.datasets))
 
 
 def _family(family: Family) -> str:
@@ -132,8 +120,7 @@ def _family(family: Family) -> str:
         "Variants": "; ".join(f"`-{name}` ({says.get('LABEL', name)})" for name, says in family.variants.items()),
         "Parameters": settings(family.defaults),
     }
-    points = [f"{name}: {text}" for name, text in facts.items() if text]
-    return f"## {family.id}\n\n{docstring(family.path)}\n\n{bullets(points)}"
+    return chapter(family.id, family.path, facts)
 
 
 # -- metrics ---------------------------------------------------------------------------------------------------------
@@ -144,17 +131,12 @@ def _metric_file(metric: MetricInfo) -> Path:
 
 
 def _metrics(metrics: list[MetricInfo]) -> str:
-    rows = [
-        (
-            f"`{m.id}`",
-            m.label,
-            ", ".join(m.levels) or "every level of labels",
-            _range(m),
-            "higher" if m.higher_is_better else "lower",
-            "yes" if m.flattering else "no",
-        )
-        for m in metrics
-    ]
+    rows = []
+    for m in metrics:
+        levels = ", ".join(m.levels) or "every level of labels"
+        low, high = ("unbounded" if bound is None else f"{bound:g}" for bound in m.range)
+        better, flatters = "higher" if m.higher_is_better else "lower", "yes" if m.flattering else "no"
+        rows.append((f"`{m.id}`", m.label, levels, f"{low} to {high}", better, flatters))
     by_file = {m.base: [other for other in metrics if other.base == m.base] for m in metrics}
     return page(
         "Metrics",
@@ -168,13 +150,7 @@ def _metrics(metrics: list[MetricInfo]) -> str:
 def _metric(base: str, metrics: list[MetricInfo]) -> str:
     first = metrics[0]
     facts = {"Full name": first.name, "Gives": code(m.id for m in metrics), "Source": first.source, "Note": first.note}
-    points = [f"{name}: {text}" for name, text in facts.items() if text]
-    return f"## {base}\n\n{docstring(_metric_file(first))}\n\n{bullets(points)}"
-
-
-def _range(metric: MetricInfo) -> str:
-    low, high = ("unbounded" if bound is None else f"{bound:g}" for bound in metric.range)
-    return f"{low} to {high}"
+    return chapter(base, _metric_file(first), facts)
 
 
 # -- papers, modalities, sections ------------------------------------------------------------------------------------
@@ -218,13 +194,12 @@ def _modalities(known: list[str], keep: Keep) -> str:
         says = modality.load(name)
         families = [f for f in registry.families().values() if f.modality == name and keep(f.path)]
         shapes = code("x".join(map(str, shape)) for shape, _ in says.SAMPLES)
-        points = {
+        facts = {
             "Levels": code(says.LEVELS),
             "Shapes that `anomark check` tries methods on": shapes,
             "Datasets": code(map(_pattern, families)),
         }
-        facts = bullets(f"{key}: {text}" for key, text in points.items() if text)
-        parts.append(f"## {name}\n\n{docstring(modality.path_of(name))}\n\n{facts}")
+        parts.append(chapter(name, modality.path_of(name), facts))
     return page(
         "Modalities",
         "A modality is a kind of data that methods are made for, and one file in `anomark/modalities/`.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from anomark.suite.literals import parse
@@ -26,9 +26,10 @@ def bullets(items: Iterable[str]) -> str:
     return "\n".join(f"* {item}" for item in items)
 
 
-def docstring(path: Path) -> str:
-    """The docstring of a Python file; "" where it has none."""
-    return ast.get_docstring(parse(path)) or ""
+def chapter(title: str, path: Path, facts: Mapping[str, str], *further: str) -> str:
+    """A heading, the docstring of a Python file, and as points the facts that have a text and whatever is further."""
+    points = [*(f"{name}: {text}" for name, text in facts.items() if text), *further]
+    return f"## {title}\n\n{ast.get_docstring(parse(path)) or ''}\n\n{bullets(points)}"
 
 
 def code(values: Iterable[object]) -> str:

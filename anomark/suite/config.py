@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -141,18 +141,29 @@ def validate(raw: Mapping[str, Any], source: str) -> Suite:
         return Suite.model_validate(dict(raw))
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        if first["type"] == "extra_forbidden":
-            schema = SCHEMAS.get(str(first["loc"][0]), Suite)
-            message = f"unknown key {key!r}; {nearest(str(first['loc'][-1]), schema.model_fields)}"
-        elif first["type"] == "missing":
-            message = f"the key {key!r} is missing"
-        else:
-            hint = "; lists can't be given by --config, write a YAML file and pass it by --configfile" * (
-                isinstance(first["input"], str) and first["type"] == "list_type"
-            )
-            message = f"{key} is {first['input']!r}: {first['msg'].removeprefix('Value error, ')}{hint}"
-        raise AnomarkError(f"{source}: {message}") from None
+        hint = "; lists can't be given by --config, write a YAML file and pass it by --configfile" * (
+            isinstance(first["input"], str) and first["type"] == "list_type"
+        )
+        keys = SCHEMAS.get(str(first["loc"][0]), Suite).model_fields
+        raise AnomarkError(f"{source}: {complaint(error, keys)}{hint}") from None
+
+
+def complaint(error: ValidationError, keys: Iterable[str]) -> str:
+    """The first thing that is wrong with a file, in one sentence.
+
+    Args:
+        keys: those that could stand where the file has an unknown one.
+    """
+    first = error.errors()[0]
+    key = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {key!r}; {nearest(str(first['loc'][-1]), keys)}"
+    if first["type"] == "missing":
+        return f"the key {key!r} is missing"
+    whole = first["type"] == "value_error" and isinstance(first["input"], Mapping)  # the sentence says what was found
+    found = "" if whole else f" is {first['input']!r}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{key}{found}: {message}" if key else message
 
 
 def suites() -> dict[str, Path]:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from anomark.files import replacing
 from anomark.suite.dropins import FOLDERS, ROOT
 from anomark.suite.literals import parse
 from anomark.suite.registry import DATASET_LITERALS, METHOD_LITERALS
@@ -33,6 +33,7 @@ NUMERICAL = {
     "pandas": ("pandas",),
     "pyod": ("pyod", "scikit-learn", "scipy"),
 }
+_version = cache(version)
 #: Literals of drop-in files that reach a result through the resolved parameters alone, unless the code reads them.
 _DESCRIPTIVE = set(METHOD_LITERALS) | set(DATASET_LITERALS)
 #: What a modality's file says for the report and for `anomark check` alone.
@@ -138,14 +139,6 @@ def closure(roots: Iterable[Path]) -> tuple[dict[str, str], dict[str, str]]:
     return dict(sorted(sources.items())), {d: _version(d) for d in sorted(distributions)}
 
 
-@cache
-def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "absent"
-
-
 class Fingerprints:
     """Content hashes of raw files, remembered by name, size and time, so that gigabytes are read once.
 
@@ -181,9 +174,7 @@ class Fingerprints:
         if not self._changed:
             return
         try:
-            self.cache.parent.mkdir(parents=True, exist_ok=True)
-            partial = self.cache.with_suffix(f".{os.getpid()}.tmp")
-            partial.write_text(json.dumps(self._known))
-            partial.replace(self.cache)
+            with replacing(self.cache) as partial:
+                partial.write_text(json.dumps(self._known))
         except OSError:
             return

@@ -17,6 +17,7 @@ from anomark.contracts import AnomarkError, nearest
 from anomark.files import read_yaml
 from anomark.suite import registry
 from anomark.suite.claims import KINDS, Claim, Gain, Mean
+from anomark.suite.config import complaint
 from anomark.suite.dropins import ROOT
 from anomark.suite.paper_tables import Ablation, AblationColumns, MethodId, PaperTable, Part, Printed, distinct
 
@@ -160,17 +161,7 @@ def read_paper(folder: Path) -> Paper:
     try:
         return Paper.model_validate(raw | {"id": folder.name}, context={"folder": folder})
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        if first["type"] == "extra_forbidden":
-            message = f"unknown key {key!r}; {nearest(str(first['loc'][-1]), _keys())}"
-        elif first["type"] == "missing":
-            message = f"the key {key!r} is missing"
-        elif first["type"] == "value_error":  # ours: a whole sentence
-            message = f"{key}: {first['ctx']['error']}" if key else str(first["ctx"]["error"])
-        else:
-            message = f"{key} is {first['input']!r}: {first['msg']}"
-        raise AnomarkError(f"{path}: {message}") from None
+        raise AnomarkError(f"{path}: {complaint(error, _keys())}") from None
 
 
 def _known(claim: Claim, key: str, name: str, known: Iterable[str]) -> None:

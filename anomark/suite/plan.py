@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -181,10 +180,7 @@ class Plan:
     def inputs(self, cell_id: str) -> list[str]:
         """The files that a cell still has to read. Once its result is stored there are none."""
         cell = self._by_id[cell_id]
-        if cell.exists:
-            return []
-        data = [f"{cell.data}/{name}" for name in ("train.npy", "test.npy", "meta.json")]
-        return [*data, cell.features] if cell.features else data
+        return [] if cell.exists else _files_for(cell, "train.npy", "test.npy", "meta.json")
 
     def _sweeps(self) -> list[Sweep]:
         suite, sources = self.suite, closure([STAGES / "sweep.py"])[0]
@@ -201,11 +197,8 @@ class Plan:
 
     def sweep_inputs(self, path: str) -> list[str]:
         """The files that a sweep still has to read. Once it is stored there are none."""
-        if Path(path).exists():
-            return []
         cell = self._by_id[self.sweeps[path].cell]
-        data = [f"{cell.data}/{name}" for name in ("test.npy", "meta.json")]
-        return [*cell.outputs, *data, *([cell.features] if cell.features else [])]
+        return [] if Path(path).exists() else [*cell.outputs, *_files_for(cell, "test.npy", "meta.json")]
 
     def sweeps_of(self, dataset: str) -> list[Sweep]:
         return [sweep for sweep in self.sweeps.values() if sweep.dataset == dataset]
@@ -217,11 +210,6 @@ class Plan:
     def outputs(self) -> list[str]:
         """Every file of every cell. They are asked for one by one, so that a deleted cell is noticed."""
         return [path for cell in self.cells for path in cell.outputs]
-
-    @cached_property
-    def core_seconds(self) -> float:
-        """Declared cost of the whole suite."""
-        return sum(cell.core_seconds for cell in self.cells)
 
     # -- keys of the two last stages ------------------------------------------------------------------------------
 
@@ -284,6 +272,11 @@ class Plan:
             environment=environment(),
             **commit(),
         ).save(Path(self.folder) / "suite.json")
+
+
+def _files_for(cell: Cell, *data: str) -> list[str]:
+    """The files of its data that a cell reads, and the weights of f where its method needs them."""
+    return [*(f"{cell.data}/{name}" for name in data), *filter(None, [cell.features])]
 
 
 def _nouns(modalities: tuple[str, ...]) -> str:

@@ -71,16 +71,14 @@ def methods(suite: Suite) -> list[Method]:
     Raises:
         AnomarkError: a name is unknown, or no method is left.
     """
-    for name in (*suite.only, *suite.include, *suite.exclude, *suite.params, *suite.highlight):
+    costly = [name for name in suite.core_seconds if name != "other"]
+    for name in (*suite.only, *suite.include, *suite.exclude, *suite.params, *suite.highlight, *costly):
         registry.find_method(name)
     for name in suite.sweep.methods:
         if not (method := registry.find_method(name)).sweep:
             raise AnomarkError(
                 f"sweep: {method.path} has no SWEEP, the settings to try on a stored model; leave {name} out"
             )
-    for name in suite.core_seconds:
-        if name != "other":
-            registry.find_method(name)
     chosen = [
         m
         for m in registry.methods().values()

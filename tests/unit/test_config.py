@@ -37,9 +37,13 @@ def test_every_key_is_described() -> None:
         assert all(field.description for field in schema.model_fields.values())
 
 
+def declared(plan: Plan) -> float:
+    return sum(cell.core_seconds for cell in plan.cells)
+
+
 def test_default_suite_fits_its_budget() -> None:
     """Declared core-seconds: under 1,000 for the default suite (DESIGN), each method's cost declared."""
-    assert Plan(config.load("default")).core_seconds < 1000
+    assert declared(Plan(config.load("default"))) < 1000
 
 
 def test_sensitivity_holds_the_rows_of_the_papers_tables_and_variants_with_their_bases() -> None:
@@ -51,7 +55,7 @@ def test_sensitivity_holds_the_rows_of_the_papers_tables_and_variants_with_their
 
 def test_sensitivity_fits_half_an_hour_on_two_cores(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANOMARK_DATA", str(data_root))
-    assert Plan(config.load("sensitivity")).core_seconds < 3600
+    assert declared(Plan(config.load("sensitivity"))) < 3600
 
 
 def test_no_pattern_of_a_suite_reaches_a_variant() -> None:
@@ -80,7 +84,7 @@ def test_paper_cpu_names_what_is_absent_and_fits_three_hours_on_two_cores(
 ) -> None:
     monkeypatch.setenv("ANOMARK_DATA", str(data_root))
     planned = Plan(config.load("paper-cpu"))
-    assert planned.core_seconds < 3 * 3600 * 2
+    assert declared(planned) < 3 * 3600 * 2
     assert planned.data.keys() | planned.absent.keys() == set(config.load("paper-cpu").datasets)
     absent = {f"mvtec-{category}" for category in ("cable", "hazelnut", "pill", "tile")} & planned.absent.keys()
     monkeypatch.setattr(progress.threading, "Thread", lambda **_: SimpleNamespace(start=lambda: None))

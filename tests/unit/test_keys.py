@@ -159,7 +159,7 @@ def test_what_moves_a_score_moves_every_key_and_what_runs_around_it_moves_none(t
     copy.edit("anomark/runtime/supervisor.py", "_POLL = 0.1", "_POLL = 0.2")
     copy.edit("anomark/runtime/store.py", "[:300]", "[:200]")
     copy.edit("anomark/records.py", "    log: str = ", "    extra: int = 0\n    log: str = ")
-    copy.edit("anomark/stages/prepare.py", "import argparse\n", "import argparse\n\nEXTRA = 1\n")
+    copy.edit("anomark/stages/prepare.py", "import sys\n", "import sys\n\nEXTRA = 1\n")
     copy.edit("anomark/runtime/fit_score.py", '"""', '"""Another first line. ')
     assert planned_keys(copy) == before
     copy.edit("anomark/runtime/fit_score.py", "repetition=cell.seed", "repetition=cell.seed + 1")
