@@ -5,8 +5,10 @@ from __future__ import annotations
 import typer
 
 from anomark.cli import cells, check, data, docs, listing, report
+from anomark.cli.shared import PlainErrors
 
 app = typer.Typer(
+    cls=PlainErrors,
     help="A reproducible benchmark suite for anomaly detection on images, time series and audio.",
     no_args_is_help=True,
     add_completion=False,

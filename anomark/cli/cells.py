@@ -9,11 +9,10 @@ from typing import Annotated
 
 import typer
 
-from anomark.cli.shared import DEFAULT_SUITE, SuiteOption, plain_errors, plan_of
+from anomark.cli.shared import DEFAULT_SUITE, SuiteOption, plan_of
 from anomark.contracts import AnomarkError
 
 
-@plain_errors
 def run(dataset: str, method: str, seed: int = 0, suite: SuiteOption = DEFAULT_SUITE) -> None:
     """Run one cell: prepare its data if need be, fit, score, and keep the result under its key."""
     from anomark.outcomes import Outcome
@@ -33,7 +32,6 @@ def run(dataset: str, method: str, seed: int = 0, suite: SuiteOption = DEFAULT_S
         )
 
 
-@plain_errors
 def evaluate(suite: SuiteOption = DEFAULT_SUITE) -> None:
     """Evaluate the stored scores of a suite again (its cells must exist)."""
     from anomark.stages.local import evaluate_all
@@ -42,7 +40,6 @@ def evaluate(suite: SuiteOption = DEFAULT_SUITE) -> None:
         print(folder)
 
 
-@plain_errors
 def why(dataset: str, method: str, suite: SuiteOption = DEFAULT_SUITE) -> None:
     """Say which part of a key changed since the last stored cell, and what would run."""
     from anomark.suite import registry, stored
@@ -61,7 +58,6 @@ def why(dataset: str, method: str, suite: SuiteOption = DEFAULT_SUITE) -> None:
             print(f"seed {cell.seed}: would run, {stored.why(cell)}")
 
 
-@plain_errors
 def gc(
     bad: Annotated[
         bool, typer.Option("--bad", help="Drop instead the cells with a bad outcome, to try them again.")

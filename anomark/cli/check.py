@@ -8,10 +8,7 @@ from pathlib import Path
 
 import typer
 
-from anomark.cli.shared import plain_errors
 
-
-@plain_errors
 def check(file: Path) -> None:
     """Run the contract tests on one dropped-in file, or on a paper's folder; print what fails and why."""
     from anomark.checks.run import check_file

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from anomark.cli.shared import plain_errors, print_columns
+from anomark.cli.shared import print_columns
 from anomark.contracts import AnomarkError
 from anomark.suite.dropins import ROOT
 
@@ -25,7 +25,6 @@ ManifestOption = Annotated[
 
 
 @app.command("list")
-@plain_errors
 def list_(root: RootOption = None, manifest: ManifestOption = MANIFEST) -> None:
     """List every dataset with its state, its size and its licence."""
     from anomark.data import fetch
@@ -49,7 +48,6 @@ def list_(root: RootOption = None, manifest: ManifestOption = MANIFEST) -> None:
 
 
 @app.command("fetch")
-@plain_errors
 def fetch_(
     names: NamesArgument = None,
     root: RootOption = None,
@@ -74,7 +72,6 @@ def fetch_(
 
 
 @app.command()
-@plain_errors
 def verify(names: NamesArgument = None, root: RootOption = None, manifest: ManifestOption = MANIFEST) -> None:
     """Compare what was fetched with its checksums."""
     from anomark.data import fetch

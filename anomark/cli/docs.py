@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from anomark.cli.shared import plain_errors
 from anomark.suite.dropins import ROOT
 
 
-@plain_errors
 def docs() -> None:
     """Write the pages that list what the benchmark has: config/README.md, docs/*.md and ARCHITECTURE.md."""
     from anomark.docs.catalogue import pages

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from anomark.cli.shared import plain_errors, print_columns
+from anomark.cli.shared import print_columns
 from anomark.contracts import AnomarkError, nearest
 
 #: The head of a list, then its rows.
@@ -92,7 +92,6 @@ LISTS: dict[str, Callable[[], Rows]] = {
 }
 
 
-@plain_errors
 def list_(what: Annotated[str, typer.Argument(help=", ".join(LISTS))]) -> None:
     """List what the benchmark knows, without importing any of it."""
     if what not in LISTS:

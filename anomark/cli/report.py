@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 
-from anomark.cli.shared import DEFAULT_SUITE, SuiteOption, plain_errors, plan_of
+from anomark.cli.shared import DEFAULT_SUITE, SuiteOption, plan_of
 from anomark.contracts import AnomarkError, nearest
 
 
-@plain_errors
 def report(
     suite: SuiteOption = DEFAULT_SUITE,
     format: Annotated[str | None, typer.Option(help="Print the tables as md, tex, csv, html or json.")] = None,

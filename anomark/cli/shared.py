@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from anomark.contracts import AnomarkError
 
@@ -20,18 +20,15 @@ SuiteOption = Annotated[
 DEFAULT_SUITE = ["default"]
 
 
-def plain_errors(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A user's mistake ends in one sentence and exit status 1, not in a traceback."""
+class PlainErrors(TyperGroup):
+    """Commands whose user's mistakes end in one sentence and exit status 1, not in a traceback."""
 
-    @functools.wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
-            return command(*args, **kwargs)
+            return super().invoke(ctx)
         except AnomarkError as error:
             print(f"anomark: {error}", file=sys.stderr)
             raise typer.Exit(1) from None
-
-    return wrapped
 
 
 def plan_of(suites: list[str]) -> Plan:
