@@ -17,7 +17,7 @@ from anomark.suite_records import MetricInfo
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, from_attributes=True)
 
 
 class DatasetEntry(_Model):
@@ -133,11 +133,8 @@ def to_json(results: Results) -> str:
         environment=suite.environment,
         verdict=verdict(results),
         datasets=[_dataset(results, dataset) for dataset in results.summaries],
-        methods=[
-            MethodEntry(**{name: getattr(m, name) for name in MethodEntry.model_fields})
-            for m in results.methods.values()
-        ],
-        papers=[PaperEntry(**{name: getattr(p, name) for name in PaperEntry.model_fields}) for p in results.papers],
+        methods=[MethodEntry.model_validate(method) for method in results.methods.values()],
+        papers=[PaperEntry.model_validate(paper) for paper in results.papers],
         metrics=[*results.metrics_info.values()],
         numbers=_numbers(results),
         cells=[CellEntry(**_known(row)) for row in results.outcomes.to_dict("records")],
@@ -158,27 +155,16 @@ def _dataset(results: Results, dataset: str) -> DatasetEntry:
 def _numbers(results: Results) -> list[Number]:
     rows = results.metrics[["dataset", "method", "metric", "level"]].drop_duplicates()
     numbers = []
-    for dataset, method, metric, level in rows.itertuples(index=False):
+    for row in rows.to_dict("records"):
+        dataset, method, metric = row["dataset"], row["method"], row["metric"]
+        published = results.published.get((dataset, method)) if metric == HEADLINE else None
         score = results.score(dataset, method, metric)
-        numbers.append(
-            Number(
-                dataset=dataset,
-                method=method,
-                metric=metric,
-                level=level,
-                status=score.status,
-                mean=score.mean,
-                ci95=score.ci95,
-                by_seed=score.by_seed,
-                deterministic=score.deterministic,
-                published=results.published.get((dataset, method)) if metric == HEADLINE else None,
-            )
-        )
+        of_score = {name: getattr(score, name) for name in Number.model_fields if hasattr(score, name)}
+        numbers.append(Number.model_validate(row | of_score | {"published": published}))
     return numbers
 
 
 def _known(row: dict[Any, Any]) -> dict[str, Any]:
     """A row of outcomes.csv as a CellEntry has it: what the file leaves empty is null, a reason empty."""
-    values = {name: row.get(name) for name in CellEntry.model_fields}
-    missing = {name for name, value in values.items() if pd.isna(value)}
-    return values | dict.fromkeys(missing) | ({"reason": ""} if "reason" in missing else {})
+    empty = dict.fromkeys(CellEntry.model_fields) | {"reason": ""}
+    return empty | {name: value for name, value in row.items() if name in empty and not pd.isna(value)}

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from anomark.contracts import Array
-from anomark.report.render.stored import case, chosen
+from anomark.report.render.stored import case, chosen, having
 from anomark.report.results import Results
 from anomark.report.shown import MAX_MAPS, shown
 from anomark.report.tables import protocol
@@ -19,8 +19,7 @@ from anomark.report.tables import protocol
 def gallery(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[Figure, str, str]:
     """Input, mask and anomaly maps: a column a sample, a row a method; one colour scale a method."""
     samples = range(len(stored["label"]))
-    available = [name.removeprefix("map:") for name in stored if name.startswith("map:")]
-    methods = shown(results, dataset, available, MAX_MAPS)
+    methods = shown(results, dataset, having(stored, "map:"), MAX_MAPS)
     masks = stored["mask"].astype(bool) if "mask" in stored else None
     lines = ["input", *(["mask"] if masks is not None else []), *methods]
     figure, panels = plt.subplots(
@@ -31,13 +30,8 @@ def gallery(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[F
         layout=ConstrainedLayoutEngine(w_pad=0.015, h_pad=0.015, wspace=0.0, hspace=0.0),
     )
     for line, row in zip(lines, panels, strict=True):
-        row[0].set_ylabel(
-            results.methods[line].label if line in methods else line,
-            rotation=0,
-            ha="right",
-            va="center",
-            labelpad=6,
-        )
+        label = results.methods[line].label if line in methods else line
+        row[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=6)
         maps = stored[f"map:{line}"] if line in methods else None
         limits = np.percentile(maps, [2, 99.5]) if maps is not None else (0.0, 1.0)
         for index, axes in zip(samples, row, strict=True):
@@ -59,12 +53,10 @@ def gallery(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[F
                 if f"score:{line}" in stored:
                     axes.set_xlabel(f"{stored[f'score:{line}'][index]:.3g}", fontsize=7, labelpad=2)
     caption = f"{chosen(results, stored)} Anomaly maps of the first seed, one colour scale a method; the image's score "
-    caption += (
-        "below each map; white line: outline of the mask. " if masks is not None else "below each map; no masks. "
-    )
-    caption += f"Reconstructions are not stored. {protocol(results, [dataset])}"
+    outlines = "white line: outline of the mask" if masks is not None else "no masks"
+    caption += f"below each map; {outlines}. Reconstructions are not stored. {protocol(results, [dataset])}"
     alt = f"{len(samples)} test images of {results.label(dataset)} with the anomaly maps of "
-    return figure, caption, alt + (", ".join(results.methods[m].label for m in methods) or "no method") + "."
+    return figure, caption, f"{alt}{results.names(methods) or 'no method'}."
 
 
 def _show(axes: Any, image: Array) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from anomark.contracts import Array
-from anomark.report.render.draw import DOTTED, GREEN, GREY, INK, ORANGE, PURPLE, SKY
+from anomark.report.render.draw import DOTTED, GREEN, GREY, INK, ORANGE, PURPLE, SKY, bare
 from anomark.report.results import Results
 from anomark.report.shown import MAX_CURVES, colours, shown
 from anomark.report.table import number
@@ -27,18 +27,8 @@ def kinds(stored: dict[str, Array]) -> dict[str, str]:
 
 def hatch(axes: Any, left_out: Array, steps: Array) -> None:
     """Mark steps (n,) that are not scored, at the places `steps` (n,) of the axis."""
-    axes.fill_between(
-        steps,
-        0,
-        1,
-        where=left_out,
-        transform=axes.get_xaxis_transform(),
-        facecolor="none",
-        edgecolor=GREY,
-        hatch="/////",
-        linewidth=0,
-        alpha=0.7,
-    )
+    style: Any = {"facecolor": "none", "edgecolor": GREY, "hatch": "/////", "linewidth": 0, "alpha": 0.7}
+    axes.fill_between(steps, 0, 1, where=left_out, transform=axes.get_xaxis_transform(), **style)
 
 
 def severity_curves(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[Figure, str, str]:
@@ -77,9 +67,7 @@ def severity_curves(results: Results, dataset: str, stored: dict[str, Array]) ->
         "Severity of the injected anomalies: AUROC of their steps against all normal steps, means over seeds. Left by "
         f"amplitude, in ranges of equally many events ({', '.join(ranges)} MAD); right by kind; dotted: a random score."
     )
-    alt = (
-        f"AUROC on {results.label(dataset)} by amplitude and by kind of injected anomaly: {', '.join(labels.values())}."
-    )
+    alt = f"AUROC on {results.label(dataset)} by amplitude and by kind of injected anomaly: {results.names(methods)}."
     return figure, caption, alt
 
 
@@ -96,9 +84,8 @@ def event_examples(results: Results, dataset: str, stored: dict[str, Array]) -> 
         axes.axvspan(0, last - first, color=colour, alpha=0.35, linewidth=0)
         hatch(axes, stored["left_out"][steps], steps - first)
         axes.plot(steps - first, stored["signal"][steps, channel], color=INK, linewidth=0.9)
-        axes.set_title(f"{kind.replace('_', ' ')}, {stored['amplitude'][event]:.3g} MAD", fontsize=8, pad=2)
-        axes.set(yticks=[], xlabel="steps from its start")
-        axes.spines["left"].set_visible(False)
+        bare(axes, f"{kind.replace('_', ' ')}, {stored['amplitude'][event]:.3g} MAD")
+        axes.set_xlabel("steps from its start")
     caption = (
         "Injected anomalies: of each kind the event of median amplitude, in the first channel that it changes "
         "(standardised; each panel its own scale). Band: the event; hatched: steps left out of scoring."

@@ -17,7 +17,7 @@ from bokeh.plotting import figure
 
 from anomark.contracts import Array
 from anomark.report.render.draw import INK, ORANGE
-from anomark.report.render.stored import decimate, runs, score_label
+from anomark.report.render.stored import decimate, having, runs, score_label
 from anomark.report.results import Results
 from anomark.report.shown import MAX_TRACKS, colours, shown
 
@@ -36,13 +36,12 @@ def series_plot(results: Results, dataset: str, stored: dict[str, Array]) -> str
     Equal input gives equal bytes; no text in it ends a <script>.
     """
     series, labels = stored["signal"][:, 0], stored["labels"]
-    methods = shown(results, dataset, [n.removeprefix("score:") for n in stored if n.startswith("score:")], MAX_TRACKS)
+    methods = shown(results, dataset, having(stored, "score:"), MAX_TRACKS)
     palette = colours(results, methods)
     tracks = {"signal": (series, INK)}
     tracks |= {score_label(results, dataset, m): (stored[f"score:{m}"], palette[m]) for m in methods}
-    bands = ColumnDataSource(
-        dict(zip(("start", "stop"), np.array(runs(labels), np.int32).reshape(-1, 2).T, strict=True))
-    )
+    start, stop = np.array(runs(labels), np.int32).reshape(-1, 2).T
+    bands = ColumnDataSource({"start": start, "stop": stop})
     edge = 0.01 * len(labels)
     span = Range1d(start=-edge, end=len(labels) + edge, bounds="auto")
     zoom = BoxZoomTool(dimensions="width")
@@ -50,16 +49,15 @@ def series_plot(results: Results, dataset: str, stored: dict[str, Array]) -> str
     plots = []
     for place, (title, (values, colour)) in enumerate(tracks.items()):
         last = place == len(tracks) - 1
-        plot = figure(
-            height=150 if place == 0 else 125 if last else 95, x_range=span, tools=tools, active_drag=zoom, title=title
-        )
+        height = 150 if place == 0 else 125 if last else 95
+        plot = figure(height=height, x_range=span, tools=tools, active_drag=zoom, title=title)
         plot.vstrip(x0="start", x1="stop", source=bands, fill_color=ORANGE, fill_alpha=0.28, line_color=None)
         steps, drawn = decimate(values, MAX_POINTS // 2)
-        line = plot.line("step", "value", source=_source(steps, drawn), color=colour, line_width=1.2)
+        source = ColumnDataSource({"step": steps.astype(np.int32), "value": drawn.astype(np.float32)})
+        line = plot.line("step", "value", source=source, color=colour, line_width=1.2)
         line.glyph.tags = ["ink"] if colour == INK else []  # the page sets its own
-        plot.add_tools(
-            HoverTool(renderers=[line], mode="vline", tooltips=[("step", "@step"), (title, "@value{0.000}")])
-        )
+        tooltips = [("step", "@step"), (title, "@value{0.000}")]
+        plot.add_tools(HoverTool(renderers=[line], mode="vline", tooltips=tooltips))
         plot.yaxis.visible = plot.ygrid.visible = False
         plot.xaxis.visible = last
         plot.background_fill_color = plot.border_fill_color = plot.outline_line_color = None
@@ -68,10 +66,6 @@ def series_plot(results: Results, dataset: str, stored: dict[str, Array]) -> str
     plots[-1].xaxis.axis_label = "test step"
     grid = gridplot([[plot] for plot in plots], sizing_mode="stretch_width", toolbar_options={"logo": None})
     return _numbered(json.dumps(json_item(grid), separators=(",", ":")))
-
-
-def _source(steps: Array, values: Array) -> ColumnDataSource:
-    return ColumnDataSource({"step": steps.astype(np.int32), "value": values.astype(np.float32)})
 
 
 def _numbered(text: str) -> str:

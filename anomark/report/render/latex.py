@@ -12,6 +12,7 @@ PAGE, TURNED, LINES = 345.0, 550.0, 40
 SIZES = {"small": 0.93, "footnotesize": 0.86, "scriptsize": 0.8}
 #: Points between two columns; points at 10pt from which text is broken into lines.
 GAP, WRAPPED = 7.0, 130.0
+_SEPARATION = rf"\setlength{{\tabcolsep}}{{{GAP / 2:g}pt}}"
 #: Characters of Computer Modern that take about 3.2 and 8 points at 10pt; a capital takes 7.2, any other 5.1.
 NARROW, WIDE = "ijlIrtf.,:;'|!()[]- ", "mMwW±≈−+→×"
 
@@ -33,40 +34,26 @@ def to_latex(table: Table) -> str:
 
 def _float(table: Table, columns: list[int], size: str) -> str:
     header, rows = _latex_rows(table, columns)
-    return "\n".join(
-        [
-            r"% \usepackage{array,booktabs}",
-            r"\begin{table}[t]",
-            rf"\centering\{size}\setlength{{\tabcolsep}}{{{GAP / 2:g}pt}}",
-            rf"\caption{{{escape_latex(table.caption)}}}",
-            rf"\label{{tab:{table.name}}}",
-            rf"\begin{{tabular}}{{{_latex_columns(table, columns, size)}}}",
-            *(r"\toprule", *header, r"\midrule", *rows, r"\bottomrule"),
-            r"\end{tabular}",
-            *_latex_notes(table),
-            r"\end{table}",
-            "",
-        ]
-    )
+    lines = [r"% \usepackage{array,booktabs}", r"\begin{table}[t]", rf"\centering\{size}{_SEPARATION}"]
+    lines += [rf"\caption{{{escape_latex(table.caption)}}}", rf"\label{{tab:{table.name}}}"]
+    lines += [rf"\begin{{tabular}}{{{_latex_columns(table, columns, size)}}}", r"\toprule", *header, r"\midrule"]
+    lines += [*rows, r"\bottomrule", r"\end{tabular}", *_latex_notes(table), r"\end{table}", ""]
+    return "\n".join(lines)
 
 
 def _pages(table: Table, parts: list[list[int]], size: str, turned: bool) -> str:
     lines = [rf"% \usepackage{{array,booktabs,longtable{',pdflscape' if turned else ''}}}"]
     lines += [r"\begin{landscape}" if turned else r"\begingroup"]
-    lines += [rf"\{size}\setlength{{\tabcolsep}}{{{GAP / 2:g}pt}}\setlength{{\LTcapwidth}}{{\linewidth}}"]
+    lines += [rf"\{size}{_SEPARATION}\setlength{{\LTcapwidth}}{{\linewidth}}"]
     for place, columns in enumerate(parts):
         header, rows = _latex_rows(table, columns)
         caption = f"{table.title}, further columns." if place else table.caption
         label = rf"\label{{tab:{table.name}{f'-{place + 1}' if place else ''}}}"
-        lines += [
-            rf"\begin{{longtable}}{{{_latex_columns(table, columns, size)}}}",
-            rf"\caption{{{escape_latex(caption)}}}{label}\\",
-            *(r"\toprule", *header, r"\midrule", r"\endfirsthead"),
-            *(r"\toprule", *header, r"\midrule", r"\endhead"),
-            *(r"\bottomrule", r"\endfoot"),
-            *rows,
-            r"\end{longtable}",
-        ]
+        lines += [rf"\begin{{longtable}}{{{_latex_columns(table, columns, size)}}}"]
+        lines += [rf"\caption{{{escape_latex(caption)}}}{label}\\"]
+        for end in (r"\endfirsthead", r"\endhead"):
+            lines += [r"\toprule", *header, r"\midrule", end]
+        lines += [r"\bottomrule", r"\endfoot", *rows, r"\end{longtable}"]
     return "\n".join([*lines, *_latex_notes(table), r"\end{landscape}" if turned else r"\endgroup", ""])
 
 

@@ -8,7 +8,7 @@ import pywt
 from matplotlib.figure import Figure
 
 from anomark.contracts import Array
-from anomark.report.render.draw import BLUE, VERMILLION
+from anomark.report.render.draw import BLUE, VERMILLION, bare
 from anomark.report.render.stored import MAX_COLUMNS, case, chosen, decimate, runs
 from anomark.report.results import Results
 
@@ -43,9 +43,7 @@ def scalograms(results: Results, dataset: str, stored: dict[str, Array]) -> tupl
         periods, magnitude = maps[name]
         time, envelope = decimate(signal, MAX_COLUMNS // 2)
         line.plot(time, envelope, color=BLUE if name.startswith("normal") else VERMILLION, linewidth=0.8)
-        line.set_title(name, fontsize=8, pad=2)
-        line.set_yticks([])
-        line.spines["left"].set_visible(False)
+        bare(line, name)
         inferno = plt.get_cmap("inferno")(np.clip(magnitude / top, 0, 1))[..., :3]
         image.imshow((inferno * 255).round().astype(np.uint8), aspect="auto", extent=(0, len(signal), SCALES, 0))
         ticks = [2.0**power for power in range(1, 16) if periods[0] <= 2.0**power <= periods[-1]]

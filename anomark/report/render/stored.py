@@ -20,6 +20,11 @@ def load_examples(results: Results, dataset: str) -> dict[str, Array]:
         return {name: stored[name] for name in stored.files}
 
 
+def having(stored: dict[str, Array], prefix: str) -> list[str]:
+    """The methods that an array is stored of whose name begins with the prefix: `map:` or `score:`."""
+    return [name.removeprefix(prefix) for name in stored if name.startswith(prefix)]
+
+
 def case(stored: dict[str, Array], index: int) -> str:
     """anomalous, worst"""
     return f"{'anomalous' if stored['label'][index] else 'normal'}, {stored['case'][index]}"

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from anomark.contracts import Array
-from anomark.report.render.draw import BLUE, INK, ORANGE, VERMILLION
+from anomark.report.render.draw import BLUE, INK, ORANGE, VERMILLION, bare
 from anomark.report.render.injections import hatch, kinds
-from anomark.report.render.stored import MAX_COLUMNS, case, chosen, decimate, runs, score_label
+from anomark.report.render.stored import MAX_COLUMNS, case, chosen, decimate, having, runs, score_label
 from anomark.report.results import Results
 from anomark.report.shown import MAX_TRACKS, colours, shown
 from anomark.report.tables import protocol
@@ -19,17 +19,10 @@ from anomark.report.tables import protocol
 def series_tracks(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[Figure, str, str]:
     """The test series above the merged scores of some methods; labelled anomalies are bands through all panels."""
     series, labels = stored["signal"], stored["labels"]
-    available = [name.removeprefix("score:") for name in stored if name.startswith("score:")]
-    methods = shown(results, dataset, available, MAX_TRACKS)
+    methods = shown(results, dataset, having(stored, "score:"), MAX_TRACKS)
     palette = colours(results, methods)
-    figure, panels = plt.subplots(
-        1 + len(methods),
-        1,
-        sharex=True,
-        figsize=(9.0, 1.5 + 0.85 * len(methods)),
-        height_ratios=[1.6, *[1.0] * len(methods)],
-        squeeze=False,
-    )
+    heights, size = [1.6, *[1.0] * len(methods)], (9.0, 1.5 + 0.85 * len(methods))
+    figure, panels = plt.subplots(len(heights), 1, sharex=True, figsize=size, height_ratios=heights, squeeze=False)
     bands = [(start, stop, ORANGE) for start, stop in runs(labels)]
     if kind_colours := kinds(stored):
         bands = [
@@ -46,9 +39,7 @@ def series_tracks(results: Results, dataset: str, stored: dict[str, Array]) -> t
         values = series[:, 0] if method is None else stored[f"score:{method}"]
         time, envelope = decimate(values, MAX_COLUMNS)
         axes.plot(time, envelope, color=INK if method is None else palette[method], linewidth=0.7)
-        axes.set_title("signal" if method is None else score_label(results, dataset, method), fontsize=8, pad=2)
-        axes.set_yticks([])
-        axes.spines["left"].set_visible(False)
+        bare(axes, "signal" if method is None else score_label(results, dataset, method))
         axes.margins(x=0.005)
     panels[-1, 0].set_xlabel("test step")
     channels = f" (channel 1 of {series.shape[1]})" if series.shape[1] > 1 else ""
@@ -57,13 +48,12 @@ def series_tracks(results: Results, dataset: str, stored: dict[str, Array]) -> t
     caption += "" if kind_colours else "orange bands: labelled anomalies."
     caption += f" {protocol(results, [dataset])}"
     alt = f"{results.label(dataset)}: {len(bands)} labelled anomalies over {len(labels)} steps, with the scores of "
-    return figure, caption, alt + (", ".join(results.methods[m].label for m in methods) or "no method") + "."
+    return figure, caption, f"{alt}{results.names(methods) or 'no method'}."
 
 
 def window_examples(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[Figure, str, str]:
     """The best, the median and the worst test window or clip of each class, with the scores they received."""
-    available = [name.removeprefix("score:") for name in stored if name.startswith("score:")]
-    methods = shown(results, dataset, available, MAX_TRACKS)
+    methods = shown(results, dataset, having(stored, "score:"), MAX_TRACKS)
     columns = min(3, len(stored["label"]))
     rows = -(-len(stored["label"]) // columns)
     figure, panels = plt.subplots(rows, columns, figsize=(9.0, 1.9 * rows), sharex=True, sharey=True, squeeze=False)
@@ -73,11 +63,9 @@ def window_examples(results: Results, dataset: str, stored: dict[str, Array]) ->
             continue
         time, envelope = decimate(stored["samples"][index, 0], MAX_COLUMNS // columns)
         axes.plot(time, envelope, color=VERMILLION if stored["label"][index] else BLUE, linewidth=0.9)
-        axes.set_title(case(stored, index), fontsize=8, pad=2)
+        bare(axes, case(stored, index))
         lines = [f"{results.methods[m].label}  {stored[f'score:{m}'][index]:.3g}" for m in methods]
         axes.set_xlabel("\n".join(lines), fontsize=7, loc="left", labelpad=2)
-        axes.set_yticks([])
-        axes.spines["left"].set_visible(False)
     caption = f"{chosen(results, stored)} Below each its scores, whose scales differ between methods. "
     alt = f"{len(stored['label'])} examples of {results.label(dataset)}, normal and anomalous."
     return figure, caption + protocol(results, [dataset]), alt

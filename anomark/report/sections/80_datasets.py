@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from anomark.report.render.draw import DASHED, DOTTED, GREY, INK, LINES
+from anomark.report.render.draw import DASHED, DOTTED, GREY, INK, LINES, name_rows
 from anomark.report.render.examples import example_drawings
 from anomark.report.results import ORACLE, Results
 from anomark.report.section import Drawing, Facts, Part, Section, Text
@@ -23,52 +23,38 @@ TRAINING_COLUMNS = 5
 
 
 def build(results: Results) -> list[Section]:
-    return [_dataset(results, dataset) for dataset in results.datasets] + [
-        Section(
-            dataset,
-            results.label(dataset),
-            f"This dataset was refused: {reason}",
-            [],
-            GROUP,
-            dataset,
-            results.summaries[dataset].modality,
-        )
-        for dataset, reason in results.refused.items()
+    told = {dataset: (lead(results, dataset), parts(results, dataset)) for dataset in results.datasets}
+    told |= {dataset: (f"This dataset was refused: {reason}", []) for dataset, reason in results.refused.items()}
+    return [
+        Section(dataset, results.label(dataset), text, found, GROUP, dataset, results.summaries[dataset].modality)
+        for dataset, (text, found) in told.items()
     ]
 
 
-def _dataset(results: Results, dataset: str) -> Section:
-    summary = results.datasets[dataset]
+def parts(results: Results, dataset: str) -> list[Part]:
+    """What a reader must know before anything else, what the data are, and the pictures."""
     drawings = [Drawing(f"{dataset}-auroc", partial(auroc_bars, results, dataset), dataset, "half")]
     if (results.roc["dataset"] == dataset).any():
         drawings.append(Drawing(f"{dataset}-curves", partial(ranking_curves, results, dataset), dataset, "wide"))
     drawings += example_drawings(results, dataset)
     if trained(results, dataset):
         drawings.append(Drawing(f"{dataset}-training", partial(training_curves, results, dataset), dataset, "wide"))
-    notes = [Text(note, warning=True) for note in summary.notes]
-    parts: list[Part] = [*notes, Facts(facts(results, dataset)), *drawings]
-    return Section(dataset, results.label(dataset), lead(results, dataset), parts, GROUP, dataset, summary.modality)
+    notes = [Text(note, warning=True) for note in results.datasets[dataset].notes]
+    return [*notes, Facts(facts(results, dataset)), *drawings]
 
 
 def lead(results: Results, dataset: str) -> str:
     """The best method, and how many lie below the strongest control."""
-    means = {
-        m.id: mean
-        for m in results.methods.values()
-        if not m.is_control and (mean := results.score(dataset, m.id).mean) is not None
-    }
+    means = results.means(dataset, [method for method, info in results.methods.items() if not info.is_control])
     if not means:
         return "No method has a number here."
-    best = max((m for m in means if results.methods[m].is_rival), key=lambda m: means[m], default=max(means))
+    best = results.strongest(dataset, results.rivals) or max(means)
     text = f"The best method is {results.methods[best].label} (**{number(means[best])}**)"
-    control = results.best_control(dataset)
-    if control is None:
+    if (control := results.best_control(dataset)) is None:
         return f"{text}."
     below = sum(below_control(results, dataset, method) for method in means)
-    label = results.methods[control[0]].label
-    return (
-        f"{text}; **{below} of {len(means)}** methods lie below the strongest control, {label} ({number(control[1])})."
-    )
+    strongest = f"{results.methods[control[0]].label} ({number(control[1])})"
+    return f"{text}; **{below} of {len(means)}** methods lie below the strongest control, {strongest}."
 
 
 def facts(results: Results, dataset: str) -> list[tuple[str, str]]:
@@ -81,16 +67,10 @@ def facts(results: Results, dataset: str) -> list[tuple[str, str]]:
         ("Test", f"{summary.n_labels:,} {summary.level}s, {summary.n_anomalous:,} anomalous"),
         ("Sample", " × ".join(str(side) for side in summary.shape)),
     ]
-    if summary.window:
-        rows.append(("Window", f"{summary.window} steps, stride {summary.stride}"))
-    rows.append(("Random, 95%", f"{number(low)}–{number(high)}"))
-    described = {
-        "Normal class": summary.normal_class,
-        "Licence": summary.licence,
-        "Source": summary.source,
-        "Citation": summary.citation,
-    }
-    return rows + [(label, text) for label, text in described.items() if text]
+    rows += [("Window", f"{summary.window} steps, stride {summary.stride}")] if summary.window else []
+    rows += [("Random, 95%", f"{number(low)}–{number(high)}"), ("Normal class", summary.normal_class)]
+    rows += [("Licence", summary.licence), ("Source", summary.source), ("Citation", summary.citation)]
+    return [(label, text) for label, text in rows if text]
 
 
 def auroc_bars(results: Results, dataset: str) -> tuple[Figure, str, str]:
@@ -117,20 +97,16 @@ def auroc_bars(results: Results, dataset: str) -> tuple[Figure, str, str]:
         if published is not None:
             axes.plot(published, y, marker="D", markersize=4.5, markerfacecolor="none", markeredgecolor=INK)
         axes.text(1.015, y, number(score.mean), va="center", transform=axes.get_yaxis_transform())
-    axes.set_yticks(range(len(order)), [results.methods[m].label for m in order])
-    axes.set_ylim(len(order) - 0.4, -0.6)
+    name_rows(axes, [results.methods[m].label for m in order])
     axes.set_xlim(max(0.0, left - 0.02), 1.0)
-    axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_formatter(lambda value, _: number(value, 1))
     axes.set_xlabel("AUROC")
     has_published = any((dataset, m) in results.published for m in order)
     caption = "AUROC, from chance (.5) outwards; line: 95% CI over seeds, or the range below three seeds; grey band: "
     caption += "95% of random scores; grey bars: controls" + ("; diamond: published." if has_published else ".")
     if left_out := len(scores.keys() - {ORACLE}) - len(order):
-        caption += (
-            " Shown are the methods of the suite's papers, the best others and the best control; the leaderboard "
-        )
-        caption += f"has {left_out} more."
+        caption += " Shown are the methods of the suite's papers, the best others and the best control; "
+        caption += f"the leaderboard has {left_out} more."
     best = next((m for m in order if scores[m]), None)
     alt = f"Bar chart of AUROC on {results.label(dataset)} for {len(order)} methods and controls"
     alt += f"; highest of them {results.methods[best].label}, {number(scores[best].mean)}." if best else "."
@@ -160,8 +136,8 @@ def ranking_curves(results: Results, dataset: str) -> tuple[Figure, str, str]:
         pr.plot(*precision_recall(curve["fpr"].to_numpy(), curve["tpr"].to_numpy(), anomalous), **line)
     for axes in (roc, pr):
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-        axes.set_xticks([0, 0.5, 1], ["0", ".5", "1"])
-        axes.set_yticks([0, 0.5, 1], ["0", ".5", "1"])
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_ticks([0, 0.5, 1], ["0", ".5", "1"])
     roc.set(xlabel="False positive rate", ylabel="True positive rate")
     pr.set(xlabel="Recall", ylabel="Precision")
     legend: Any = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.02), "handlelength": 1.6, "alignment": "left"}
@@ -170,8 +146,7 @@ def ranking_curves(results: Results, dataset: str) -> tuple[Figure, str, str]:
     caption = "ROC and precision-recall curves of the first seed; beside each name "
     caption += f"the mean over seeds of {names}; dotted: a random score"
     caption += f"; {left_out} further methods are left out. " if left_out > 0 else ". "
-    alt = f"ROC and precision-recall curves on {results.label(dataset)}: "
-    alt += ", ".join(results.methods[m].label for m in methods) + "."
+    alt = f"ROC and precision-recall curves on {results.label(dataset)}: {results.names(methods)}."
     return figure, caption + protocol(results, [dataset]), alt
 
 
@@ -209,5 +184,5 @@ def training_curves(results: Results, dataset: str) -> tuple[Figure, str, str]:
         "methods; where a method minimises several, a line each; logarithmic where they fall far. Variants are left "
         f"out. {protocol(results, [dataset])}"
     )
-    names = ", ".join(results.methods[method].label for method in methods)
-    return figure, caption, f"Training loss over gradient steps on {results.label(dataset)}: {names}."
+    alt = f"Training loss over gradient steps on {results.label(dataset)}: {results.names(methods)}."
+    return figure, caption, alt

@@ -49,11 +49,10 @@ def setting_curves(results: Results, method: str) -> tuple[Figure, str, str]:
     """AUROC of one stored model over each parameter that was tried: a row a modality, a line a dataset."""
     table = results.sweep[results.sweep["method"] == method].dropna(subset=["auroc"])
     tried = [name for name in parameters(results.sweep) if table.loc[_moves(table, name), name].nunique() > 1]
-    rows = {m: [d for d in results.of_modality(m) if (table["dataset"] == d).any()] for m in results.modalities}
-    rows = {modality: datasets for modality, datasets in rows.items() if datasets}
-    figure, panels = plt.subplots(
-        len(rows), len(tried), figsize=(9.0, 0.5 + 1.8 * len(rows)), sharex="col", sharey="row", squeeze=False
-    )
+    swept = {m: [d for d in results.of_modality(m) if d in set(table["dataset"])] for m in results.modalities}
+    rows = {modality: datasets for modality, datasets in swept.items() if datasets}
+    size = (9.0, 0.5 + 1.8 * len(rows))
+    figure, panels = plt.subplots(len(rows), len(tried), figsize=size, sharex="col", sharey="row", squeeze=False)
     for (modality, datasets), row in zip(rows.items(), panels, strict=True):
         of_row = table[table["dataset"].isin(datasets)]
         for axes in row:
