@@ -86,11 +86,8 @@ def tally_sentence(results: Results, paper: Paper) -> str:
 
 def difference_sentence(results: Results, paper: Paper) -> str:
     """The median and the largest difference between measured and published, of what could be compared."""
-    differences = {
-        (dataset, method): mean - printed.value
-        for (dataset, method), printed in paper.numbers.items()
-        if dataset not in paper.not_comparable and (mean := results.score(dataset, method).mean) is not None
-    }
+    comparable = {cell: n.value for cell, n in paper.numbers.items() if cell[0] not in paper.not_comparable}
+    differences = results.differences(comparable)
     if not differences:
         return "No published number is measured here in a comparable set-up."
     dataset, method = max(differences, key=lambda cell: abs(differences[cell]))

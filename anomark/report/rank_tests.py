@@ -81,10 +81,11 @@ def rank_table(results: Results) -> Table:
             notes.append(f"{field.name}: no rank test of {k} methods on {n} datasets; it takes {FEWEST} of each.")
             continue
         test, critical, pairs = field.friedman, field.critical_difference, wilcoxon_holm(field.scores)
+        smallest, of_pairs = p_value(test.smallest_p), p_value(smallest_wilcoxon_p(n, k))
         notes.append(
             f"{field.name}: {k} methods on {n} datasets. Friedman {test.chi2:.2f}, F {test.f:.2f} on {k - 1} and "
-            f"{(k - 1) * (n - 1)} degrees of freedom, {_p(test.p)}, at the smallest {_p(test.smallest_p)}. Nemenyi's "
-            f"critical difference {critical:.2f}. Wilcoxon with Holm: at the smallest {_p(smallest_wilcoxon_p(n, k))}."
+            f"{(k - 1) * (n - 1)} degrees of freedom, {p_value(test.p)}, at the smallest {smallest}. Nemenyi's "
+            f"critical difference {critical:.2f}. Wilcoxon with Holm: at the smallest {of_pairs}."
         )
         best = int(np.argmin(test.ranks))
         for index in np.argsort(test.ranks, kind="stable"):
@@ -113,5 +114,6 @@ def rank_table(results: Results) -> Table:
     return Table("ranks", "Ranks", caption, columns, rows, notes, ("modality", "track", "method"))
 
 
-def _p(p: float) -> str:
+def p_value(p: float) -> str:
+    """p = .012"""
     return "p < .001" if p < 0.001 else f"p = {number(p)}"

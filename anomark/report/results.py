@@ -258,6 +258,11 @@ class Results:
         scores = {m: self.score(dataset, m, metric).mean for m in (self.methods if methods is None else methods)}
         return {method: mean for method, mean in scores.items() if mean is not None}
 
+    def differences(self, published: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:
+        """Measured minus published mean AUROC of each (dataset, method) that has been measured."""
+        means = {cell: self.score(*cell).mean for cell in published}
+        return {cell: mean - published[cell] for cell, mean in means.items() if mean is not None}
+
     def averages(self, name: str) -> dict[str, Score]:
         """Mean AUROC over the datasets of a modality, of each method and control that has all of them."""
         scores = {m: average(self.score(d, m) for d in self.of_modality(name)) for m in self.methods if m != ORACLE}

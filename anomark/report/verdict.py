@@ -58,11 +58,8 @@ def control_sentence(results: Results) -> str:
 
 
 def published_sentence(results: Results) -> str:
-    differences = [
-        score.mean - published
-        for (dataset, method), published in results.published.items()
-        if dataset in results.datasets and (score := results.score(dataset, method)).mean is not None
-    ]
+    here = {cell: published for cell, published in results.published.items() if cell[0] in results.datasets}
+    differences = list(results.differences(here).values())
     if not differences:
         return "No cell of this suite has a published number to compare with."
     lower = sum(difference < 0 for difference in differences)

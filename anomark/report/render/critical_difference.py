@@ -9,9 +9,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from anomark.report.rank_tests import Field
+from anomark.report.rank_tests import Field, p_value
 from anomark.report.results import Results
-from anomark.report.table import number
 from anomark.statistics.ranks import cliques
 
 #: Heights in the diagram, in units of one line of text.
@@ -45,16 +44,14 @@ def diagram(results: Results, field: Field) -> tuple[Figure, str, str]:
         y = first_line + (place if on_left else k - 1 - place)
         edge, rank = (1 - 0.03 * k if on_left else 1.03 * k), float(ranks[index])
         axes.plot((rank, rank, edge), (0, y, y), color=ink, linewidth=0.8)
-        label = results.methods[field.methods[index]].label
-        if on_left:
-            axes.text(edge - 0.01 * k, y, f"{label}  {rank:.2f}", ha="right", va="center", fontsize=8)
-        else:
-            axes.text(edge + 0.01 * k, y, f"{rank:.2f}  {label}", ha="left", va="center", fontsize=8)
+        text = [results.methods[field.methods[index]].label, f"{rank:.2f}"][:: 1 if on_left else -1]
+        beside, side = (edge - 0.01 * k, "right") if on_left else (edge + 0.01 * k, "left")
+        axes.text(beside, y, "  ".join(text), ha=side, va="center", fontsize=8)
     n, test = len(field.datasets), field.friedman
-    p = "p < .001" if test.p < 0.001 else f"p = {number(test.p)}"
+
     caption = (
         f"{field.name}: average ranks of {k} methods over {n} datasets, 1 the best; a bar joins methods that differ by "
-        f"less than Nemenyi's critical difference at 5%. Friedman's test that all are equal: {p}."
+        f"less than Nemenyi's critical difference at 5%. Friedman's test that all are equal: {p_value(test.p)}."
     )
     ranked = ", ".join(f"{results.methods[field.methods[i]].label} {ranks[i]:.2f}" for i in order)
     return figure, caption, f"Critical-difference diagram, {field.name}: {ranked}."

@@ -202,11 +202,9 @@ def protocol_curves(results: Results, dataset: str) -> tuple[Figure, str, str]:
     )
     alt = f"Curves of AUROC on {results.label(dataset)}. "
     for axis, points in curves.items():
-        ends = points[points["x"].isin([points["x"].min(), points["x"].max()])].groupby(["method", "x"])["auroc"].mean()
-        at = {m: ends[m] for m in methods if ends.index.get_level_values("method").isin([m]).sum() == 2}
-        alt += f"{AXES[axis].capitalize()} from {points['x'].min():g} to {points['x'].max():g}: "
-        alt += ", ".join(
-            f"{results.methods[m].label} {number(v.iloc[0])} to {number(v.iloc[-1])}" for m, v in at.items()
-        )
-        alt += ". "
+        means = points.groupby(["method", "x"])["auroc"].mean().unstack()
+        ends = means.iloc[:, [0, -1]].reindex(methods).dropna()
+        alt += f"{AXES[axis].capitalize()} from {means.columns[0]:g} to {means.columns[-1]:g}: "
+        told = [f"{results.methods[m].label} {number(low)} to {number(high)}" for m, low, high in ends.itertuples()]
+        alt += f"{', '.join(told)}. "
     return figure, caption, alt.strip()

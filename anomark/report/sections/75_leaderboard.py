@@ -101,7 +101,7 @@ def cost_curves(results: Results) -> tuple[Figure, str, str]:
     figure, panels = plt.subplots(
         len(tables), len(COST_AXES), figsize=(9.0, 0.4 + 3.4 * len(tables)), sharey="row", squeeze=False
     )
-    alt = "AUROC over cost. "
+    alt, named = "AUROC over cost. ", []
     for (modality, table), row in zip(tables.items(), panels, strict=True):
         infos = {method: results.methods[method] for method in table.index}
         ranked = table[[not info.is_control for info in infos.values()]]
@@ -118,6 +118,9 @@ def cost_curves(results: Results) -> tuple[Figure, str, str]:
             axes.xaxis.minorticks_off()
             axes.yaxis.set_major_formatter(lambda value, _: number(value, 2))
             axes.set(xlabel=label)
+            # Names in order of interest: the featured methods, then the best.
+            order = sorted(infos, key=lambda m: (m not in results.featured(modality), -table["auroc"][m]))
+            named.append((axes, {infos[m].label: (x[m], table["auroc"][m]) for m in order}))
         noun = results.noun(modality)
         row[0].set_ylabel(f"mean AUROC, {noun}")
         alt += f"{noun.capitalize()}: the best method for the cost of a score, cheapest first, is "
@@ -127,14 +130,8 @@ def cost_curves(results: Results) -> tuple[Figure, str, str]:
     handles = [Line2D([], [], marker=shape, color=colour, linestyle="") for shape, colour in marks.values()]
     figure.legend(handles, list(marks), loc="outside upper left", ncols=len(marks), handletextpad=0.2)
     freeze(figure)
-    for (modality, table), row in zip(tables.items(), panels, strict=True):
-        # Names in order of interest: the featured methods, then the best.
-        featured = results.featured(modality)
-        first = table.assign(other=[method not in featured for method in table.index])
-        for (column, (_, scale)), axes in zip(COST_AXES.items(), row, strict=True):
-            order = first.sort_values(["other", "auroc"], ascending=[True, False]).index
-            x = (table[column] * scale).clip(lower=CHEAPEST)
-            _name_marks(axes, {results.methods[m].label: (x[m], table["auroc"][m]) for m in order})
+    for axes, marked in named:
+        _name_marks(axes, marked)
     caption = (
         "What quality costs: AUROC and seconds of this run's machine, means over the datasets of a modality. Line: the "
         f"best method at that cost or less; costs below {CHEAPEST:g} stand at {CHEAPEST:g}; names where there is room. "
