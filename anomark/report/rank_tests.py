@@ -78,7 +78,9 @@ def rank_table(results: Results) -> Table:
         if field.absent:
             notes.append(f"{field.name}: without a number on some dataset, left out: {results.names(field.absent)}.")
         if not field.large_enough:
-            notes.append(f"{field.name}: no rank test of {k} methods on {n} datasets; it takes {FEWEST} of each.")
+            notes.append(
+                f"{field.name}: no rank test, which takes {FEWEST} methods and {FEWEST} datasets; here: {k} and {n}."
+            )
             continue
         test, critical, pairs = field.friedman, field.critical_difference, wilcoxon_holm(field.scores)
         smallest, of_pairs = p_value(test.smallest_p), p_value(smallest_wilcoxon_p(n, k))

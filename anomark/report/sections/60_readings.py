@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from anomark.report.metrics import HEADLINE, failure_notes, metric_notes, reading_metrics
+from anomark.report.render.draw import INK
 from anomark.report.results import ORACLE, Results
 from anomark.report.section import Drawing, Section
 from anomark.report.shown import MAX_CURVES, colours, shown
@@ -34,10 +35,8 @@ def lead(data: pd.DataFrame) -> str:
         for dataset, rows in data.groupby("dataset")
     }
     others = [any(w and not w & found[f"{HEADLINE} rank"] for w in found.values()) for found in winners.values()]
-    return (
-        f"On **{sum(others)} of {len(winners)}** datasets the method with the best AUROC is not the best under every "
-        "other protocol for the same scores."
-    )
+    where = "the one dataset" if len(winners) == 1 else f"the {len(winners)} datasets"
+    return f"Of {where} with other protocols, **{sum(others)}** would have another best method for the same scores."
 
 
 #: Datasets in the picture, so many a row.
@@ -57,12 +56,17 @@ def rank_lines(results: Results, data: pd.DataFrame) -> tuple[Figure, str, str]:
         of_dataset = data[data["dataset"] == dataset].set_index("method")
         ranks = of_dataset[[f"{metric.id} rank" for metric in metrics]].apply(pd.to_numeric).dropna(how="all")
         methods = shown(results, dataset, [str(method) for method in ranks.index], MAX_CURVES)
-        for method, colour in colours(results, methods).items():
+        palette = colours(results, methods)
+        for method, colour in palette.items():
             line = ranks.loc[method].to_numpy(float)
             axes.plot(range(len(metrics)), line, color=colour, marker="o", markersize=4, linewidth=1.4, label=method)
+        # Methods of two tracks may end at one rank, and their names would lie on each other.
+        ends = ranks.loc[methods].iloc[:, -1]
+        for last in ends.unique():
+            here = [str(method) for method in ends.index[ends == last]]
             axes.annotate(
-                results.methods[method].label, (len(metrics) - 1, line[-1]), (6, 0), textcoords="offset points",
-                va="center", fontsize=7.5, color=colour, annotation_clip=False,
+                results.names(here), (len(metrics) - 1, float(last)), (6, 0), textcoords="offset points", va="center",
+                fontsize=7.5, color=palette[here[0]] if len(here) == 1 else INK, annotation_clip=False,
             )  # fmt: skip
         axes.set_title(results.label(dataset))
         protocols = [metric.label for metric in metrics]
