@@ -72,7 +72,7 @@ rule prepare_data:
     conda:
         "envs/anomark.yaml"
     shell:
-        "python -m anomark.stages.prepare $ANOMARK_PLAN {wildcards.dataset} 2>&1 | tee {log}"
+        "python -m anomark.stages.prepare $ANOMARK_PLAN {wildcards.dataset:q} 2>&1 | tee {log:q}"
 
 
 rule prepare_features:
@@ -83,7 +83,7 @@ rule prepare_features:
     conda:
         "envs/anomark.yaml"
     shell:
-        "python -m anomark.stages.features $ANOMARK_PLAN {output} 2>&1 | tee {log}"
+        "python -m anomark.stages.features $ANOMARK_PLAN {output:q} 2>&1 | tee {log:q}"
 
 
 rule fit_and_score:
@@ -104,7 +104,7 @@ rule fit_and_score:
         gpu=int(PLAN.suite.device == "cuda"),
     shell:
         "python -m anomark.stages.cell $ANOMARK_PLAN"
-        " {wildcards.dataset}/{wildcards.method}/{wildcards.cell} 2>&1 | tee {log}"
+        " {wildcards.dataset:q}/{wildcards.method:q}/{wildcards.cell:q} 2>&1 | tee {log:q}"
 
 
 rule sweep_settings:
@@ -121,7 +121,7 @@ rule sweep_settings:
         mem_mb=int(PLAN.suite.limits.memory_gb * 1024),
         gpu=int(PLAN.suite.device == "cuda"),
     shell:
-        "python -m anomark.stages.sweep $ANOMARK_PLAN {output} 2>&1 | tee {log}"
+        "python -m anomark.stages.sweep $ANOMARK_PLAN {output:q} 2>&1 | tee {log:q}"
 
 
 rule evaluate_dataset:
@@ -143,7 +143,7 @@ rule evaluate_dataset:
         folder=lambda w: EVALUATION.format(dataset=w.dataset),
         key=lambda w: PLAN.evaluation_key(w.dataset),
     shell:
-        "python -m anomark.stages.evaluate $ANOMARK_PLAN {wildcards.dataset} {params.folder} 2>&1 | tee {log}"
+        "python -m anomark.stages.evaluate $ANOMARK_PLAN {wildcards.dataset:q} {params.folder:q} 2>&1 | tee {log:q}"
 
 
 rule build_report:
@@ -190,8 +190,8 @@ rule build_report:
         results=lambda w: PLAN.folder,
         key=PLAN.report_key(),
     shell:
-        "python -m anomark.stages.report --suite-json {params.suite} --evaluation {params.evaluation}"
-        " --out {params.report} --results {params.results} 2>&1 | tee {log}"
+        "python -m anomark.stages.report --suite-json {params.suite:q} --evaluation {params.evaluation:q}"
+        " --out {params.report:q} --results {params.results:q} 2>&1 | tee {log:q}"
 
 
 rule check_outcomes:
@@ -206,4 +206,4 @@ rule check_outcomes:
     conda:
         "envs/anomark.yaml"
     shell:
-        "python -m anomark.stages.verdict {input.coverage} {input.sweep} {output} 2>&1 | tee {log}"
+        "python -m anomark.stages.verdict {input.coverage:q} {input.sweep:q} {output:q} 2>&1 | tee {log:q}"

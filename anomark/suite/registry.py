@@ -304,10 +304,11 @@ def find_dataset(name: str) -> Dataset:
     for family in families().values():
         item = name.removeprefix(f"{family.id}-")
         if family.open and item != name:
-            if not re.fullmatch(r"\w[\w.+-]*", item):  # it becomes a folder's name, and a word of a command
+            # It becomes the name of a folder, a part of a pattern of files, and a word of a Snakemake rule.
+            if not re.fullmatch(r"[^/\\*?\[\]{}\x00-\x1f\x7f]+", item) or item[0] == "." or len(item.encode()) > 150:
                 raise AnomarkError(
-                    f"{name!r}: {item!r} can't name an item of {family.id}: a name begins with a letter or a digit and "
-                    "holds letters, digits, '.', '_', '+' and '-' alone; rename its files"
+                    f"{name!r}: {item!r} can't name an item of {family.id}: a name has at most 150 bytes, does not "
+                    "begin with a dot, and holds no line break and none of / \\ * ? [ ] { }; rename its files"
                 )
             return Dataset(name, family, item, family.items["*"])
     near = nearest(name, [*known, *variants])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 
 from anomark.suite import registry
@@ -96,3 +98,34 @@ exclude: [{", ".join(sorted(set(registry.methods()) - KEPT))}]
     assert again.returncode == 1 and "refused: table-quiet: " in again.stdout and copy.cells() == before
     table.to_csv(tmp_path / "table/quiet.csv", index=False)
     assert copy.snakemake("--configfile", suite, env=env).returncode == 0, "the mended file has another key"
+
+
+#: Names that a shell would run, split or expand. A slash can't stand in a file's name.
+HOSTILE = (
+    "with space $(touch pwned)",
+    "`touch pwned`;touch pwned|touch pwned&&touch pwned",
+    "quote'\";touch pwned;'\"",
+    "-größe-测试",
+)
+
+
+def test_a_name_is_data_and_never_a_command(checkout: Callable[[], Checkout], tmp_path: Path) -> None:
+    copy = checkout()
+    own_data(tmp_path)
+    for name in HOSTILE:
+        shutil.copytree(tmp_path / "folder/screws", tmp_path / "folder" / name)
+    overlay = {
+        "suite": "hostile",
+        "data_root": str(tmp_path),
+        "datasets": [f"folder-{name}" for name in HOSTILE],
+        "seeds": [0],
+        "papers": [],
+        "preprocessing": {"size": 16},
+        "exclude": sorted(set(registry.methods()) - {"median_distance"}),
+    }
+    suite = copy.suite(yaml.safe_dump(overlay, allow_unicode=True))
+    done = copy.snakemake("--configfile", suite, env={"ANOMARK_DATA": ""})
+    assert done.returncode == 0, done.stdout
+    metrics = pd.read_csv(copy.path / "results/hostile/metrics.csv")
+    assert set(metrics["dataset"]) == set(overlay["datasets"])
+    assert not list(copy.path.rglob("pwned*")) and not list(tmp_path.rglob("pwned*")), "a name was run as a command"
