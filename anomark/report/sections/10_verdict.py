@@ -73,8 +73,9 @@ def overview(results: Results, modality: str) -> tuple[Figure, str, str]:
     if bar is not None:
         axes.axvline(scores[bar].mean or 0.0, color=GREY, linewidth=1.4, linestyle=DASHED, zorder=0)
     axes.margins(x=0.08)
-    axes.xaxis.set_major_formatter(lambda value, _: number(value, 2))
-    axes.xaxis.set_major_locator(plt.MaxNLocator(4))
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_formatter(lambda value, _: number(value, 2 if high - low > 0.04 else 3))
+    axes.xaxis.set_major_locator(plt.MaxNLocator(4, steps=[1, 2, 5, 10]))  # steps that two digits can tell apart
     named = {m: f"{results.methods[m].label} {number(scores[m].mean)}" for m in lines}
     names = ", ".join(results.label(dataset) for dataset in datasets)
     caption = f"Mean AUROC over {names}: the best methods of any track, variants aside"
