@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 
 from anomark.report.results import Results
 from anomark.report.section import Drawing
+from anomark.report.table import number
 from anomark.report.tables import protocol
 
 INK = "#1f2328"
@@ -85,6 +86,14 @@ def name_rows(axes: Axes, labels: Sequence[str]) -> None:
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.spines["left"].set_visible(False)
+
+
+def scale_auroc(axes: Axes, ticks: int = 9) -> None:
+    """At most `ticks` ticks on the x axis, at steps that the printed digits can tell apart."""
+    low, high = axes.get_xlim()
+    digits = 2 if high - low > 0.04 else 3
+    axes.xaxis.set_major_locator(plt.MaxNLocator(ticks, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(lambda value, _: number(value, digits))
 
 
 def bare(axes: Axes, title: str) -> None:

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from anomark.modality import load
-from anomark.report.render.draw import DASHED, GREY, name_rows
+from anomark.report.render.draw import DASHED, GREY, name_rows, scale_auroc
 from anomark.report.results import Results
 from anomark.report.section import Drawing, Section, Text
 from anomark.report.shown import accent
@@ -73,9 +73,7 @@ def overview(results: Results, modality: str) -> tuple[Figure, str, str]:
     if bar is not None:
         axes.axvline(scores[bar].mean or 0.0, color=GREY, linewidth=1.4, linestyle=DASHED, zorder=0)
     axes.margins(x=0.08)
-    low, high = axes.get_xlim()
-    axes.xaxis.set_major_formatter(lambda value, _: number(value, 2 if high - low > 0.04 else 3))
-    axes.xaxis.set_major_locator(plt.MaxNLocator(4, steps=[1, 2, 5, 10]))  # steps that two digits can tell apart
+    scale_auroc(axes, 4)
     named = {m: f"{results.methods[m].label} {number(scores[m].mean)}" for m in lines}
     names = ", ".join(results.label(dataset) for dataset in datasets)
     caption = f"Mean AUROC over {names}: the best methods of any track, variants aside"

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from anomark.report.comparisons import strongest
-from anomark.report.render.draw import GREEN, GREY, INK, PURPLE, name_rows
+from anomark.report.render.draw import GREEN, GREY, INK, PURPLE, name_rows, scale_auroc
 from anomark.report.results import Results
 from anomark.report.section import Drawing, Section
 from anomark.report.shown import accent
@@ -47,7 +47,7 @@ def headline_dots(results: Results, data: pd.DataFrame) -> tuple[Figure, str, st
         style: Any = {"markerfacecolor": filled, "markersize": 6, "markeredgewidth": 1.4}
         axes.plot(rows[name], places, shape, color=colour, label=labels[name], **style)
     axes.grid(axis="x", color=GREY, alpha=0.25, linewidth=0.6)
-    axes.xaxis.set_major_formatter(lambda value, _: number(value, 2))
+    scale_auroc(axes)
     axes.set_xlabel("AUROC")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(marks), handletextpad=0.2, borderaxespad=0.2)
     caption = "AUROC of the first highlighted method beside the strongest of each kind on every dataset"
