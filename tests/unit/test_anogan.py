@@ -21,15 +21,6 @@ def fitted(X: np.ndarray, seed: int = 0, **params) -> Any:
     return method(X, seed, **params).fit(X, None)
 
 
-@pytest.mark.parametrize("mapping", ["search", "encoder"])
-@pytest.mark.parametrize("shape", [(1, 1, 8, 8), (3, 3, 16, 16), (2, 1, 28, 28), (2, 3, 9, 31)])
-def test_every_shape_is_scored(shape: tuple[int, ...], mapping: str) -> None:
-    for X in (uniform(*shape), np.ones(shape, np.float32)):
-        scores, maps = fitted(X, mapping=mapping).detect(X)
-        assert scores.shape == (len(X),) and maps.shape == (len(X), *shape[2:])
-        assert np.isfinite(scores).all() and np.isfinite(maps).all()
-
-
 def test_the_search_lowers_the_loss_of_every_image() -> None:
     X = uniform(6, 1, 16, 16)
     model = fitted(X, steps=20)

@@ -57,14 +57,6 @@ def test_closed_forms_equal_the_numerical_spectrum(wavelet: str) -> None:
     np.testing.assert_allclose(found[smooth], expected[smooth], atol=tolerance * np.abs(expected).max())
 
 
-def test_a_batch_equals_its_windows() -> None:
-    x = torch.randn(3, 2, 60, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    scales = scales_between("cmor1.5-1.0", 0.05, 0.4, 5)
-    maps = cwt(x, scales)
-    assert maps.shape == (3, 2, 5, 60) and maps.dtype == torch.complex128
-    torch.testing.assert_close(maps[2, 1], cwt(x[2, 1], scales), rtol=0, atol=1e-12)
-
-
 def test_a_sinusoid_peaks_at_its_own_scale() -> None:
     scales = scales_between("cmor1.5-1.0", 0.02, 0.4, 16)
     center = pywt.central_frequency("cmor1.5-1.0", precision=14) / scales

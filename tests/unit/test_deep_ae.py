@@ -3,7 +3,6 @@ import importlib
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from anomark.contracts import Spec
@@ -40,16 +39,3 @@ def test_the_score_is_the_mean_squared_error() -> None:
     scores, maps = model.detect(X)
     np.testing.assert_allclose(scores, error.mean((1, 2)), rtol=1e-5)
     np.testing.assert_allclose(maps, error.mean(1), rtol=1e-5)
-
-
-def test_training_finds_a_wave_of_another_period() -> None:
-    rng = np.random.default_rng(0)
-
-    def waves(n: int, period: float) -> np.ndarray:
-        phase = rng.uniform(0, 2 * np.pi, (n, 1, 1))
-        clean = np.sin(2 * np.pi * np.arange(32) / period + phase)
-        return (clean + 0.05 * rng.standard_normal(clean.shape)).astype(np.float32)
-
-    train, test = waves(200, 16.0), np.concatenate([waves(30, 16.0), waves(30, 11.0)])
-    model = deep_ae.Method(Spec("series", (1, 32)), 0, "cpu", steps=150, batch_size=16, width=16).fit(train, None)
-    assert roc_auc_score(np.repeat([0, 1], 30), model.decision_function(test)) > 0.9

@@ -2,9 +2,7 @@ import importlib
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
-from sklearn.metrics import roc_auc_score
 
 from anomark.contracts import Spec
 from tests.samples import noise
@@ -38,27 +36,3 @@ def test_the_centre_stays_and_the_score_is_the_squared_distance_to_it() -> None:
     expected = ((trained._codes(X) - trained.centre) ** 2).sum(1)
     np.testing.assert_allclose(trained.decision_function(X), expected, rtol=1e-6)
     assert trained.decision_function(X).mean() < 0.8 * untrained.decision_function(X).mean()
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 12), (3, 2, 33), (1, 1, 16, 16), (2, 3, 28, 28), (1, 5, 4000)])
-@pytest.mark.parametrize("constant", [False, True])
-def test_every_shape_is_scored(shape: tuple[int, ...], constant: bool) -> None:
-    X = np.ones(shape, np.float32) if constant else noise(*shape)
-    scores = method(X).fit(X, None).decision_function(X)
-    assert scores.shape == (len(X),) and scores.dtype == np.float32 and np.isfinite(scores).all()
-
-
-def test_training_finds_a_wave_of_another_period() -> None:
-    rng = np.random.default_rng(0)
-
-    def waves(n: int, period: float) -> np.ndarray:
-        clean = np.sin(2 * np.pi * np.arange(32) / period + rng.uniform(0, 6, (n, 1, 1)))
-        return (clean + 0.05 * rng.standard_normal(clean.shape)).astype(np.float32)
-
-    X, test = waves(200, 16.0), np.concatenate([waves(30, 16.0), waves(30, 7.0)])
-    labels = np.repeat([0, 1], 30)
-    untrained, trained = (
-        roc_auc_score(labels, method(X, steps=s, batch_size=16, width=16).fit(X, None).decision_function(test))
-        for s in (0, 200)
-    )
-    assert trained > 0.95 and trained > untrained

@@ -4,7 +4,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import roc_auc_score
 
 from anomark.contracts import Spec
 from tests.samples import uniform
@@ -63,16 +62,3 @@ def test_each_weight_lowers_its_own_error() -> None:
 def test_series_are_not_bounded() -> None:
     assert isinstance(fitted(uniform(4, 1, 8, 8)).decoder.layers[-1], torch.nn.Tanh)
     assert not isinstance(fitted(uniform(4, 1, 12)).decoder.layers[-1], torch.nn.Tanh)
-
-
-def test_training_finds_a_wave_of_another_period() -> None:
-    rng = np.random.default_rng(0)
-
-    def waves(n: int, period: float) -> np.ndarray:
-        phase = rng.uniform(0, 2 * np.pi, (n, 1, 1))
-        clean = np.sin(2 * np.pi * np.arange(32) / period + phase)
-        return (clean + 0.05 * rng.standard_normal(clean.shape)).astype(np.float32)
-
-    train, test = waves(200, 16.0), np.concatenate([waves(30, 16.0), waves(30, 6.0)])
-    model = fitted(train, steps=150, batch_size=16, width=16)
-    assert roc_auc_score(np.repeat([0, 1], 30), model.decision_function(test)) > 0.8

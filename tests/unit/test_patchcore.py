@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
-from anomark.contracts import AnomarkError, Spec
+from anomark.contracts import Spec
 from anomark.detectors.patch_features import PatchFeatures
 from anomark.nn import nearest as nearest_module
 from anomark.nn.nearest import nearest
@@ -97,23 +97,6 @@ def test_the_coreset_has_the_share_asked_for(f: str) -> None:
     assert len(method(f, (1, 16, 16), largest=40).fit(X, None).bank) == 40
 
 
-@pytest.mark.parametrize(
-    ("modality", "shape"),
-    [("image", (3, 12, 13)), ("image", (1, 28, 28)), ("series", (2, 30)), ("series", (1, 12)), ("audio", (1, 1100))],
-)
-@pytest.mark.parametrize("constant", [False, True])
-def test_every_shape_is_scored(f: str, modality: str, shape: tuple[int, ...], constant: bool) -> None:
-    X = np.full((1, *shape), 0.5, np.float32) if constant else uniform(1, *shape)
-    model = method(f, shape, modality).fit(X, None)
-    scores, maps = model.detect(uniform(3, *shape, seed=1))
-    assert scores.shape == (3,) and scores.dtype == maps.dtype == np.float32
-    if modality == "image":
-        assert all(a <= b for a, b in zip(maps.shape[1:], shape[1:], strict=True))
-    else:
-        assert maps.shape == (3, shape[1])
-    assert np.isfinite(scores).all() and np.isfinite(maps).all()
-
-
 def test_patches_are_local_averages_of_both_levels(f: str) -> None:
     """Against a loop over positions: mean of the 3 x 3 neighbours that exist."""
     features = PatchFeatures(Spec("image", (3, 64, 64), (-1.0, 1.0)), f, "cpu")
@@ -131,12 +114,6 @@ def test_levels_weigh_alike(f: str) -> None:
     torch.testing.assert_close(rows.mean(0), torch.zeros(features.channels), rtol=0, atol=1e-4)
     for level in rows.split(features.extractor.f.channels, dim=1):
         assert float(level.var(0, correction=0).sum()) == pytest.approx(1, rel=1e-3)
-
-
-def test_f_is_asked_for(f: str) -> None:
-    with pytest.raises(AnomarkError, match="give `features`"):
-        patchcore.Method(Spec("image", (1, 16, 16)), 0, "cpu")
-    assert method(f, (1, 16, 16)).info["f"].startswith("small_net-")
 
 
 def test_a_foreign_patch_is_found_and_located(f: str) -> None:

@@ -1,9 +1,7 @@
 import importlib
 from functools import partial
 
-import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
 
 from anomark.detectors.training import seeded
 from tests import series_detectors
@@ -32,16 +30,3 @@ def test_positions_matter() -> None:
         network = transformer_ad.Transformer(1, 20, 16, layers=1, heads=2, tokens=3).eval()
     x = torch.from_numpy(noise(1, 1, 20))
     assert not torch.allclose(network(x.roll(5, dims=2)), network(x).roll(5, dims=2), atol=1e-3)
-
-
-def test_training_finds_a_wave_of_another_period() -> None:
-    rng = np.random.default_rng(0)
-
-    def waves(n: int, period: float) -> np.ndarray:
-        phase = rng.uniform(0, 2 * np.pi, (n, 1, 1))
-        clean = np.sin(2 * np.pi * np.arange(32) / period + phase)
-        return (clean + 0.05 * rng.standard_normal(clean.shape)).astype(np.float32)
-
-    test = np.concatenate([waves(30, 16.0), waves(30, 11.0)])
-    scores = fitted(waves(200, 16.0), steps=150, batch_size=16, width=8, lr=2e-3).decision_function(test)
-    assert roc_auc_score(np.repeat([0, 1], 30), scores) > 0.9

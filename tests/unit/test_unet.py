@@ -44,13 +44,6 @@ def test_time_reaches_the_output_row_by_row() -> None:
     assert (a - c).abs().max() > 1e-3
 
 
-def test_rows_ignore_their_batch_mates() -> None:
-    network, x, t = small(), images(5, 3, 20, 20), torch.tensor([1, 50, 100, 500, 900])
-    together = network(x, t)
-    for i in range(5):
-        torch.testing.assert_close(network(x[i : i + 1], t[i : i + 1])[0], together[i], rtol=1e-5, atol=1e-5)
-
-
 def test_channels_last_computes_the_same() -> None:
     network, x, t = small(), images(2, 3, 16, 16), torch.tensor([3, 700])
     expected = network(x, t)

@@ -18,12 +18,6 @@ from tests.samples import waves
 
 wavediff = importlib.import_module("anomark_methods.wavediff")
 SMALL = {"steps": 2, "batch_size": 4, "width": 8, "multipliers": [1, 2], "calls": 2}
-SHAPES: list[tuple[str, tuple[int, ...]]] = [
-    ("image", (3, 12, 13)),
-    ("image", (1, 8, 8)),
-    ("series", (2, 30)),
-    ("audio", (1, 1100)),
-]
 PARTS = {
     "wavediff-no-wavelet": WaveletPyramid,
     "wavediff-no-mha": SelfAttention2d,
@@ -49,16 +43,8 @@ def widths(model: Any) -> list[int]:
     return [m.conv2.out_channels for m in model.network.modules() if isinstance(m, ResidualBlock)]
 
 
-@pytest.mark.parametrize(("modality", "shape"), SHAPES)
-def test_all_modalities_are_scored(f: str, modality, shape) -> None:
-    X = waves(6, shape)
-    scores, maps = method(f, modality, shape).fit(X, None).detect(X)
-    assert scores.shape == (6,) and maps.shape == (6, *shape[1:]) and scores.dtype == maps.dtype == np.float32
-    assert np.isfinite(scores).all() and (maps >= 0).all()
-
-
 @pytest.mark.parametrize("variant", PARTS)
-@pytest.mark.parametrize(("modality", "shape"), SHAPES[1:3])
+@pytest.mark.parametrize(("modality", "shape"), [("image", (1, 8, 8)), ("series", (2, 30))])
 def test_an_ablation_takes_out_its_part_and_nothing_else(f: str, variant: str, modality, shape) -> None:
     full, ablated = method(f, modality, shape), method(f, modality, shape, **switches(variant))
     assert parts(full) >= set(PARTS.values())
