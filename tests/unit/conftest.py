@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from anomark.report.results import Results, load_results
+from tests.report_fixture import write_evaluation
+
 
 @pytest.fixture(scope="session")
 def f(tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -15,3 +18,9 @@ def f(tmp_path_factory: pytest.TempPathFactory) -> str:
     path: Path = tmp_path_factory.mktemp("f") / "f.safetensors"
     write_features("random", None, path)
     return str(path)
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """What the report reads of a made-up suite; no test may change its files."""
+    return load_results(*write_evaluation(tmp_path_factory.mktemp("suite")))

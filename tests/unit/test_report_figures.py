@@ -18,17 +18,11 @@ from anomark.report.render.interactive import MAX_POINTS, series_plot
 from anomark.report.render.scalograms import MAX_TIMES, scalogram, stretches
 from anomark.report.render.stored import load_examples
 from anomark.report.render.tracks import series_tracks
-from anomark.report.results import ORACLE, Results, load_results
+from anomark.report.results import ORACLE, Results
 from anomark.report.shown import shown
-from tests.report_fixture import METHODS, section_file, write_evaluation
+from tests.report_fixture import METHODS, section_file
 
 BOARD, DATASETS = section_file("75_leaderboard"), section_file("80_datasets")
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    suite, evaluation = write_evaluation(tmp_path_factory.mktemp("suite"))
-    return load_results(suite, evaluation)
 
 
 def test_cost_and_quality_are_means_over_the_same_datasets(results: Results) -> None:

@@ -98,9 +98,7 @@ def test_readers_see_ranks_the_bar_and_the_random_control(results: Results, tabl
 def test_a_variant_without_its_base_is_named(results: Results) -> None:
     alone = replace(results, suite=results.suite.model_copy(update={"datasets": ("series", "textures-train-50")}))
     table = SECTION.sensitivity_table(alone)
-    assert not table.rows and table.notes == [
-        "Textures, 50% of training: without a number for textures nothing to compare with."
-    ]
+    assert not table.rows and "textures" in " ".join(table.notes)
 
 
 def test_curves_move_one_parameter_at_a_time(results: Results) -> None:
