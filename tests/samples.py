@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from anomark.contracts import DataError, Prepared
 from anomark.records import Cell, Data, Parts
 from anomark.suite_records import Jobs, Limits
 
@@ -56,3 +58,15 @@ def planned_jobs(**change: Any) -> Jobs:
         "methods": (),
     }
     return Jobs(**empty | {"limits": Limits()} | change)
+
+
+def prepared(module: Any, root: Path, item: str, **params: Any) -> Prepared:
+    """An item of a family of datasets with its defaults, as the loader gives it."""
+    return module.prepare(root, **{**module.DEFAULTS, "item": item, **module.ITEMS.get(item, {}), **params})
+
+
+def refusal(module: Any, root: Path, item: str, **params: Any) -> str:
+    """The sentence with which a loader refuses its input."""
+    with pytest.raises(DataError) as error:
+        prepared(module, root, item, **params)
+    return str(error.value)

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import LocalOutlierFactor
 
 from anomark.contracts import AnomarkError, Spec
 from anomark.runtime.fit_score import build
 from anomark.suite import registry
+from tests.samples import noise
 
 ucr = importlib.import_module("anomark_datasets.ucr")
 
@@ -44,3 +46,10 @@ def test_data_that_a_class_cannot_take_is_refused_in_one_line() -> None:
     model = build(registry.load_method("knn"), Spec("series", (1, 6)), 0, "cpu", {})
     with pytest.raises(AnomarkError, match=r"^KNN can't be fitted to 3 rows of 6 numbers: .*n_neighbors"):
         model.fit(np.zeros((3, 1, 6), np.float32))
+
+
+def test_the_sign_of_scikit_learn_is_turned_round() -> None:
+    model = build(LocalOutlierFactor, Spec("series", (1, 6)), 0, "cpu", {"novelty": True})
+    model.fit(noise(40, 1, 6))
+    near, far = model.decision_function(np.stack([np.zeros((1, 6)), np.full((1, 6), 9)]).astype(np.float32))
+    assert near < far

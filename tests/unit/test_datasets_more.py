@@ -10,23 +10,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from anomark.contracts import DataError, Prepared
 from anomark.data.audio import read_clip
+from tests.samples import prepared, refusal
 
 urbansound8k, esc10, esc50, smap, nasa, table = (
     importlib.import_module(f"anomark_datasets.{name}")
     for name in ("urbansound8k", "esc10", "esc50", "smap", "nasa", "table")
 )
-
-
-def prepared(module: Any, root: Path, item: str, **params: Any) -> Prepared:
-    return module.prepare(root, **{**module.DEFAULTS, "item": item, **module.ITEMS.get(item, {}), **params})
-
-
-def refusal(module: Any, root: Path, item: str, **params: Any) -> str:
-    with pytest.raises(DataError) as error:
-        prepared(module, root, item, **params)
-    return str(error.value)
 
 
 # ---- sounds -----------------------------------------------------------------------------------------------------

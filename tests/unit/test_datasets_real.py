@@ -20,22 +20,12 @@ from sklearn.neighbors import NearestNeighbors
 
 from anomark.contracts import DataError, Prepared
 from anomark.data.images import resize_image, resize_mask
+from tests.samples import prepared, refusal
 
 mvtec, folder, nab, ucr, msl, ucr_anomaly = (
     importlib.import_module(f"anomark_datasets.{name}")
     for name in ("mvtec", "folder", "nab", "ucr", "msl", "ucr_anomaly")
 )
-
-
-def prepared(module: Any, root: Path, item: str, **params: Any) -> Prepared:
-    return module.prepare(root, **{**module.DEFAULTS, "item": item, **module.ITEMS.get(item, {}), **params})
-
-
-def refusal(module: Any, root: Path, item: str, **params: Any) -> str:
-    """The sentence with which a loader refuses its input."""
-    with pytest.raises(DataError) as error:
-        prepared(module, root, item, **params)
-    return str(error.value)
 
 
 def same(first: Prepared, second: Prepared) -> bool:
@@ -86,7 +76,6 @@ def test_nab_taxi(data_root: Path) -> None:
     assert (p.window, p.stride) == (48, 6)
     assert np.sum(np.diff(p.labels, prepend=0).astype(np.int8) == 1) == 5
     assert p.labels.sum() == 5 * 207  # both bounds belong to a window
-    assert p.extra == {"period": 336}
     assert same(p, prepared(nab, data_root, "nyc_taxi"))
 
 
@@ -217,12 +206,6 @@ def test_ucr_anomaly_ranges_count_from_one(data_root: Path) -> None:
     early = changed[changed < 20_000]
     assert labelled[0] <= early[0]
     assert early[-1] <= labelled[-1]
-
-
-def test_nothing_in_extra_tells_a_label(data_root: Path) -> None:
-    cases = [(nab, "nyc_taxi"), (ucr, "ECG200"), (msl, "T-9"), (ucr_anomaly, "113")]
-    for module, item in cases:
-        assert set(prepared(module, data_root, item).extra) <= {"period"}
 
 
 # ---- bad input --------------------------------------------------------------------------------------------------

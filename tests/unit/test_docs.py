@@ -124,15 +124,6 @@ def test_generated_pages_are_what_the_files_say() -> None:
         assert (ROOT / name).read_text(encoding="utf-8") in (text, by_tracked[name]), f"{name}: run `anomark docs`"
 
 
-def test_a_dropped_file_stands_in_the_generated_pages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    file = tmp_path / "mine.py"
-    file.write_text('"""Mine: an example."""\nLABEL = "My own"\nfrom pyod.models.knn import KNN as Method\n')
-    found = {**registry.methods(), "mine": registry.read_method(file)[0]}
-    monkeypatch.setattr(registry, "methods", lambda: found)
-    assert "| My own |" in catalogue.pages()["docs/methods.md"]
-    assert "My own" not in catalogue.pages(lambda path: path != file)["docs/methods.md"]
-
-
 def test_every_word_that_stands_for_a_number_is_explained() -> None:
     assert set(table(READING, "| word |")) == {*Outcome, *EXPECTED} - {"done"}
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import http.server
 import importlib
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,47 +18,25 @@ from anomark.detectors.weights import fetch_weights
 from anomark.stages.features import write_features
 from anomark.suite.backbones import weights
 from tests.conftest import Checkout
+from tests.loopback import Server
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """A loopback server and the folder that it serves."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args: object) -> None:
-            super().__init__(*args, directory=str(folder))  # type: ignore[arg-type]
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}", folder
-        running.shutdown()
-
-
-def test_fetched_weights_are_checked_and_stored(server: tuple[str, Path], tmp_path: Path) -> None:
-    url, folder = server
+def test_fetched_weights_are_checked_and_stored(server: Server, tmp_path: Path) -> None:
     state = {"classifier.1.weight": torch.arange(6.0).reshape(2, 3).T, "features.0": torch.ones(2)}
-    torch.save(state, folder / "f.pth")
-    sha256 = hashlib.sha256((folder / "f.pth").read_bytes()).hexdigest()
-    fetch_weights(f"{url}/f.pth", sha256[:8], "weights/f.safetensors", tmp_path / "f.safetensors")
+    torch.save(state, tmp_path / "f.pth")
+    file = server.file("f.pth", (tmp_path / "f.pth").read_bytes())
+    fetch_weights(file.url, file.sha256[:8], "weights/f.safetensors", tmp_path / "f.safetensors")
     stored = load_file(tmp_path / "f.safetensors")
     assert stored.keys() == state.keys() and all(torch.equal(stored[key], state[key]) for key in state)
 
 
 @pytest.mark.parametrize(("name", "words"), [("f.pth", "sha256 is"), ("absent.pth", "can't be fetched")])
-def test_a_wrong_or_absent_download_leaves_nothing(
-    server: tuple[str, Path], tmp_path: Path, name: str, words: str
-) -> None:
-    url, folder = server
-    (folder / "f.pth").write_bytes(b"<html>not weights</html>")
+def test_a_wrong_or_absent_download_leaves_nothing(server: Server, tmp_path: Path, name: str, words: str) -> None:
+    server.file("f.pth", b"<html>not weights</html>")
     out = tmp_path / "out" / "f.safetensors"
     out.parent.mkdir()
     with pytest.raises(AnomarkError, match=words):
-        fetch_weights(f"{url}/{name}", "b0353104", "weights/f.safetensors", out)
+        fetch_weights(server.url(name), "b0353104", "weights/f.safetensors", out)
     assert list(out.parent.iterdir()) == []
 
 

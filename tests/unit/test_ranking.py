@@ -53,11 +53,6 @@ def test_best_f1_over_all_thresholds(case: tuple[np.ndarray, np.ndarray]) -> Non
     np.testing.assert_allclose(f1_max(labels, scores), reference.f1_max(labels, scores), atol=1e-12)
 
 
-def test_average_precision_on_a_worked_example() -> None:
-    # ranked: 1 0 1 -> precision 1 at recall 1/2, 2/3 at recall 1
-    np.testing.assert_allclose(average_precision(np.array([1, 0, 1]), np.array([3.0, 2.0, 1.0])), (1 + 2 / 3) / 2)
-
-
 def test_random_band_holds_95_percent_of_random_scores() -> None:
     rng = np.random.default_rng(0)
     labels = (np.arange(200) < 60).astype(np.uint8)

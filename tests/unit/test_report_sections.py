@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from anomark.contracts import AnomarkError
 from anomark.modality import load
-from anomark.report import section as sections_module
 from anomark.report.results import Results, load_results
-from anomark.report.section import SECTIONS, Drawing, Section, Text, build_sections
+from anomark.report.section import Drawing, Section, Text, build_sections
 from anomark.report.table import Table
 from anomark.stages.report import report
 from tests.report_fixture import DATASETS, VARIANTS, section_file, write_evaluation
-
-MINE = """
-import matplotlib.pyplot as plt
-
-from anomark.report.section import Drawing, Section
-from anomark.report.table import Cell, Column, Row, Table
-
-
-def build(results):
-    rows = [Row([Cell("<b>&"), Cell("1")], record={"n": 1})]
-    columns = [Column("Who", numeric=False), Column("N")]
-    table = Table("mine", "Mine", "What I count.", columns, rows)
-    draw = lambda: (plt.subplots()[0], "What I draw.", "Nothing but an empty panel.")
-    return Section("mine-section", "My section", "It has **one** row.", [Drawing("my-figure", draw), table])
-"""
 
 
 @pytest.fixture(scope="module")
@@ -67,32 +50,6 @@ def test_the_verdict_names_the_best_of_each_modality(results: Results, sections:
         scores = {m: s.mean for m, s in results.averages(modality).items() if m in results.rivals}
         best = max(scores, key=lambda m: scores[m])
         assert f"{results.methods[best].label} is best on {results.noun(modality)}" in sections[0].lead
-
-
-def test_a_file_brings_a_section_and_takes_it_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "sections"
-    folder.mkdir()
-    for name in ("10_verdict.py", "98_environment.py"):
-        shutil.copy(SECTIONS / name, folder / name)
-    monkeypatch.setattr(sections_module, "SECTIONS", folder)
-    suite, evaluation = write_evaluation(tmp_path, ["textures"])
-
-    def files() -> tuple[str, set[str]]:
-        page = report(suite, evaluation, tmp_path / "out", tmp_path / "results").read_text()
-        return page, {path.name for folder in ("tables", "figures") for path in (tmp_path / "out" / folder).iterdir()}
-
-    (folder / "55_mine.py").write_text(MINE)
-    page, found = files()
-    assert {f"mine.{form}" for form in ("csv", "md", "tex", "html")} <= found
-    assert {f"my-figure.{form}" for form in ("svg", "png", "pdf")} <= found
-    assert page.index('id="verdict"') < page.index('id="mine-section"') < page.index('id="environment"')
-    assert '<a href="#mine-section">My section</a>' in page and "It has <strong>one</strong> row." in page
-    assert "&lt;b&gt;&amp;" in page and "<b>&" not in page
-    assert "What I draw. Level: image" in page, "no picture stands without the protocol of its numbers"
-
-    (folder / "55_mine.py").unlink()
-    page, found = files()
-    assert "mine" not in page and not any("mine" in name or "my-figure" in name for name in found)
 
 
 def test_a_modality_brings_its_own_pictures_or_none(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
