@@ -88,7 +88,7 @@ def test_pems_bay(data_root: Path) -> None:
     assert isinstance(p, InjectedSeries)
     assert len(p.train) + len(p.test) == 52_116 and p.train.shape[1] == 16
     assert (p.window, p.stride) == (288, 36)
-    assert len(p.recipe["events"]) == 24 and set(p.extra) == {"period"}
+    assert len(p.recipe["events"]) == 24
     assert "the first 16 sensors of the file" in p.choices
     assert any(choice.startswith("42.4% of test steps not scored") for choice in p.choices)
     assert 0.02 < p.labels[~p.left_out].mean() < 0.2
