@@ -15,6 +15,7 @@ from anomark.contracts import Array, DataError
 from anomark.data.injection import KINDS, LARGEST_UNSCORED, SMALLEST, inject
 from anomark.data.series import InjectedSeries
 from anomark.evaluation.measure import Measured
+from anomark.records import Meta
 from anomark.statistics.ranking import auroc
 
 pems_bay = importlib.import_module("anomark_datasets.pems_bay")
@@ -136,7 +137,7 @@ def test_steps_that_are_left_out_count_for_nobody() -> None:
     rng = np.random.default_rng(0)
     labels = (rng.random(100) < 0.2).astype(np.uint8)
     left_out = rng.random(100) < 0.4
-    meta = {"level": "point", "test_starts": list(range(100)), "window": 1, "modality": "series"}
+    meta = Meta(dataset="made", modality="series", level="point", test_starts=tuple(range(100)), window=1)
     measured = Measured(meta, labels, None, None, left_out)
     scores = rng.random(100)
     found = {row["metric"]: row["value"] for row in measured.metrics(measured.merge(scores), None, None)}

@@ -23,6 +23,10 @@ def build(results: Results) -> Section | None:
     table = reading_table(results)
     if not table.rows:
         return None
+    if not any(row.record[f"{HEADLINE} rank"] for row in table.rows):
+        return Section(
+            "readings-section", "Other protocols", "The suite has controls alone, which have no rank.", [table]
+        )
     drawing = Drawing("readings", partial(rank_lines, results, table.data), kind="wide")
     return Section("readings-section", "Other protocols", lead(table.data), [drawing, table])
 
