@@ -4,11 +4,12 @@
 # make browser  install Debian's chromium and fetch axe-core, for the browser tests
 # make check    formatting, types, lint
 # make bench    time the blocks against their peers
+# make torture  kill runs, flip stored bytes, feed garbage: reports/torture/summary.csv (SHORT=1: under two minutes)
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
 
-.PHONY: run setup test check bench browser
+.PHONY: run setup test check bench browser torture
 .DEFAULT_GOAL := run
 
 run: setup
@@ -43,3 +44,6 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only -n 0
+
+torture: setup
+	$(BIN)/python -m tests.torture $(if $(SHORT),--short)
