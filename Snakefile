@@ -12,6 +12,7 @@ sys.path.insert(0, workflow.basedir)
 from snakemake.exceptions import WorkflowError
 
 from anomark.runtime import progress
+from anomark.runtime.alone import run_alone
 from anomark.suite.config import validate
 from anomark.contracts import AnomarkError
 from anomark.suite.dropins import export
@@ -26,6 +27,8 @@ try:
     PLAN = Plan(validate(config, ", ".join(map(str, workflow.configfiles[:-1] or workflow.configfiles))))
 except AnomarkError as error:
     raise WorkflowError(str(error))
+
+run_alone(workflow, PLAN)
 
 # What jobs read their part of the plan from. A variable, because a suite's name must not mark shared cells as changed.
 export(ANOMARK_PLAN=f"{PLAN.folder}/plan.json")
@@ -91,8 +94,9 @@ rule fit_and_score:
     input:
         lambda w: PLAN.inputs(f"{w.dataset}/{w.method}/{w.cell}"),
     output:
-        f"{CELL}/fit.json",
-        f"{CELL}/scores.npz",
+        # Not removed before the job: another checkout that shares the cells may have stored them meanwhile.
+        update(f"{CELL}/fit.json"),
+        update(f"{CELL}/scores.npz"),
     log:
         f"{LOGS}/cells/{{dataset}}/{{method}}/{{cell}}.log",
     conda:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import yaml
 
@@ -17,15 +18,56 @@ from anomark.contracts import AnomarkError
 def replacing(path: Path) -> Iterator[Path]:
     """A file to write in the place of `path`; it takes that place once it is complete, and is removed otherwise.
 
-    Several processes may write the same file at once: each has one of its own, and the last whole one stays.
+    Several processes may write the same file at once: each has one of its own, and the last whole one stays. The file
+    is locked meanwhile, so one without a lock is known to be left from a process that died.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    partial = partial_name(path)
     try:
-        yield partial
-        partial.replace(path)
+        with _locked_if_possible(partial):
+            yield partial
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def partial_name(path: Path) -> Path:
+    """A hidden name beside `path` that no other process has, for what is to take its place."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+
+
+def locked(path: Path, create: bool = True) -> TextIO | None:
+    """Open a file under the operating system's lock, which is held until the file is closed or the process ends.
+
+    Args:
+        create: whether to make the file where there is none.
+
+    Returns:
+        The file, to read and to write, or None while another process holds it.
+
+    Raises:
+        FileNotFoundError: there is none, and none was to be made.
+        NotImplementedError: the file system knows no locks.
+    """
+    stream = path.open("a+" if create else "r+", encoding="utf-8")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(stream.fileno()), path.stat()):  # else its last holder has removed it meanwhile
+            return stream
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except OSError as error:
+        stream.close()
+        raise NotImplementedError(f"{path}: its file system knows no locks ({error.strerror})") from None
+    stream.close()
+    return None
+
+
+def _locked_if_possible(path: Path) -> AbstractContextManager[object]:
+    try:
+        return locked(path) or nullcontext()
+    except NotImplementedError:
+        return nullcontext()
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

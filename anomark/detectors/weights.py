@@ -48,7 +48,7 @@ def fetch_weights(url: str, sha256: str, file: str, out: Path) -> None:
     Raises:
         AnomarkError: no connection, or another sha256.
     """
-    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         try:
             path = Path(pooch.retrieve(url, known_hash=None, path=folder, progressbar=False))
         except Exception as error:  # pooch passes on whatever its downloader raised

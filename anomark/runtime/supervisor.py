@@ -24,6 +24,7 @@ from anomark.outcomes import Outcome
 from anomark.records import Cell, CellInfo, Device, FitRecord, Meta, Result
 from anomark.runtime.device import claimed_device, device_environment
 from anomark.runtime.fit_score import environment
+from anomark.runtime.locks import making
 from anomark.runtime.store import save_scores
 from anomark.suite import keys
 from anomark.suite.dropins import ROOT
@@ -34,18 +35,19 @@ _TAIL = 4000  # characters of the log kept in the record
 
 
 def run_cell(cell: Cell, limits: Limits) -> FitRecord:
-    """Run one cell and store its outcome in its folder.
+    """Run one cell and store its outcome in its folder. Where another process is at it, wait and take what it stored.
 
     Returns:
         The record, as in fit.json.
 
     Raises:
-        AnomarkError: the code changed while the cell ran, so its result belongs to no key.
+        AnomarkError: the code changed while the cell ran, so its result belongs to no key; or its process was killed.
     """
     folder = Path(cell.folder)
-    work = folder.with_name(f".{folder.name}.{os.getpid()}")
-    work.mkdir(parents=True)
-    try:
+    with making(folder, f"the cell {cell.id}") as work:
+        if cell.exists:
+            print(f"{cell.id}: stored by another run meanwhile", file=sys.stderr)
+            return FitRecord.load(folder / "fit.json")
         if refused := Meta.load(Path(cell.data) / "meta.json").refused:
             result, device, log = Result(status=Outcome.REFUSED, reason=refused), Device(kind=cell.parts.device), ""
         else:
@@ -66,8 +68,6 @@ def run_cell(cell: Cell, limits: Limits) -> FitRecord:
         record.save(work / "fit.json")
         _move(work, folder)
         return record
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -93,8 +93,13 @@ def _checkpoints(cell: Cell) -> Iterator[Path | None]:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _supervise(work: Path, limits: Limits, threads: int, device: Device, checkpoints: Path | None) -> Result:
-    """Start the child, wait for it within its limits, and say how it ended and what it used."""
+def _supervise(
+    work: Path, limits: Limits, threads: int, device: Device, checkpoints: Path | None, again: bool = True
+) -> Result:
+    """Start the child, wait for it within its limits, and say how it ended and what it used.
+
+    A child that somebody killed is started `again`, once: that says nothing about the method.
+    """
     # glibc gives large blocks back when they are freed, and each new one is paid for in page faults: a sixth of a step.
     allocator = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**63 - 1)}
     # Unbuffered, so that the log of a child that is killed tells how far it came.
@@ -102,6 +107,7 @@ def _supervise(work: Path, limits: Limits, threads: int, device: Device, checkpo
     resume = ["--checkpoints", str(checkpoints)] if checkpoints else []
     resumed = checkpoints is not None and any(checkpoints.glob("*.pt"))
     peak, started, verdict = 0, time.monotonic(), None
+    short_of_memory = _kills_for_memory()
     with (work / "log.txt").open("wb") as log:
         child = psutil.Popen(
             [sys.executable, "-m", "anomark.runtime.child", str(work), device.kind, *resume],
@@ -129,6 +135,11 @@ def _supervise(work: Path, limits: Limits, threads: int, device: Device, checkpo
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
             code = child.wait()
+    if code == -signal.SIGKILL and not verdict and short_of_memory == _kills_for_memory() is not None:
+        if again:
+            print("the process of the cell was killed from outside; it is started again", file=sys.stderr)
+            return _supervise(work, limits, threads, device, checkpoints, again=False)
+        verdict = Result(status=Outcome.FAILED, reason="it was killed from outside twice, and not for memory")
     result = verdict or _own_result(work, code)
     used_in_all: dict[str, Any] = {
         "wall_seconds": round(time.monotonic() - started, 3),
@@ -147,6 +158,15 @@ def _own_result(work: Path, code: int) -> Result:
         return Result(status=Outcome.OOM, reason="it was killed from outside, most likely for memory")
     how = f"signal {-code}" if code < 0 else f"exit status {code}"
     return Result(status=Outcome.FAILED, reason=f"its process ended with {how} before it had scores")
+
+
+def _kills_for_memory() -> int | None:
+    """How many processes this machine has killed for want of memory since it started; None where it doesn't tell."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return None
 
 
 def _resident(process: psutil.Process) -> int:

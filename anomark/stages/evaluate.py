@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from anomark.evaluation.severity import by_severity
 from anomark.evaluation.tables import loss_rows, outcome_row, setting_rows, write_tables
 from anomark.outcomes import Outcome
 from anomark.records import Cell, CellName, Data, DatasetInfo, FitRecord, Meta, Samples, Summary
+from anomark.runtime.locks import making
 from anomark.stages.job import run_job
 from anomark.statistics.ranking import roc_points
 from anomark.suite_records import Jobs
@@ -53,9 +53,7 @@ def evaluate(jobs: Jobs, dataset: str, out: Path) -> None:
     applies_not = [row for row in jobs.not_applicable if row.dataset == dataset]
     not_applicable = [row.model_dump() | {"status": Outcome.NOT_APPLICABLE} for row in applies_not]
 
-    work = out.with_name(f".{out.name}.{os.getpid()}")
-    work.mkdir(parents=True)
-    try:
+    with making(out, f"the evaluation of {dataset}") as work:
         if meta.refused:
             write_tables(work, [], [], [], [], {})
             summary = Summary(**data.only(DatasetInfo), refused=meta.refused)
@@ -68,8 +66,6 @@ def evaluate(jobs: Jobs, dataset: str, out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         for file in sorted(work.iterdir()):
             os.replace(file, out / file.name)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _measure(jobs: Jobs, data: Data, meta: Meta, cells: list[tuple[Cell, FitRecord]], work: Path) -> Summary:

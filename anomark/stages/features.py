@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from anomark.detectors.weights import write_weights
+from anomark.runtime.locks import making
 from anomark.stages.job import run_job
 from anomark.suite.backbones import find_weights
-from anomark.suite_records import Jobs
+from anomark.suite_records import Features, Jobs
 
 
 def write_features(kind: str, raw: str | None, out: Path) -> None:
@@ -24,10 +26,19 @@ def write_features(kind: str, raw: str | None, out: Path) -> None:
     write_weights(weights.path.stem, weights.source, Path(raw) if raw else None, out)
 
 
+def ensure(features: Features) -> None:
+    """Write the weights of the network f of a plan, unless they are stored."""
+    path = Path(features.path)
+    with making(path, f"the weights of {features.name}") as work:
+        if not path.exists():
+            tempfile.tempdir = str(work)  # a download goes when this process does, however it ends
+            write_features(features.kind, features.raw, path)
+
+
 def run(jobs: Jobs, out: str) -> None:
     """Write the weights of the plan's network f."""
-    assert jobs.features is not None, "this job is part of no plan without features"
-    write_features(jobs.features.kind, jobs.features.raw, Path(out))
+    assert jobs.features is not None and jobs.features.path == out, "this job is part of no plan without features"
+    ensure(jobs.features)
 
 
 if __name__ == "__main__":

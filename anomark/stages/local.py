@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from anomark.contracts import AnomarkError
-from anomark.records import Cell, Data, FitRecord
+from anomark.records import Cell, FitRecord
 from anomark.stages import prepare
 from anomark.suite import registry
 from anomark.suite.config import Suite
@@ -30,11 +30,11 @@ def run_one(suite: Suite, dataset: str, method: str, seed: int) -> tuple[Cell, F
     cell = next(cell for cell in plan.cells if cell.method == method)
     if cell.exists:
         return cell, FitRecord.load(Path(cell.folder) / "fit.json")
-    _prepare(plan.data[dataset])
+    prepare.ensure(plan.data[dataset])
     if plan.features and cell.features and not Path(cell.features).exists():
-        from anomark.stages.features import write_features  # torch, which other cells need not wait for
+        from anomark.stages import features  # torch, which other cells need not wait for
 
-        write_features(plan.features.kind, plan.features.raw, Path(cell.features))
+        features.ensure(plan.features)
     from anomark.runtime.supervisor import run_cell
 
     return cell, run_cell(cell, suite.limits)
@@ -58,7 +58,7 @@ def evaluate_all(plan: Plan) -> Iterator[Path]:
     plan.write()
     jobs = plan.jobs()
     for dataset, data in plan.data.items():
-        _prepare(data)
+        prepare.ensure(data)
         folder = Path(plan.folder) / "evaluation" / dataset
         evaluate(jobs, dataset, folder)
         yield folder
@@ -82,9 +82,3 @@ def build_report(plan: Plan) -> Path:
     plan.write()
     folder = Path(plan.folder)
     return report(folder / "suite.json", evaluation, Path(plan.report), folder).parent
-
-
-def _prepare(data: Data) -> None:
-    """Write the arrays and the labels of a dataset, unless both are stored."""
-    if not (Path(data.folder) / "meta.json").exists() or not Path(data.labels).exists():
-        prepare.write(data)

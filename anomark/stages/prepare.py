@@ -17,6 +17,7 @@ from anomark.contracts import AnomarkError, Array, DataError
 from anomark.data.arrange import Arranged, arrange, load
 from anomark.files import replacing
 from anomark.records import Data, Meta
+from anomark.runtime.locks import making
 from anomark.stages.job import run_job
 from anomark.suite_records import Jobs
 
@@ -50,17 +51,24 @@ def _save(path: Path, array: Array) -> None:
         np.save(stream, np.ascontiguousarray(array))
 
 
+def ensure(data: Data) -> None:
+    """Write the arrays and the labels of a dataset, unless all are stored."""
+    out = Path(data.folder)
+    stored = [*(out / name for name in ("train.npy", "test.npy", "meta.json")), Path(data.labels)]
+    with making(out, f"the arrays of {data.dataset}") as work:
+        if not all(path.exists() for path in stored):
+            tempfile.tempdir = str(work)  # what is too large for memory lies on the disk of the results meanwhile
+            write(data)
+
+
 def run(jobs: Jobs, dataset: str) -> None:
     """Prepare one dataset of the plan."""
     data = jobs.data[dataset]
-    out = Path(data.folder)
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        tempfile.tempdir = str(out)  # what is too large for memory lies on the disk of the results meanwhile
-        write(data)
+        ensure(data)
     except OSError as error:  # a full disk, a folder that can't be written to
         raise AnomarkError(
-            f"{error.filename or out}: {dataset} can't be written ({error.strerror or error}); "
+            f"{error.filename or data.folder}: {dataset} can't be written ({error.strerror or error}); "
             "free space or choose another folder, and run again"
         ) from None
 

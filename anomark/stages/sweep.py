@@ -19,6 +19,7 @@ from anomark.outcomes import Outcome
 from anomark.records import Cell, FitRecord, Meta
 from anomark.runtime import fit_score, store
 from anomark.runtime.device import claimed_device, device_environment
+from anomark.runtime.locks import making
 from anomark.stages.job import run_job
 from anomark.suite_records import Jobs, Sweep
 
@@ -82,9 +83,11 @@ def _swept(cell: Cell, record: FitRecord, device: str, samples: int) -> dict[str
 
 
 def run(jobs: Jobs, path: str) -> None:
-    """Run the sweep of the plan that writes this file."""
+    """Run the sweep of the plan that writes this file, unless another run has stored it meanwhile."""
     job = jobs.sweeps[path]
-    write_sweep(job, jobs.cells[job.cell])
+    with making(Path(path), f"the sweep of {job.cell}"):
+        if not Path(path).exists():
+            write_sweep(job, jobs.cells[job.cell])
 
 
 if __name__ == "__main__":
