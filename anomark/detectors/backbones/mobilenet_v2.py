@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from anomark.detectors.backbones.base import FeatureNetwork, convolution, expect_tensors, fold_batch_norm
+from anomark.detectors.backbones.base import FeatureNetwork, InvertedResidual, convolution, folded
 
 #: torchvision's IMAGENET1K_V1; the name of the download carries the first digits of its sha256.
 WEIGHTS = {
@@ -65,48 +65,10 @@ class Network(FeatureNetwork):
         return scores
 
     def adopted(self, path: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """torchvision's tensors, of any float type, with batch normalisation folded into the convolutions."""
-        own = self.state_dict()
-        shapes = dict[str, tuple[int, ...]]()
-        for key, value in own.items():
-            shapes[key] = tuple(value.shape)
-            if key.endswith(".bias") and not key.startswith("classifier"):
-                norm = _norm_of(key.removesuffix(".bias"))
-                del shapes[key]
-                shapes |= {
-                    f"{norm}.{part}": tuple(value.shape) for part in ("weight", "bias", "running_mean", "running_var")
-                }
-        counters = {key for key in tensors if key.endswith(".num_batches_tracked")}  # torchvision's files have them
-        known = {key: tensors[key] for key in tensors.keys() - counters}
-        expect_tensors(path, known, shapes, "torchvision's MobileNetV2")
-        state = dict[str, Tensor]()
-        for key in own:
-            conv, part = key.rsplit(".", 1)
-            if conv.startswith("classifier"):
-                state[key] = tensors[key]
-            elif part == "weight":
-                state[key], state[f"{conv}.bias"] = fold_batch_norm(tensors[key], tensors, _norm_of(conv))
-        return {key: value.float() for key, value in state.items()}
-
-
-class InvertedResidual(nn.Module):
-    """Expansion, depthwise and linear convolution, plus a shortcut where the shape allows (section 3.3)."""
-
-    def __init__(self, channels: int, out: int, stride: int, expansion: int) -> None:
-        super().__init__()
-        hidden = expansion * channels
-        expand = [convolution(channels, hidden, 1)] if expansion > 1 else []
-        self.conv = nn.Sequential(
-            *expand, convolution(hidden, hidden, 3, stride=stride, groups=hidden), nn.Conv2d(hidden, out, 1)
-        )
-        self.shortcut = stride == 1 and channels == out
-
-    def forward(self, x: Tensor) -> Tensor:
-        h: Tensor = self.conv(x)
-        return x + h if self.shortcut else h
-
-
-def _norm_of(conv: str) -> str:
-    """torchvision's name of the batch normalisation behind a convolution: features.0.0 -> features.0.1."""
-    parent, index = conv.rsplit(".", 1)
-    return f"{parent}.{int(index) + 1}"
+        """torchvision's tensors, with batch normalisation folded into the convolutions."""
+        origins = dict[str, tuple[str, str]]()
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Conv2d):
+                parent, index = name.rsplit(".", 1)
+                origins[name] = (name, f"{parent}.{int(index) + 1}")  # features.0.0 -> features.0.1
+        return folded(path, tensors, self.state_dict(), origins, "torchvision's MobileNetV2")
