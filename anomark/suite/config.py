@@ -73,9 +73,10 @@ class Suite(BaseModel):
     features: str = Field(
         "embedded",
         description="The frozen perceptual network f of the methods that need one, by a name that a file of "
-        "`anomark/detectors/backbones/` has under WEIGHTS. `embedded` is trained here without labels, `mobilenet_v2` "
-        "is ImageNet's (`weights/mobilenet_v2.safetensors` of the data folder, else fetched), and `random` is the "
-        "control.",
+        "`anomark/detectors/backbones/` has under WEIGHTS. `efficientnet_lite0` and `mobilenet_v2` are trained on "
+        "ImageNet: the first comes with a Python package, the second lies in the data folder "
+        "(`weights/mobilenet_v2.safetensors`) or is fetched. `embedded` is trained here without labels, and `random` "
+        "is the control.",
     )
     budget: dict[str, Number] = Field(
         {},

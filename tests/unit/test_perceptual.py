@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from anomark.contracts import AnomarkError, Spec
-from anomark.detectors.backbones import mobilenet_v2, small_net
-from anomark.detectors.backbones.base import FeatureNetwork, fold_batch_norm, random_network
+from anomark.detectors.backbones import efficientnet_lite, mobilenet_v2, small_net
+from anomark.detectors.backbones.base import FeatureNetwork, chunk_size, fold_batch_norm, random_network, read_weights
 from anomark.detectors.perceptual import FeatureExtractor, backbones, load_features
+from anomark.stages.features import write_features
 
 #: ImageNet classes: five breeds of cat; espresso.
 CATS, ESPRESSO = range(281, 286), 967
@@ -102,7 +103,87 @@ def test_a_scalogram_is_an_image_for_each_variable(f: str) -> None:
         torch.testing.assert_close(level[3:4], expected)
 
 
-@pytest.mark.parametrize("architecture", [mobilenet_v2.Network, small_net.Network])
+@pytest.fixture(scope="module", params=["efficientnet_lite0", "efficientnet_lite2"])
+def lite(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("lite") / "weights.safetensors"
+    try:
+        write_features(request.param, None, out)
+    except AnomarkError as error:
+        pytest.skip(str(error))
+    return out
+
+
+def test_efficientnet_knows_a_cat_and_a_coffee(lite: Path) -> None:
+    network = load_features(lite)
+    assert isinstance(network, efficientnet_lite.Network)
+    assert network.logits(picture("chelsea")).argmax().item() in CATS
+    assert network.logits(picture("coffee")).argmax().item() == ESPRESSO
+    assert network.select(network.map_levels).strides == (8, 16, 16, 32)
+
+
+@pytest.mark.parametrize("size", [64, 65])
+def test_efficientnet_equals_its_checkpoint_layer_by_layer(lite: Path, size: int) -> None:
+    """Convolution, batch normalisation and ReLU6 one after the other, as the checkpoint names them."""
+    tensors = read_weights(lite)
+    network: Any = load_features(lite)
+    network.select([f"features.{i}" for i in range(len(network.features))])
+    used = set()
+
+    def conv(x: Tensor, name: str, norm: str, stride: int = 1) -> Tensor:
+        weight = tensors[f"{name}.weight"]
+        k, groups = weight.shape[2], x.shape[1] // weight.shape[1]
+        total = max(0, (-(-size_of(x) // stride) - 1) * stride + k - size_of(x))
+        x = F.conv2d(F.pad(x, (total // 2, total - total // 2) * 2), weight, stride=stride, groups=groups)
+        parts = [f"{norm}.{part}" for part in ("running_mean", "running_var", "weight", "bias")]
+        used.update([f"{name}.weight", *parts])
+        mean, variance, gamma, beta = (tensors[part] for part in parts)
+        return F.batch_norm(x, mean, variance, gamma, beta, eps=1e-3)
+
+    def size_of(x: Tensor) -> int:
+        return x.shape[2]
+
+    def close(found: Tensor, expected: Tensor) -> None:
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * float(expected.std()))
+
+    maps = network(picture("chelsea", size))
+    strides, stages = dict[int, int](), network.features[1:-1]
+    for i, block in enumerate(stages):
+        strides[i] = 2 if size_of(maps[i + 1]) < size_of(maps[i]) else 1
+        assert (f"_blocks.{i}._expand_conv.weight" in tensors) == (len(block.conv) == 3)
+    x = F.relu6(conv(picture("chelsea", size), "_conv_stem", "_bn0", stride=2))
+    close(maps[0], x)
+    for i, stride in strides.items():
+        name, h = f"_blocks.{i}", x
+        if f"{name}._expand_conv.weight" in tensors:
+            h = F.relu6(conv(h, f"{name}._expand_conv", f"{name}._bn0"))
+        h = F.relu6(conv(h, f"{name}._depthwise_conv", f"{name}._bn1", stride))
+        h = conv(h, f"{name}._project_conv", f"{name}._bn2")
+        x = x + h if h.shape == x.shape else h
+        close(maps[i + 1], x)
+    close(maps[-1], F.relu6(conv(x, "_conv_head", "_bn1")))
+    unused = {key for key in tensors if not key.endswith("num_batches_tracked")} - used
+    assert unused == {"_fc.weight", "_fc.bias"}
+
+
+@pytest.mark.parametrize("backbone", backbones(), ids=lambda b: b.__name__.rpartition(".")[2])
+@pytest.mark.parametrize("size", [48, 160])
+def test_maps_are_the_same_bits_in_any_batch(backbone: Any, size: int) -> None:
+    network = random_network(backbone.Network, seed=0)
+    x = torch.rand(chunk_size(size, size) + 3, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    together = network(x)
+    for part in (slice(0, 1), slice(2, 5), slice(1, None)):
+        assert all(torch.equal(a, b[part]) for a, b in zip(network(x[part]), together, strict=True))
+
+
+def test_a_gradient_sees_the_same_maps() -> None:
+    network = random_network(efficientnet_lite.Network, seed=0)
+    x = picture("coffee", size=64).requires_grad_()
+    for with_gradient, without in zip(network(x), network(x.detach()), strict=True):
+        assert with_gradient.requires_grad and not without.requires_grad
+        torch.testing.assert_close(with_gradient.detach(), without, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", [b.Network for b in backbones()])
 def test_frozen_but_differentiable(architecture: type[FeatureNetwork]) -> None:
     network = random_network(architecture, seed=0)
     assert not any(p.requires_grad for p in network.parameters())
