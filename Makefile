@@ -3,13 +3,14 @@
 # make test     set up and run the tests (with CI=true also `make browser`)
 # make browser  install Debian's chromium and fetch axe-core, for the browser tests
 # make check    formatting, types, lint
+# make fuzz     break the files of every parser in 50,000 ways
 # make bench    time the blocks against their peers
 # make torture  kill runs, flip stored bytes, feed garbage: reports/torture/summary.csv (SHORT=1: under two minutes)
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
 
-.PHONY: run setup test check bench browser torture
+.PHONY: run setup test check fuzz bench browser torture
 .DEFAULT_GOAL := run
 
 run: setup
@@ -41,6 +42,9 @@ check: setup
 	$(BIN)/snakefmt --check Snakefile
 	$(BIN)/mypy anomark && $(BIN)/mypy methods && $(BIN)/mypy datasets && $(BIN)/mypy metrics
 	$(BIN)/snakemake --lint
+
+fuzz: setup
+	$(BIN)/python -m tests.fuzz --cases 50000
 
 bench: setup
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only -n 0

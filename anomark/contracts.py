@@ -6,6 +6,7 @@ Nothing here computes. Datasets and methods import these types; stages pass them
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -18,8 +19,25 @@ Array = NDArray[Any]
 Generator = Callable[[Array, int, np.random.Generator], Array]
 
 
+#: What a line of text may not hold: control characters, those that turn its direction, and halves of characters, which
+#: stand in names that are not UTF-8.
+UNPRINTABLE = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+#: Characters of a sentence that are shown; what is longer holds a whole file, and its middle is left out.
+LONGEST_SENTENCE = 1500
+
+
+def one_line(text: str, longest: int = LONGEST_SENTENCE) -> str:
+    """The text on one line that any terminal, page and file can hold: names and contents of files are quoted in it."""
+    line = re.sub(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*", " ", text).strip()
+    line = re.sub(f"[{UNPRINTABLE}]", lambda found: found[0].encode("unicode_escape").decode("ascii"), line)
+    return line if len(line) <= longest else f"{line[: longest * 2 // 3]} ... {line[-longest // 4 :]}"
+
+
 class AnomarkError(Exception):
     """A mistake the user can mend: one sentence that says what was found, where, and what to do."""
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

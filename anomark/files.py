@@ -13,6 +13,9 @@ import yaml
 
 from anomark.contracts import AnomarkError
 
+#: Levels that a YAML file may be nested in, and nodes that it may have once its aliases are written out.
+DEEPEST, LARGEST = 50, 100_000
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -74,16 +77,64 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """The keys and values of a YAML file.
 
     Raises:
-        AnomarkError: the file can't be read, is not valid YAML, or holds something else than keys and values.
+        AnomarkError: the file can't be read, is not valid YAML, names a key twice, is nested or repeats itself beyond
+            reason, or holds something else than keys and values.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if problem := _beyond_reason(text):
+            raise AnomarkError(f"{path}: {problem}; write it out plainly")
+        raw = yaml.load(text, Loader=_Loader)
     except OSError as error:
         raise AnomarkError(f"{path}: the file can't be read ({error.strerror}); check its name and place") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, OverflowError) as error:  # of dates, numbers, bytes
         where = f", line {mark.line + 1}" if (mark := getattr(error, "problem_mark", None)) else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        problem = getattr(error, "problem", None) or str(error).partition("\n")[0] or type(error).__name__
         raise AnomarkError(f"{path}{where}: not valid YAML ({problem}); mend it") from None
     if not isinstance(raw, dict):
         raise AnomarkError(f"{path}: expected keys and values, found {type(raw).__name__}; write `key: value` lines")
     return raw
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """A safe loader that refuses a key which is named twice, of which YAML would take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen and key.value != "<<":
+                    raise yaml.MarkedYAMLError(problem=f"{key.value!r} is named twice", problem_mark=key.start_mark)
+                seen.add(key.value)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
+
+
+def _beyond_reason(text: str) -> str | None:
+    """What makes a YAML file dangerous to read, found without building anything, or None."""
+    sizes: list[int] = [0]  # nodes so far, of the document and of each collection that is open
+    names: list[str | None] = []  # their anchors
+    known: dict[str, int] = {}
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            sizes.append(1)
+            names.append(event.anchor)
+            if len(sizes) > DEEPEST:
+                return f"nested in more than {DEEPEST} levels"
+            continue
+        if isinstance(event, yaml.CollectionEndEvent):
+            size, name = sizes.pop(), names.pop()
+            if name:
+                known[name] = size
+        elif isinstance(event, yaml.AliasEvent):
+            if event.anchor in names:
+                return f"{event.anchor!r} holds itself"
+            size = known.get(event.anchor or "", 1)
+        elif isinstance(event, yaml.ScalarEvent):
+            size = 1
+        else:
+            continue
+        sizes[-1] += size
+        if sizes[-1] > LARGEST:
+            return f"more than {LARGEST} values, its aliases written out"
+    return None

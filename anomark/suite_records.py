@@ -49,7 +49,9 @@ class NotApplicable(Record):
 class Limits(Record):
     """What one cell may use before it is stopped and printed as `timeout` or `oom`."""
 
-    model_config = ConfigDict(extra="forbid")  # a misspelt limit in a suite's file would limit nothing
+    model_config = ConfigDict(
+        extra="forbid", allow_inf_nan=False
+    )  # a misspelt limit in a suite's file would limit nothing
 
     seconds: float = Field(1800, gt=0, description="Wall-clock seconds for the fit and score of one cell.")
     memory_gb: float = Field(8, gt=0, description="Resident memory of one cell, in GiB.")

@@ -131,10 +131,16 @@ def read_table(path: Path, columns: dict[str, str]) -> pd.DataFrame:
     """
     try:
         table = pd.read_csv(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OverflowError) as error:
         raise DataError(f"{path}: not a CSV table ({error}); delete it and fetch it again") from error
     if missing := [name for name in columns if name not in table]:
         raise DataError(
             f"{path}: no column {missing[0]!r}, found {', '.join(table.columns)}; delete it and fetch it again"
         )
-    return table.rename(columns=columns)
+    for name in columns:
+        if (absent := table[name].isna()).any():
+            raise DataError(
+                f"{path}: line {int(np.argmax(absent)) + 2} has no {name}; delete the table and fetch it again"
+            )
+    names = [name for name, ours in columns.items() if ours in ("name", "kind")]
+    return table.astype(dict.fromkeys(names, str)).rename(columns=columns)

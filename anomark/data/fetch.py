@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+import re
 import shutil
 import stat
 import tarfile
@@ -15,15 +16,15 @@ import zipfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Annotated, Any
 
 import pooch
 import requests
 import urllib3
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from tqdm import tqdm
 
-from anomark.contracts import AnomarkError, DataError, nearest
+from anomark.contracts import UNPRINTABLE, AnomarkError, DataError, nearest
 from anomark.files import read_yaml, replacing
 
 #: What was fetched, in the data folder: {path: {url, sha256, files}}.
@@ -39,6 +40,35 @@ LARGEST_EXPANSION = 100
 pooch.get_logger().setLevel(logging.WARNING)
 
 
+def _stays_inside(name: str) -> bool:
+    """Whether a path of a manifest or an archive, relative to a folder, names something below that folder."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    return bool(parts) and parts[0] != "/" and ".." not in parts and ":" not in parts[0] and not _STRANGE.search(name)
+
+
+def _inside(path: str) -> str:
+    if not _stays_inside(path):
+        raise ValueError(f"{path!r} leads out of the data folder, or is no name; give a path below it")
+    return path
+
+
+_STRANGE = re.compile(f"[{UNPRINTABLE}]")
+Inside = Annotated[str, AfterValidator(_inside)]
+#: The data folder itself, or one below it.
+Folder = Annotated[str, AfterValidator(lambda path: path if path == "." else _inside(path))]
+
+
+class Receipt(BaseModel):
+    """What was fetched: from where, its sha256, and that of every file it was unpacked to."""
+
+    url: str
+    sha256: str
+    files: dict[Inside, str]
+
+
+_RECEIPTS = TypeAdapter(dict[str, Receipt])
+
+
 class RemoteFile(BaseModel):
     """One file of an owner."""
 
@@ -46,10 +76,10 @@ class RemoteFile(BaseModel):
 
     url: str
     mirrors: list[str] = []
-    path: str
-    unpack: str | None = None
+    path: Inside
+    unpack: Folder | None = None
     #: Folders of an archive, any of which says that it need not be fetched: a copy may have been put there by hand.
-    brings: list[str] = []
+    brings: list[Inside] = []
     sha256: str = Field(pattern=r"^([0-9a-f]{64}|unverified)$")
     size: int = Field(gt=0)
 
@@ -118,11 +148,14 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         try:
-            self.receipts: dict[str, dict[str, Any]] = json.loads((root / RECEIPTS).read_text())
+            known = _RECEIPTS.validate_json((root / RECEIPTS).read_bytes())
+            self.receipts: dict[str, dict[str, Any]] = {path: receipt.model_dump() for path, receipt in known.items()}
         except FileNotFoundError:
             self.receipts = {}
         except (OSError, ValueError) as error:
-            raise DataError(f"{root / RECEIPTS}: can't be read ({error}); delete it and fetch again") from error
+            raise DataError(
+                f"{root / RECEIPTS}: can't be read ({str(error).partition('[type')[0]}); delete it and fetch again"
+            ) from error
 
     def has(self, file: RemoteFile) -> bool:
         """Whether the file was fetched, or lies in its place already."""
@@ -266,8 +299,10 @@ def unpack(archive: Path, root: Path, folder: str) -> list[str]:
         with _members(archive) as members:
             for name, plain, size, stream in members:
                 parts = PurePosixPath(name.replace("\\", "/")).parts
-                if not plain or not parts or parts[0] == "/" or ".." in parts or ":" in parts[0]:
+                if not plain or not _stays_inside(name):
                     raise DataError(f"{archive}: {name!r} is a link or leads out of the folder; the archive is refused")
+                if Path(folder, *parts).as_posix() in names:
+                    raise DataError(f"{archive}: {name!r} is in it twice; the archive is refused")
                 left -= size
                 if left < 0:
                     raise DataError(f"{archive}: unpacks to over {LARGEST_EXPANSION} times its size; it is refused")
@@ -309,12 +344,10 @@ def _members(archive: Path) -> Iterator[Iterator[tuple[str, bool, int, IO[bytes]
         else:
             with tarfile.open(archive) as from_tar:
                 yield of_tar(from_tar)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, RuntimeError) as error:
-        raise DataError(f"{archive}: not a readable archive ({error}); fetch it again") from error
-    except Exception as error:  # zlib.error, lzma.LZMAError: a damaged stream
-        if type(error).__module__ in ("zlib", "_lzma", "lzma", "bz2"):
-            raise DataError(f"{archive}: a damaged archive ({error}); fetch it again") from error
+    except (AnomarkError, OSError):  # what is wrong is said already; the disk is full
         raise
+    except Exception as error:  # zipfile, tarfile and what they unpack with raise a dozen kinds on damaged bytes
+        raise DataError(f"{archive}: not a readable archive ({error}); fetch it again") from error
 
 
 def _refuse_web_page(path: Path, url: str) -> None:

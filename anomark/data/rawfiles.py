@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import zipfile
 import zlib
@@ -13,6 +14,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from anomark.contracts import DataError
+
+#: A member of an archive may unpack to so many times its size, where it is not small in any case: a bomb unpacks to
+#: thousands.
+LARGEST_EXPANSION, SMALL = 100, 1 << 24
+#: What reading a member raises that is damaged, encrypted (RuntimeError) or packed in a way that nobody knows here.
+BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, RuntimeError, EOFError, KeyError)
 
 
 def locate(raw: Path, alternatives: tuple[tuple[str, ...], ...], **params: Any) -> list[Path]:
@@ -110,7 +117,7 @@ def _listing(path: Path, size: int, modified: int) -> tuple[str, ...]:
     try:
         with zipfile.ZipFile(path) as archive:
             return tuple(member for member in archive.namelist() if not member.endswith("/"))
-    except (zipfile.BadZipFile, OSError) as error:
+    except Exception as error:  # zipfile raises half a dozen kinds on bytes that are no archive
         raise DataError(f"{path}: not a readable zip archive ({error}); replace it by a whole copy") from error
 
 
@@ -148,14 +155,16 @@ class RawFiles:
                 with path.open("rb") as stream:
                     yield stream
             else:
-                with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
-                    yield stream
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            OSError,
-            RuntimeError,
-        ) as error:  # RuntimeError: the member is encrypted
+                with zipfile.ZipFile(path) as archive:
+                    info = archive.getinfo(member)
+                    if info.file_size > max(LARGEST_EXPANSION * info.compress_size, SMALL):
+                        raise DataError(
+                            f"{name}: unpacks to over {LARGEST_EXPANSION} times its size; "
+                            "it is refused, replace it by a whole copy"
+                        )
+                    with archive.open(member) as stream:
+                        yield stream
+        except BROKEN_ARCHIVE as error:
             raise DataError(f"{name}: can't be read ({error}); replace it by a whole copy") from error
 
     def read(self, name: str) -> bytes:

@@ -30,8 +30,11 @@ def read_csv(files: RawFiles, name: str, keep_default_na: bool = True) -> Iterat
     """
     with files.open(name) as stream:
         try:
-            yield from pd.read_csv(stream, dtype=str, chunksize=CHUNK, keep_default_na=keep_default_na)
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+            for table in pd.read_csv(stream, dtype=str, chunksize=CHUNK, keep_default_na=keep_default_na):
+                if len(table) and not isinstance(table.index, pd.RangeIndex):  # pandas took a column for their names
+                    raise DataError(f"{name}: its rows have more values than its first line has names; mend that line")
+                yield table
+        except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OverflowError) as error:
             raise DataError(
                 f"{name}: not a CSV table ({error}); mend the file, or replace it by a whole copy"
             ) from error

@@ -69,7 +69,7 @@ def read_channel(files: RawFiles, channel: str) -> tuple[Array, Array, Array]:
 def _read_array(name: str, content: bytes) -> Array:
     try:
         values = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-    except ValueError as error:  # arrays of objects are refused with these, since they could run code
+    except Exception as error:  # arrays of objects, which could run code, and whatever NumPy raises on other bytes
         raise DataError(
             f"{name}: not a readable NumPy array of numbers ({error}); delete it and fetch it again"
         ) from error
@@ -107,6 +107,6 @@ def _read_ranges(files: RawFiles, channel: str) -> list[tuple[int, int]]:
     rows = table.loc[table["chan_id"] == channel, "anomaly_sequences"]
     try:
         return [(int(first), int(last)) for row in rows for first, last in ast.literal_eval(row)]
-    except (ValueError, SyntaxError, TypeError) as error:
+    except (ValueError, SyntaxError, TypeError, OverflowError, RecursionError, MemoryError) as error:
         name = files.one("labeled_anomalies.csv")
         raise DataError(f"{name}: not telemanom's table of ranges ({error}); delete it and fetch it again") from error

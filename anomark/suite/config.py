@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
@@ -16,6 +17,9 @@ from anomark.suite.dropins import ROOT
 from anomark.suite_records import Limits
 
 Number = int | float
+
+#: Folders of `results/` that belong to no suite.
+SHARED = ("cells", "data", "features", "labels", "sweeps")
 
 
 class Sweep(BaseModel):
@@ -33,10 +37,11 @@ class Sweep(BaseModel):
 class Suite(BaseModel):
     """A benchmark suite. Every file in `config/` is an overlay over `config/default.yaml`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     suite: str = Field(
         pattern=r"^[a-z0-9][a-z0-9_-]*$",
+        max_length=100,
         description="Name of the suite: its outputs go to `results/<suite>/` and `reports/<suite>/`.",
     )
     data_root: str | None = Field(
@@ -63,7 +68,7 @@ class Suite(BaseModel):
         description="Methods that have a column of their own in the headline and keep a colour in every picture. The "
         "first of them chooses the examples that the gallery shows.",
     )
-    seeds: list[int] = Field(
+    seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field(
         min_length=1, description="Seeds to repeat every cell with. A deterministic method runs once, at the first."
     )
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where trained methods run.")
@@ -117,6 +122,20 @@ class Suite(BaseModel):
             raise ValueError(f"{info.field_name} are repeated in {named}; name each once")
         return named
 
+    @field_validator("suite")
+    @classmethod
+    def _free(cls, name: str) -> str:
+        if name in SHARED:
+            raise ValueError(f"results/{name}/ holds what all suites share; choose another name")
+        return name
+
+    @field_validator("params", "dataset_params")
+    @classmethod
+    def _plain(cls, given: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        if strange := list(_strange(given)):
+            raise ValueError(f"{strange[0]!r} is no parameter; give text, finite numbers, true or false, or lists")
+        return given
+
     def cost(self, method: str, base: str = "other") -> float:
         """The declared core-seconds of one cell of a method. A variant without one of its own has that of its base."""
         declared = self.core_seconds
@@ -125,7 +144,10 @@ class Suite(BaseModel):
     def data_folder(self) -> Path | None:
         """The data folder: the variable ANOMARK_DATA, else `data_root`."""
         root = os.environ.get("ANOMARK_DATA") or self.data_root
-        return Path(root).expanduser() if root else None
+        try:
+            return Path(root).expanduser() if root else None
+        except RuntimeError:
+            raise AnomarkError(f"data_root is {root!r}: there is no such user; write the folder out") from None
 
 
 #: The schema of a suite (""), and the schemas of those of its keys that hold keys of their own.
@@ -147,6 +169,19 @@ def validate(raw: Mapping[str, Any], source: str) -> Suite:
         )
         keys = SCHEMAS.get(str(first["loc"][0]), Suite).model_fields
         raise AnomarkError(f"{source}: {complaint(error, keys)}{hint}") from None
+
+
+def _strange(value: Any) -> Iterator[Any]:
+    """What is no plain value that JSON keeps as it is, in a parameter or inside it."""
+    if isinstance(value, dict):
+        for key, own in value.items():
+            yield from () if isinstance(key, str) else (key,)
+            yield from _strange(own)
+    elif isinstance(value, list):
+        for own in value:
+            yield from _strange(own)
+    elif not (value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))):
+        yield value
 
 
 def complaint(error: ValidationError, keys: Iterable[str]) -> str:

@@ -8,8 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from anomark.contracts import AnomarkError
+from anomark.contracts import AnomarkError, one_line
 from anomark.suite.dropins import ROOT
+
+#: Literals that stand in tables, on one line.
+LABELS = ("LABEL", "NAME")
+#: Bytes of a name: file systems allow 255, of which the parts of a stored file's name take some.
+LONGEST_ID = 150
 
 
 def read_literals(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
@@ -27,8 +32,8 @@ def read_literals(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
             continue
         where = f"{path}, line {node.lineno}"
         try:
-            literal = ast.literal_eval(value)
-        except ValueError:
+            literal: Any = ast.literal_eval(value)
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             raise AnomarkError(
                 f"{where}: {name} is an expression, expected a literal (text, numbers, tuples, dicts): "
                 "it is read without running the file, so write its value out"
@@ -40,8 +45,36 @@ def read_literals(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
             raise AnomarkError(
                 f"{where}: {name} is a {type(literal).__name__}, expected a {kinds[name].__name__}{hint}"
             )
+        if isinstance(literal, dict) and (strange := [key for key in literal if not isinstance(key, str)]):
+            raise AnomarkError(f"{where}: {name} has the key {strange[0]!r}, expected text; put it in quotes")
+        if name in LABELS:
+            check_label(where, literal)
         found[name] = literal
     return found
+
+
+def check_id(where: object, what: str, name: str) -> None:
+    """Refuse a name that can't be a folder, a wildcard and a word of every table.
+
+    Raises:
+        AnomarkError: it has other characters than letters, digits and `_ . + -`, begins with none of the first three,
+            or is too long.
+    """
+    if not re.fullmatch(r"\w[\w.+-]*", name) or len(name.encode()) > LONGEST_ID:
+        raise AnomarkError(
+            f"{where}: {name!r} can't name {what}: a name has at most {LONGEST_ID} bytes, begins with a letter or a "
+            "digit, and holds letters, digits and _ . + - alone; rename it"
+        )
+
+
+def check_label(where: object, label: Any) -> None:
+    """Refuse what can't stand in one line of a table.
+
+    Raises:
+        AnomarkError: it is no text, or holds line breaks or control characters.
+    """
+    if not isinstance(label, str) or one_line(label) != label.strip():
+        raise AnomarkError(f"{where}: a label is {label!r}, expected text on one line without control characters")
 
 
 def parse(path: Path) -> ast.Module:
@@ -50,6 +83,10 @@ def parse(path: Path) -> ast.Module:
         return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     except SyntaxError as error:
         raise AnomarkError(f"{path}, line {error.lineno}: not valid Python ({error.msg}); mend or remove it") from None
+    except OSError as error:
+        raise AnomarkError(f"{path}: the file can't be read ({error.strerror}); check its name and place") from None
+    except (ValueError, RecursionError, MemoryError) as error:  # bytes that are no text, or nested without end
+        raise AnomarkError(f"{path}: not valid Python ({error}); mend or remove it") from None
 
 
 def binds(tree: ast.Module, name: str) -> bool:
@@ -65,8 +102,19 @@ def binds(tree: ast.Module, name: str) -> bool:
 
 
 def dropin_files(folder: str) -> list[Path]:
-    """The files of one of the folders of drop-ins, sorted by name; names that begin with _ or . are left out."""
-    return sorted(p for p in (ROOT / folder).glob("*.py") if not p.name.startswith(("_", ".")))
+    """The files of one of the folders of drop-ins, sorted by name; names that begin with _ or . are left out.
+
+    Raises:
+        AnomarkError: a file's name can't be imported, and so can't be an id.
+    """
+    files = sorted(p for p in (ROOT / folder).glob("*.py") if not p.name.startswith(("_", ".")))
+    for path in files:
+        if not re.fullmatch(r"\w+", path.stem) or len(path.stem.encode()) > LONGEST_ID:
+            raise AnomarkError(
+                f"{folder}/{path.name}: a file of {folder}/ is named by letters, digits and _ alone, in at most "
+                f"{LONGEST_ID} bytes, because its name is an id; rename or remove it"
+            )
+    return files
 
 
 def first_sentence(tree: ast.Module) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from anomark import modality
 from anomark.contracts import AnomarkError, Array, nearest
 from anomark.statistics.context import PIXEL, Context
-from anomark.suite.literals import binds, first_sentence, parse, read_literals
+from anomark.suite.literals import binds, check_id, check_label, first_sentence, parse, read_literals
 from anomark.suite_records import MetricInfo
 
 METRIC_LITERALS: dict[str, type] = {
@@ -43,6 +43,8 @@ def read_metric(path: Path) -> list[MetricInfo]:
         if not isinstance(own, dict) or not all(isinstance(own[k], OUTPUT_LITERALS.get(k, ())) for k in own):
             expected = ", ".join(f"{name} ({kind.__name__})" for name, kind in OUTPUT_LITERALS.items())
             raise AnomarkError(f"{path}: OUTPUTS[{output!r}] is {own!r}, expected a dict of {expected}")
+        check_id(path, "a metric", output)
+        check_label(path, own.get("LABEL", ""))
         says = meta | own
         for literal, example in REQUIRED.items():
             if literal not in says:

@@ -18,6 +18,8 @@ from anomark import modality as modalities
 from anomark.contracts import AnomarkError, nearest
 from anomark.suite import registry
 
+#: The name of a table's file, which lies beside paper.yaml.
+CSV_FILE = r"^\w[\w. -]*\.csv$"
 UNITS = {"fraction": 1.0, "percent": 100.0}
 
 
@@ -84,7 +86,7 @@ class PaperTable(Part):
     modality: ModalityId = Field(
         description="Modality of its datasets. The suite's others of it stand below the paper's."
     )
-    file: str | None = Field(None, description="Its CSV file; none where the paper prints no number.")
+    file: str | None = Field(None, pattern=CSV_FILE, description="Its CSV file; none where the paper prints no number.")
     unit: Literal["fraction", "percent"] = Field(
         "fraction", description="Unit of its numbers: `fraction` (the default) or `percent`."
     )
@@ -163,7 +165,7 @@ class Ablation(Part):
     id: str = Field(pattern=r"^[a-z0-9_]+$", description="Names the report's files for it.")
     title: str = Field(description="What the paper calls it, such as `Table III`.")
     caption: str = Field(description="What it shows.")
-    file: str = Field(description="Its CSV file; the first column names the variant.")
+    file: str = Field(pattern=CSV_FILE, description="Its CSV file; the first column names the variant.")
     unit: Literal["fraction", "percent"] = Field(
         "fraction", description="Unit of its AUROC: `fraction` (the default) or `percent`."
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from anomark import modality
-from anomark.contracts import DataError
+from anomark.contracts import UNPRINTABLE, AnomarkError, DataError
 from anomark.data.rawfiles import locate
 from anomark.records import Cell, CellName, Data, Parts
 from anomark.suite import registry, select
@@ -42,6 +43,10 @@ class Plan:
         self.folder = f"{results}/{suite.suite}"
         self.report = f"{reports}/{suite.suite}"
         self.cells_root = os.environ.get("ANOMARK_CELLS") or f"{results}/cells"
+        if re.search(rf"[{{}}{UNPRINTABLE}]", self.cells_root):  # braces would be wildcards of the workflow
+            raise AnomarkError(
+                f"ANOMARK_CELLS is {self.cells_root!r}: a path with braces or control characters; rename it"
+            )
         self.datasets = select.datasets(suite)
         self.methods = select.methods(suite)
         select.check_parameters(suite, self.datasets)

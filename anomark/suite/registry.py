@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import importlib
 import re
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from anomark import modality
-from anomark.contracts import AnomarkError, nearest
-from anomark.suite.literals import binds, dropin_files, parse, read_literals
+from anomark.contracts import UNPRINTABLE, AnomarkError, nearest
+from anomark.suite.literals import LONGEST_ID, binds, check_id, check_label, dropin_files, parse, read_literals
 from anomark.suite.metric_files import Compute, read_metric
 from anomark.suite_records import MetricInfo
 
@@ -203,7 +204,14 @@ def read_method(path: Path) -> list[Method]:
     for variant, changes in variants.items():
         if not isinstance(changes, dict):
             raise AnomarkError(f"{path}: VARIANTS[{variant!r}] is {changes!r}, expected a dict of parameters")
+        check_id(path, "a variant", variant)
         says = {key: tuple(v) if isinstance(v, list) else v for key, v in changes.items() if key in VARIANT_LITERALS}
+        for key, value in says.items():
+            if not isinstance(value, METHOD_LITERALS[key]):
+                raise AnomarkError(
+                    f"{path}: VARIANTS[{variant!r}] says {key} = {value!r}, expected a {METHOD_LITERALS[key].__name__}"
+                )
+        check_label(path, says.get("LABEL", ""))
         label = f"{own['label']} {variant.removeprefix(f'{stem}-').replace('-', ' ')}"
         overrides = {key: value for key, value in changes.items() if key not in VARIANT_LITERALS}
         fields = own | {"label": label} | _fields(says)
@@ -245,9 +253,17 @@ def read_family(path: Path) -> Family:
     items, variants, defaults = (meta.get(key, {}) for key in ("ITEMS", "VARIANTS", "DEFAULTS"))
     if {"contamination", "train_share"} <= defaults.keys():
         variants = TRAINING_SETS | variants
+    for item, own in items.items():
+        if not isinstance(own, dict):
+            raise AnomarkError(f"{path}: ITEMS[{item!r}] is {own!r}, expected a dict of parameters")
+        if item != "*":
+            check_id(path, "an item", item)
+    _check_files(path, meta.get("FILES", ()), {"item", *defaults, *(key for own in items.values() for key in own)})
     for variant, changes in variants.items():
+        check_id(path, "a variant", variant)
         if not isinstance(changes, dict) or not changes.keys() <= {"LABEL", *defaults}:
             raise AnomarkError(f"{path}: VARIANTS[{variant!r}] is {changes!r}, expected a dict of keys of DEFAULTS")
+        check_label(path, changes.get("LABEL", ""))
         if taken := [item for item in items if item.endswith(f"-{variant}")]:
             raise AnomarkError(
                 f"{path}: the item {taken[0]!r} ends as the variant {variant!r} does; rename one of them"
@@ -255,6 +271,22 @@ def read_family(path: Path) -> Family:
     name = meta.get("NAME", path.stem)
     says = {"name": name, "label": name} | _fields(meta) | {"variants": variants}
     return Family(id=path.stem.replace("_", "-"), path=path, **says)
+
+
+def _check_files(path: Path, alternatives: tuple[Any, ...], known: set[str]) -> None:
+    """Refuse a pattern of FILES that is none, or that leads out of the data folder."""
+    for patterns in alternatives:
+        for pattern in patterns if isinstance(patterns, list | tuple) else (patterns,):
+            try:
+                fields = [name for _, name, _, _ in string.Formatter().parse(pattern) if name is not None]
+            except (TypeError, ValueError):
+                fields = [""]
+            good = isinstance(patterns, list | tuple) and known.issuperset(fields)
+            if not good or not (parts := PurePosixPath(pattern).parts) or parts[0] == "/" or ".." in parts:
+                raise AnomarkError(
+                    f"{path}: FILES holds {pattern!r}, expected tuples of patterns below the data folder, in which "
+                    f"{{name}} stands for one of {', '.join(sorted(known))}"
+                )
 
 
 @cache
@@ -305,10 +337,12 @@ def find_dataset(name: str) -> Dataset:
         item = name.removeprefix(f"{family.id}-")
         if family.open and item != name:
             # It becomes the name of a folder, a part of a pattern of files, and a word of a Snakemake rule.
-            if not re.fullmatch(r"[^/\\*?\[\]{}\x00-\x1f\x7f]+", item) or item[0] == "." or len(item.encode()) > 150:
+            plain = re.fullmatch(rf"[^/\\*?\[\]{{}}{UNPRINTABLE}]+", item) and item[0] != "."
+            if not plain or len(item.encode()) > LONGEST_ID:
                 raise AnomarkError(
-                    f"{name!r}: {item!r} can't name an item of {family.id}: a name has at most 150 bytes, does not "
-                    "begin with a dot, and holds no line break and none of / \\ * ? [ ] { }; rename its files"
+                    f"{name!r}: {item!r} can't name an item of {family.id}: a name has at most {LONGEST_ID} bytes, "
+                    "does not begin with a dot, and holds no line break, no control character and none of "
+                    "/ \\ * ? [ ] { }; rename its files"
                 )
             return Dataset(name, family, item, family.items["*"])
     near = nearest(name, [*known, *variants])
