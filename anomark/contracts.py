@@ -62,7 +62,7 @@ class Spec:
     modality
         The id of a file in `anomark/modalities/`.
     shape
-        One sample: (C, H, W) for images, (C, L) for windows of series and for audio clips.
+        One sample: (C, H, W) for images, (C, L) for windows of series and for audio clips, (D,) for rows of a table.
     value_range
         (low, high) that every value lies in, or None where it is unbounded (standardised series).
     """
@@ -84,7 +84,7 @@ class Prepared:
     Its modality and level are literals of that file.
 
     train, test
-        float32. Images (N, C, H, W) in [-1, 1]; windows and clips (N, C, L); a series (T, C).
+        float32. Images (N, C, H, W) in [-1, 1]; windows and clips (N, C, L); a series (T, C); rows of a table (N, D).
         `train` holds normal data only. Rows are in any order: the prepare stage permutes test rows.
     labels
         uint8, 0 normal, 1 anomalous: one per test row, or one per time step of `test` (level "point").
@@ -136,7 +136,7 @@ class Detector(Protocol):
     def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None: ...
 
     def fit(self, X: Any, X_valid: Any) -> Any:
-        """Learn from normal samples only, float32 (N, C, H, W) or (N, C, L).
+        """Learn from normal samples only, float32 (N, C, H, W), (N, C, L) or (N, D).
 
         X may be lazy: `len(X)`, `X.shape`, `X[i]`, `X[a:b]`, `X[indices]` and `np.asarray(X)` work and give float32.
         X_valid (held-out normals) is None for methods without USES_VALID, which are fitted on all normals.

@@ -1,6 +1,6 @@
 """What a modality says of itself, and where to find it.
 
-A modality is a kind of data that methods are made for: images, time series, audio. Each is one file of
+A modality is a kind of data that methods are made for: images, time series, audio, tables. Each is one file of
 `anomark/modalities/`; its id is the file's name. The rest of the code asks the file and never compares ids, so a new
 file there is a new modality. `anomark check anomark/modalities/<id>.py` tests that the file keeps this contract.
 """

@@ -67,6 +67,8 @@ class DatasetInfo(Record):
     base, protocol
         A variant of a dataset names that dataset as its base, and what it changes as its protocol. Of other datasets
         the base is their own id and the protocol is empty.
+    draw_of
+        The variant that this is one draw of, where a protocol draws its data anew for each seed.
     label, name
         The short name for tables and the full one.
     key
@@ -76,6 +78,7 @@ class DatasetInfo(Record):
     dataset: str
     base: str = ""
     protocol: str = ""
+    draw_of: str = ""
     label: str = ""
     name: str = ""
     modality: str

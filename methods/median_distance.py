@@ -1,7 +1,8 @@
 """Control: the distance to the median of the training samples, position by position.
 
 It knows what a normal sample looks like on average, and nothing else. The smoothed variant compares moving averages
-over an eighth of the sample, which show slow deviations (a level, a stain) through noise.
+over an eighth of the sample, which show slow deviations (a level, a stain) through noise. It is not for tables, whose
+columns stand in no order.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ DEFAULTS = {"smooth": False}
 VARIANTS = {
     "median_distance-smoothed": {
         "smooth": True,
+        "MODALITIES": ("image", "series", "audio"),
         "DIFFERS": "A moving average comes before the distance, so that slow deviations show through the noise.",
     }
 }

@@ -9,7 +9,7 @@ from anomark.cli.shared import PlainErrors
 
 app = typer.Typer(
     cls=PlainErrors,
-    help="A reproducible benchmark suite for anomaly detection on images, time series and audio.",
+    help="A reproducible benchmark suite for anomaly detection on images, time series, audio and tables.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

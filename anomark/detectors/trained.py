@@ -110,7 +110,7 @@ class Autoencoding(TrainedDetector, OnePassDetector):
 
     @torch.inference_mode()
     def detect(self, X: Any) -> tuple[Array, Array]:
-        """Scores (N,) and maps (N, H, W) or (N, L), float32."""
+        """Scores (N,) and maps (N, H, W) or (N, L), of rows (N,), float32."""
         self.network.eval()
         maps = torch.cat([(x - self.reconstruct(x)).square().mean(dim=1).cpu() for x in self.batches(X)])
-        return maps.flatten(1).mean(dim=1).numpy(), maps.numpy()
+        return maps.reshape(len(maps), -1).mean(dim=1).numpy(), maps.numpy()

@@ -70,7 +70,7 @@ class Plan:
             for d in self.datasets
             for m in self.methods
             if d.family.modality in m.modalities
-            for seed in (suite.seeds[:1] if m.deterministic else suite.seeds)
+            for seed in ([d.seed] if d.seed is not None else suite.seeds[:1] if m.deterministic else suite.seeds)
         ]
         self._by_id = {cell.id: cell for cell in self.cells}
         self.sweeps = {sweep.path: sweep for sweep in self._sweeps()}
@@ -111,6 +111,7 @@ class Plan:
                     dataset=d.id,
                     base=d.base or d.id,
                     protocol=d.protocol,
+                    draw_of=d.draw_of,
                     label=d.label,
                     params=params,
                     key=key,

@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib
 import re
 import string
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -34,6 +34,9 @@ DATASET_LITERALS: dict[str, type] = {
     **dict.fromkeys(("ITEMS", "VARIANTS", "DEFAULTS"), dict),
     "FILES": tuple,
 }
+#: What a dataset's variant may say beside the parameters that it switches: its label, and the parameter that takes the
+#: seed of each repetition.
+SAID_OF_VARIANT = ("LABEL", "SEEDED")
 #: Variants of every dataset whose DEFAULTS have both parameters.
 TRAINING_SETS: dict[str, dict[str, Any]] = {
     "contaminated-1": {"LABEL": "1% contaminated", "contamination": 0.01},
@@ -146,6 +149,10 @@ class Dataset:
 
     `protocol` names what a variant changes. A variant has the test rows of the dataset `base` under another protocol:
     it stands in the report's section on protocols and in no other table.
+
+    A protocol may draw its data anew for each seed of a suite. `seeded` is then the parameter that takes the seed, and
+    the suite has one dataset for each of its seeds: a draw, whose `seed` is the only one of its cells, and which knows
+    the variant by `draw_of`.
     """
 
     id: str
@@ -154,6 +161,26 @@ class Dataset:
     overrides: dict[str, Any] = field(default_factory=dict)
     base: str = ""
     protocol: str = ""
+    seeded: str = ""
+    seed: int | None = None
+    draw_of: str = ""
+
+    def draws(self, seeds: Sequence[int]) -> list[Dataset]:
+        """One dataset for each seed where the data is drawn by it, else the dataset itself."""
+        if not self.seeded:
+            return [self]
+        return [
+            replace(
+                self,
+                id=f"{self.id}-{seed}",
+                protocol=f"{self.protocol}, draw {seed}",
+                overrides=self.overrides | {self.seeded: seed},
+                seeded="",
+                seed=seed,
+                draw_of=self.id,
+            )
+            for seed in seeds
+        ]
 
     @property
     def label(self) -> str:
@@ -170,9 +197,10 @@ class Dataset:
                 id=f"{self.id}-{name}",
                 family=self.family,
                 item=self.item,
-                overrides=self.overrides | {key: value for key, value in changes.items() if key != "LABEL"},
+                overrides=self.overrides | {k: value for k, value in changes.items() if k not in SAID_OF_VARIANT},
                 base=self.id,
                 protocol=changes.get("LABEL", name.replace("-", " ")),
+                seeded=changes.get("SEEDED", ""),
             )
             for name, changes in self.family.variants.items()
         ]
@@ -261,9 +289,12 @@ def read_family(path: Path) -> Family:
     _check_files(path, meta.get("FILES", ()), {"item", *defaults, *(key for own in items.values() for key in own)})
     for variant, changes in variants.items():
         check_id(path, "a variant", variant)
-        if not isinstance(changes, dict) or not changes.keys() <= {"LABEL", *defaults}:
+        if not isinstance(changes, dict) or not changes.keys() <= {*SAID_OF_VARIANT, *defaults}:
             raise AnomarkError(f"{path}: VARIANTS[{variant!r}] is {changes!r}, expected a dict of keys of DEFAULTS")
         check_label(path, changes.get("LABEL", ""))
+        if (seeded := changes.get("SEEDED", "")) not in ("", *defaults):
+            near = nearest(str(seeded), defaults)
+            raise AnomarkError(f"{path}: SEEDED of VARIANTS[{variant!r}] is {seeded!r}, no key of DEFAULTS; {near}")
         if taken := [item for item in items if item.endswith(f"-{variant}")]:
             raise AnomarkError(
                 f"{path}: the item {taken[0]!r} ends as the variant {variant!r} does; rename one of them"
@@ -333,6 +364,9 @@ def find_dataset(name: str) -> Dataset:
     variants = {variant.id: variant for dataset in known.values() for variant in dataset.variants}
     if name in variants:
         return variants[name]
+    stem, _, seed = name.rpartition("-")
+    if stem in variants and variants[stem].seeded and re.fullmatch(r"[0-9]{1,9}", seed):
+        return variants[stem].draws([int(seed)])[0]
     for family in families().values():
         item = name.removeprefix(f"{family.id}-")
         if family.open and item != name:

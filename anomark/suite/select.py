@@ -19,7 +19,7 @@ def datasets(suite: Suite) -> list[Dataset]:
 
     A pattern such as `textures-*` meets every dataset that its family lists. Where a family takes any item, a pattern
     that begins with the family's id meets the items that are in the data folder: `folder-*`, `ucr-anomaly-1*`. No
-    pattern meets a variant.
+    pattern meets a variant. A variant whose data is drawn anew for each seed gives one dataset for each.
 
     Raises:
         AnomarkError: a name is unknown, or a pattern meets nothing.
@@ -34,7 +34,7 @@ def datasets(suite: Suite) -> list[Dataset]:
             names += [d for f in families if root for d in fnmatch.filter(in_folder(f, root), name)]
             if not names:
                 raise AnomarkError(_met_nothing(name, families, root))
-        chosen |= {n: registry.find_dataset(n) for n in names}
+        chosen |= {d.id: d for n in names for d in registry.find_dataset(n).draws(suite.seeds)}
     return list(chosen.values())
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from anomark import modality
 from anomark.contracts import AnomarkError
 from anomark.suite import registry
 
@@ -20,7 +21,7 @@ def write(tmp_path: Path, text: str, name: str = "mine.py") -> Path:
 def test_a_class_as_it_stands_needs_no_metadata(tmp_path: Path) -> None:
     (method,) = registry.read_method(write(tmp_path, "from pyod.models.knn import KNN as Method\n"))
     assert (method.id, method.label) == ("mine", "mine")
-    assert method.modalities == ("image", "series", "audio")
+    assert method.modalities == modality.ids()
 
 
 def test_variants_are_methods_of_their_own(tmp_path: Path) -> None:
