@@ -10,6 +10,7 @@ import copy
 import inspect
 import io
 import json
+import math
 import zipfile
 from typing import Any
 
@@ -35,8 +36,8 @@ class _Adapted:
 
     def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
         accepted = inspect.signature(self.estimator_class).parameters
-        if "random_state" in accepted and "random_state" not in params:
-            params["random_state"] = seed
+        known = {"random_state": seed, "n_features": math.prod(spec.shape)}  # the deep ones of PyOD ask for the second
+        params |= {name: value for name, value in known.items() if name in accepted and name not in params}
         self.estimator = self.estimator_class(**params)
 
     def fit(self, X: Any, X_valid: Any = None) -> None:

@@ -7,6 +7,10 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from anomark.report.render.draw import BLUE, DOTTED, ORANGE, VERMILLION
 from anomark.report.results import Results, average
 from anomark.report.table import NONE, Cell, Column, Row, Table, number, signed, words
 from anomark.report.tables import (
@@ -26,6 +30,8 @@ from anomark.suite.papers import Paper
 REPRODUCED, LOWER, HIGHER = "reproduced", "lower", "higher"
 INCOMPARABLE, NOT_MEASURED = "no comparable set-up", "not measured"
 VERDICTS = (REPRODUCED, LOWER, HIGHER, INCOMPARABLE, NOT_MEASURED)
+#: Of the verdicts on numbers that could be compared.
+COLOURS = {REPRODUCED: BLUE, LOWER: VERMILLION, HIGHER: ORANGE}
 #: Marks a measured number that reproduces the published one.
 MARK = "✓"
 #: What stands where no method or control has a number.
@@ -43,7 +49,7 @@ def heading(results: Results, paper: Paper, title: str) -> str:
 
 
 def judge(results: Results, paper: Paper, dataset: str, method: str) -> tuple[str, str]:
-    """One of VERDICTS on a published number, and the reason where it can't be compared.
+    """One of VERDICTS on a published number, and the reason where it can't be compared or is known to differ.
 
     The difference is rounded to the three digits that are printed, so that a reader can check the verdict.
     """
@@ -59,7 +65,7 @@ def judge(results: Results, paper: Paper, dataset: str, method: str) -> tuple[st
         within_sd and abs(score.mean - printed.value) <= (paper.tolerance_sd or 0) * (printed.sd or 0)
     ):
         return REPRODUCED, ""
-    return (LOWER if difference < 0 else HIGHER), ""
+    return (LOWER if difference < 0 else HIGHER), paper.why(dataset, method)
 
 
 def tolerance(paper: Paper) -> str:
@@ -134,6 +140,48 @@ def published_table(results: Results, paper: Paper) -> Table:
     tally = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts)
     name, title = file_name(results, paper, "published"), heading(results, paper, "Published and measured")
     return Table(name, title, caption, columns + words("Verdict"), rows, [f"{len(rows)} cells: {tally}."])
+
+
+def scatter(results: Results, paper: Paper) -> tuple[Figure, str, str]:
+    """Published against measured AUROC, a dot for each number of the paper that could be compared."""
+    verdicts = {cell: judge(results, paper, *cell)[0] for cell in paper.numbers}
+    figure, axes = plt.subplots(figsize=(4.2, 4.2))
+    low = 1.0
+    for verdict, colour in COLOURS.items():
+        cells = [cell for cell, found in verdicts.items() if found == verdict]
+        x, y = [paper.numbers[cell].value for cell in cells], [results.score(*cell).mean or 0.0 for cell in cells]
+        axes.plot(x, y, "o", color=colour, markersize=3, alpha=0.7, label=f"{verdict} ({len(cells)})")
+        low = min([low, *x, *y])
+    axes.plot([low, 1], [low, 1], **DOTTED)
+    axes.set(xlabel="Published AUROC", ylabel="Measured AUROC", aspect="equal")
+    axes.legend(loc="upper left")
+    caption = (
+        "Published and measured AUROC, a dot for each dataset and method; on the dotted line they are equal. "
+        f"Reproduced: {tolerance(paper)}."
+    )
+    count = ", ".join(f"{list(verdicts.values()).count(verdict)} are {verdict}" for verdict in COLOURS)
+    return figure, caption, f"Scatter plot of published against measured AUROC: {count}."
+
+
+def printed_table(results: Results, paper: Paper, table: PaperTable) -> Table:
+    """A table of the paper with nothing measured beside it, in the paper's order of rows and columns."""
+    methods = list(dict.fromkeys(method for row in table.alone.values() for method in row))
+    rows = []
+    for label, row in table.alone.items():
+        cells = [Cell(label, sort=label)]
+        record: dict[str, Any] = {"dataset": label}
+        for method in methods:
+            if (printed := row.get(method)) is None:
+                cells.append(NONE)
+                continue
+            around = f"± {number(printed.sd)}" if printed.sd is not None else ""
+            cells.append(Cell(number(printed.value), around, sort=printed.value))
+            record |= {method: printed.value, f"{method} sd": printed.sd}
+        rows.append(Row(cells, modality=table.modality, record=record))
+    columns = [*words("Dataset"), *(Column(method) for method in methods)]
+    caption = f"{table.caption}, higher is better, as the paper prints it. {table.printed_alone}"
+    name, title = file_name(results, paper, table.id), heading(results, paper, table.title)
+    return Table(name, title, caption, columns, rows)
 
 
 def paper_table(results: Results, paper: Paper, table: PaperTable) -> Table:

@@ -94,8 +94,17 @@ class PaperTable(Part):
     datasets: dict[str, DatasetId] = Field({}, description="The paper's name of a row -> dataset id.")
     methods: dict[str, MethodId] = Field(min_length=1, description="The paper's name of a column -> method id.")
     not_comparable: dict[str, str] = Field({}, description="Dataset id -> why the set-up can't be the paper's.")
+    printed_alone: str = Field(
+        "", description="Why none of its numbers can be measured here; then the report prints the table as it is."
+    )
     _numbers: dict[tuple[str, str], Printed] = PrivateAttr({})
     _further: tuple[str, ...] = PrivateAttr(())
+    _alone: dict[str, dict[str, Printed]] = PrivateAttr({})
+
+    @property
+    def alone(self) -> dict[str, dict[str, Printed]]:
+        """The paper's name of a row -> that of a column -> the number, where the table is `printed_alone`."""
+        return self._alone
 
     @property
     def numbers(self) -> dict[tuple[str, str], Printed]:
@@ -122,11 +131,18 @@ class PaperTable(Part):
             distinct(key, ids.values())
         if strange := [dataset for dataset in self.not_comparable if dataset not in self.datasets.values()]:
             raise ValueError(f"not_comparable names {strange[0]!r}; {nearest(strange[0], self.datasets.values())}")
+        if self.printed_alone and (self.file is None or self.datasets):
+            raise ValueError(f"{self.id} is printed_alone: it needs a file, and no datasets; mend the one or the other")
         if self.file is None:
             return self
         path = _folder(info) / self.file
         rows = _read_csv(path)
         cells = self._cells(path, rows)
+        if self.printed_alone:
+            for (label, column), (text, sd) in cells.items():
+                if text:
+                    where = f"{path.name}, row {label!r}, column {column!r}"
+                    self._alone.setdefault(label, {})[column] = _printed(where, text, sd, UNITS[self.unit])
         known: dict[str, set[str]] = {"row": {d for d, _ in cells}, "column": {m for _, m in cells}}
         for what, labels in (("row", self.datasets), ("column", self.methods)):
             if absent := [label for label in labels if label not in known[what]]:

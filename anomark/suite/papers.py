@@ -19,7 +19,16 @@ from anomark.suite import registry
 from anomark.suite.claims import KINDS, Claim, Gain, Mean
 from anomark.suite.config import complaint
 from anomark.suite.dropins import ROOT
-from anomark.suite.paper_tables import Ablation, AblationColumns, MethodId, PaperTable, Part, Printed, distinct
+from anomark.suite.paper_tables import (
+    Ablation,
+    AblationColumns,
+    DatasetId,
+    MethodId,
+    PaperTable,
+    Part,
+    Printed,
+    distinct,
+)
 
 PAPERS = ROOT / "papers"
 
@@ -30,6 +39,14 @@ class LeftOpen(Part):
     method: MethodId = Field(description="The method whose parameters these are.")
     chosen: str = Field("", description="How the values were chosen, in a sentence.")
     parameters: dict[str, str] = Field(description="Parameter -> what it means.")
+
+
+class Difference(Part):
+    """Why measured numbers differ from published ones; printed beside those that do."""
+
+    method: MethodId = Field(description="The method whose numbers these are.")
+    datasets: list[DatasetId] = Field([], description="The datasets that it speaks of; all where the list is empty.")
+    why: str = Field(description="The reason, in a sentence.")
 
 
 class Paper(Part):
@@ -53,6 +70,9 @@ class Paper(Part):
         None, gt=0, description="So does one that is at most so many published standard deviations away."
     )
     claims: list[Claim] = Field([], description="Statements that the audit checks, in its order.")
+    differences: list[Difference] = Field(
+        [], description="Why numbers are not reproduced; the first one that speaks of a number is printed beside it."
+    )
     left_open: LeftOpen | None = Field(None, description="Parameters that it does not give.")
 
     @property
@@ -70,6 +90,11 @@ class Paper(Part):
         """Dataset id -> why its set-up can't be the paper's."""
         return {dataset: why for table in self.tables for dataset, why in table.not_comparable.items()}
 
+    def why(self, dataset: str, method: str) -> str:
+        """Why a measured number differs from the published one, or "" where `differences` does not say."""
+        speaking = (d for d in self.differences if d.method == method and (not d.datasets or dataset in d.datasets))
+        return next((difference.why for difference in speaking), "")
+
     def table(self, name: str) -> PaperTable:
         return next(table for table in self.tables if table.id == name)
 
@@ -77,7 +102,7 @@ class Paper(Part):
         return next(ablation for ablation in self.ablations if ablation.id == name)
 
     def tables_of(self, modality: str) -> list[PaperTable]:
-        return [table for table in self.tables if table.modality == modality]
+        return [t for t in self.tables if t.modality == modality and not t.printed_alone]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -119,6 +144,7 @@ SCHEMAS: dict[str, type[Part]] = {
     "tables": PaperTable,
     "ablations": Ablation,
     "ablations.columns": AblationColumns,
+    "differences": Difference,
     "left_open": LeftOpen,
     **{f"claims, kind: {kind}": part for kind, part in KINDS.items()},
 }

@@ -53,3 +53,16 @@ def test_the_sign_of_scikit_learn_is_turned_round() -> None:
     model.fit(noise(40, 1, 6))
     near, far = model.decision_function(np.stack([np.zeros((1, 6)), np.full((1, 6), 9)]).astype(np.float32))
     assert near < far
+
+
+def test_a_class_that_asks_for_the_number_of_features_gets_it_and_its_seed() -> None:
+    from pyod.models.deep_svdd import DeepSVDD
+
+    X, spec = noise(40, 1, 7, seed=0), Spec("series", (1, 7))
+    scores = []
+    for _ in range(2):
+        model = build(DeepSVDD, spec, 3, "cpu", {"epochs": 1, "verbose": 0})
+        model.fit(X)
+        scores.append(model.decision_function(X))
+    assert model.estimator.n_features == 7
+    assert np.array_equal(*scores)

@@ -13,7 +13,7 @@ import yaml
 
 from anomark.contracts import AnomarkError
 from anomark.report.audit import audit
-from anomark.report.published import paper_table, published_table
+from anomark.report.published import paper_table, printed_table, published_table
 from anomark.report.results import Results, load_results
 from anomark.report.section import Drawing, build_sections
 from anomark.report.table import Table
@@ -239,3 +239,26 @@ def test_every_key_of_a_paper_says_what_it_means() -> None:
         assert part.__doc__
         for name, field in part.model_fields.items():
             assert field.description or name == "kind", (where, name)
+
+
+def test_a_table_of_another_protocol_is_printed_alone(results: Results, tmp_path: Path) -> None:
+    alone = SECOND["tables"][0] | {"id": "alone", "datasets": {}, "printed_alone": "It trains on the test set."}
+    paper = read_paper(write_paper(tmp_path, SECOND | {"tables": [*SECOND["tables"], alone]}))
+    assert paper.numbers.keys() == read_paper(write_paper(tmp_path / "other")).numbers.keys()
+    data = printed_table(results, paper, paper.table("alone")).data.set_index("dataset")
+    assert list(data.index) == ["Taxi", "Synthetic"]
+    assert data.loc["Taxi", "IForest"] == pytest.approx(0.731) and data.loc["Taxi", "IForest sd"] == pytest.approx(0.03)
+    both = SECOND["tables"][0] | {"printed_alone": "It trains on the test set."}
+    with pytest.raises(AnomarkError, match="printed_alone"):
+        read_paper(write_paper(tmp_path, SECOND | {"tables": [both]}))
+
+
+def test_the_reason_of_a_difference_is_that_of_the_number_or_of_the_method(tmp_path: Path) -> None:
+    differences = [
+        {"method": "knn", "datasets": ["series"], "why": "Other rows."},
+        {"method": "knn", "why": "Another library."},
+    ]
+    paper = read_paper(write_paper(tmp_path, SECOND | {"differences": differences}))
+    assert paper.why("series", "knn") == "Other rows."
+    assert paper.why("nab-nyc_taxi", "knn") == "Another library."
+    assert paper.why("series", "iforest") == ""

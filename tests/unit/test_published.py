@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from anomark.report.audit import Finding, audit, compare_stated
-from anomark.report.published import MARK, VERDICTS, judge, paper_table, published_table
+from anomark.report.published import COLOURS, MARK, VERDICTS, judge, paper_table, published_table, scatter
 from anomark.report.rank_tests import fields, rank_table
 from anomark.report.render.critical_difference import diagram
 from anomark.report.results import Results, load_results
 from anomark.statistics.ranks import cliques, critical_difference
 from anomark.suite.paper_tables import Printed
-from anomark.suite.papers import PAPERS, Paper, read_paper
+from anomark.suite.papers import PAPERS, Difference, Paper, read_paper
 from tests.report_fixture import write_evaluation
 
 
@@ -178,3 +178,20 @@ def test_a_method_whose_base_is_itself_is_no_variant(results: Results) -> None:
     methods = tuple(m.model_copy(update={"base": m.base or m.id}) for m in results.suite.methods)
     image = next(fields(replace(results, suite=results.suite.model_copy(update={"methods": methods}))))
     assert image.methods == ["wavediff", "iforest", "knn"]
+
+
+def test_the_scatter_has_a_dot_for_each_number_that_could_be_compared(results: Results, paper: Paper) -> None:
+    figure, _, _ = scatter(results, paper)
+    dots = sum(len(line.get_xdata()) for line in figure.axes[0].lines[:-1])
+    plt.close(figure)
+    compared = [cell for cell in paper.numbers if judge(results, paper, *cell)[0] in COLOURS]
+    assert dots == len(compared) > 0
+
+
+def test_a_number_that_differs_says_why_where_the_paper_does(results: Results, paper: Paper) -> None:
+    cell = ("mvtec-bottle", "ddpm")
+    reason = Difference(method="ddpm", why="Another resolution.")
+    measured = results.score(*cell).mean
+    assert measured is not None
+    for away, why in ((0.2, "Another resolution."), (0.0, "")):
+        assert judge(results, printed(paper, cell, measured - away, differences=[reason]), *cell)[1] == why

@@ -8,11 +8,15 @@ from functools import partial
 from anomark.report.ablations import ablation_bars, ablation_sentence, ablation_table, changes
 from anomark.report.audit import audit_sentence, audit_table
 from anomark.report.published import (
+    COLOURS,
     difference_sentence,
     file_name,
     heading,
+    judge,
     paper_table,
+    printed_table,
     published_table,
+    scatter,
     tally_sentence,
 )
 from anomark.report.results import Results
@@ -38,7 +42,7 @@ def chapter(results: Results, paper: Paper) -> Iterator[tuple[str, str, str, lis
         yield "ablations", "Ablations", lead, ablations(results, paper)
     if paper.numbers:
         title, lead = "Published and measured, cell by cell", difference_sentence(results, paper)
-        yield "published", title, lead, [published_table(results, paper)]
+        yield "published", title, lead, [*scatters(results, paper), published_table(results, paper)]
     if paper.claims:
         title = "The published numbers against themselves"
         yield "audit", title, audit_sentence(paper), [audit_table(results, paper)]
@@ -49,10 +53,19 @@ def chapter(results: Results, paper: Paper) -> Iterator[tuple[str, str, str, lis
 
 def tables(results: Results, paper: Paper) -> list[Part]:
     """The paper's tables in its own layout. One without published numbers needs a dataset of its modality."""
-    shown = [table for table in paper.tables if table.numbers or results.of_modality(table.modality)]
+    alone = [table for table in paper.tables if table.printed_alone]
+    shown = [t for t in paper.tables if t not in alone and (t.numbers or results.of_modality(t.modality))]
     links = f" Read it at {', '.join(paper.links)}." if paper.links else ""
     about = [Text(f"{paper.citation}{links}"), Text(paper.protocol)]
-    return [*about, *(paper_table(results, paper, table) for table in shown)]
+    measured = [paper_table(results, paper, table) for table in shown]
+    return [*about, *measured, *(printed_table(results, paper, table) for table in alone)]
+
+
+def scatters(results: Results, paper: Paper) -> list[Drawing]:
+    """Published against measured, where a number of the paper could be compared."""
+    if not any(judge(results, paper, *cell)[0] in COLOURS for cell in paper.numbers):
+        return []
+    return [Drawing(file_name(results, paper, "published-scatter"), partial(scatter, results, paper))]
 
 
 def ablations(results: Results, paper: Paper) -> list[Part]:
