@@ -15,8 +15,11 @@ from anomark.runtime import progress
 from anomark.runtime.alone import run_alone
 from anomark.suite.config import validate
 from anomark.contracts import AnomarkError
+from anomark.seals import SUMS
+from anomark.stages.heal import set_damaged_aside
 from anomark.suite.dropins import export
 from anomark.suite.plan import Plan
+from anomark.suite_records import TIDY
 
 
 configfile: f"{workflow.basedir}/config/default.yaml"
@@ -28,7 +31,18 @@ try:
 except AnomarkError as error:
     raise WorkflowError(str(error))
 
-run_alone(workflow, PLAN)
+DAMAGED = []
+
+
+def look_for_damage():
+    """Move aside what is stored and damaged, so that this run makes it again."""
+    try:
+        DAMAGED.extend(set_damaged_aside(PLAN))
+    except (AnomarkError, OSError) as error:
+        raise WorkflowError(str(error))
+
+
+run_alone(workflow, PLAN, first=look_for_damage)
 
 # What jobs read their part of the plan from. A variable, because a suite's name must not mark shared cells as changed.
 export(ANOMARK_PLAN=f"{PLAN.folder}/plan.json")
@@ -58,6 +72,7 @@ localrules:
 
 rule all:
     input:
+        lambda w: DAMAGED,
         PLAN.outputs,
         f"{PLAN.report}/index.html",
         f"{PLAN.folder}/verdict.txt",
@@ -69,24 +84,27 @@ rule prepare_data:
         f"{DATA}/train.npy",
         f"{DATA}/test.npy",
         f"{DATA}/meta.json",
+        f"{DATA}/{SUMS}",
         f"{PLAN.results}/labels/{{dataset}}/{{key}}.npz",
+        f"{PLAN.results}/labels/{{dataset}}/{{key}}.npz.sha256",
     log:
         f"{LOGS}/prepare/{{dataset}}-{{key}}.log",
     conda:
         "envs/anomark.yaml"
     shell:
-        "python -m anomark.stages.prepare $ANOMARK_PLAN {wildcards.dataset:q} 2>&1 | tee {log:q}"
+        "python -m anomark.stages.job prepare $ANOMARK_PLAN {wildcards.dataset:q} 2>&1 | tee {log:q}"
 
 
 rule prepare_features:
     output:
         f"{PLAN.results}/features/{{name}}.safetensors",
+        f"{PLAN.results}/features/{{name}}.safetensors.sha256",
     log:
         f"{LOGS}/features/{{name}}.log",
     conda:
         "envs/anomark.yaml"
     shell:
-        "python -m anomark.stages.features $ANOMARK_PLAN {output:q} 2>&1 | tee {log:q}"
+        "python -m anomark.stages.job features $ANOMARK_PLAN {output[0]:q} 2>&1 | tee {log:q}"
 
 
 rule fit_and_score:
@@ -97,6 +115,7 @@ rule fit_and_score:
         # Not removed before the job: another checkout that shares the cells may have stored them meanwhile.
         update(f"{CELL}/fit.json"),
         update(f"{CELL}/scores.npz"),
+        update(f"{CELL}/{SUMS}"),
     log:
         f"{LOGS}/cells/{{dataset}}/{{method}}/{{cell}}.log",
     conda:
@@ -107,7 +126,7 @@ rule fit_and_score:
         runtime=max(1, round(PLAN.suite.limits.seconds / 60)),
         gpu=int(PLAN.suite.device == "cuda"),
     shell:
-        "python -m anomark.stages.cell $ANOMARK_PLAN"
+        "python -m anomark.stages.job cell $ANOMARK_PLAN"
         " {wildcards.dataset:q}/{wildcards.method:q}/{wildcards.cell:q} 2>&1 | tee {log:q}"
 
 
@@ -116,6 +135,7 @@ rule sweep_settings:
         lambda w: PLAN.sweep_inputs(f"{SWEEPS}/{w.dataset}/{w.method}/{w.cell}.npz"),
     output:
         f"{SWEEPS}/{{dataset}}/{{method}}/{{cell}}.npz",
+        f"{SWEEPS}/{{dataset}}/{{method}}/{{cell}}.npz.sha256",
     log:
         f"{LOGS}/sweeps/{{dataset}}/{{method}}/{{cell}}.log",
     conda:
@@ -125,7 +145,7 @@ rule sweep_settings:
         mem_mb=int(PLAN.suite.limits.memory_gb * 1024),
         gpu=int(PLAN.suite.device == "cuda"),
     shell:
-        "python -m anomark.stages.sweep $ANOMARK_PLAN {output:q} 2>&1 | tee {log:q}"
+        "python -m anomark.stages.job sweep $ANOMARK_PLAN {output[0]:q} 2>&1 | tee {log:q}"
 
 
 rule evaluate_dataset:
@@ -139,6 +159,7 @@ rule evaluate_dataset:
         f"{EVALUATION}/outcomes.csv",
         f"{EVALUATION}/sweep.csv",
         f"{EVALUATION}/summary.json",
+        f"{EVALUATION}/{SUMS}",
     log:
         f"{LOGS}/evaluate/{{dataset}}.log",
     conda:
@@ -147,7 +168,7 @@ rule evaluate_dataset:
         folder=lambda w: EVALUATION.format(dataset=w.dataset),
         key=lambda w: PLAN.evaluation_key(w.dataset),
     shell:
-        "python -m anomark.stages.evaluate $ANOMARK_PLAN {wildcards.dataset:q} {params.folder:q} 2>&1 | tee {log:q}"
+        "python -m anomark.stages.job evaluate $ANOMARK_PLAN {wildcards.dataset:q} {params.folder:q} 2>&1 | tee {log:q}"
 
 
 rule build_report:
@@ -180,9 +201,8 @@ rule build_report:
             labels={"figure": "{figure}"},
         ),
         f"{PLAN.report}/results.json",
-        f"{PLAN.folder}/metrics.csv",
-        f"{PLAN.folder}/coverage.csv",
-        f"{PLAN.folder}/sweep.csv",
+        f"{PLAN.report}/{SUMS}",
+        [f"{PLAN.folder}/{name}{end}" for name in TIDY for end in ("", ".sha256")],
     log:
         f"{LOGS}/report.log",
     conda:
@@ -194,8 +214,8 @@ rule build_report:
         results=lambda w: PLAN.folder,
         key=PLAN.report_key(),
     shell:
-        "python -m anomark.stages.report --suite-json {params.suite:q} --evaluation {params.evaluation:q}"
-        " --out {params.report:q} --results {params.results:q} 2>&1 | tee {log:q}"
+        "python -m anomark.stages.job report $ANOMARK_PLAN {params.suite:q} {params.evaluation:q}"
+        " {params.report:q} {params.results:q} 2>&1 | tee {log:q}"
 
 
 rule check_outcomes:
@@ -205,9 +225,11 @@ rule check_outcomes:
         sweep=f"{PLAN.folder}/sweep.csv",
     output:
         f"{PLAN.folder}/verdict.txt",
+        f"{PLAN.folder}/verdict.txt.sha256",
     log:
         f"{LOGS}/verdict.log",
     conda:
         "envs/anomark.yaml"
     shell:
-        "python -m anomark.stages.verdict {input.coverage:q} {input.sweep:q} {output:q} 2>&1 | tee {log:q}"
+        "python -m anomark.stages.job verdict $ANOMARK_PLAN {input.coverage:q} {input.sweep:q} {output[0]:q} 2>&1"
+        " | tee {log:q}"

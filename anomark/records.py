@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from anomark import seals
 from anomark.contracts import DataError
 from anomark.files import replacing
 from anomark.outcomes import Outcome
@@ -32,11 +33,31 @@ class Record(BaseModel):
             DataError: the file is missing, is not JSON, or a field is missing or of the wrong type.
         """
         try:
-            return cls.model_validate_json(path.read_bytes())
+            content = path.read_bytes()
         except FileNotFoundError:
             raise DataError(f"{path}: the file does not exist; run snakemake, which writes it") from None
         except OSError as error:
             raise DataError(f"{path}: the file can't be read ({error.strerror}); mend its permissions") from None
+        return cls._parse(path, content)
+
+    @classmethod
+    def load_sealed(cls, path: Path, **belongs: Any) -> Self:
+        """Read a record whose bytes are those that were sealed, and whose fields `belongs` have these values.
+
+        Raises:
+            Damaged: the bytes are others, or the file belongs elsewhere.
+            DataError: another version of the benchmark wrote it in a format that this one does not know.
+        """
+        record = cls._parse(path, seals.read(path))
+        found = {name: getattr(record, name) for name in belongs}
+        if found != belongs:
+            raise seals.Damaged(path, f"it belongs to {_words(found)}, expected {_words(belongs)}")
+        return record
+
+    @classmethod
+    def _parse(cls, path: Path, content: bytes) -> Self:
+        try:
+            return cls.model_validate_json(content)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
@@ -54,6 +75,10 @@ class Record(BaseModel):
         """Write the record as JSON; the file is there whole or not at all."""
         with replacing(path) as partial:
             partial.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+
+
+def _words(fields: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in fields.items())
 
 
 # -- datasets ------------------------------------------------------------------------------------------------------
@@ -106,6 +131,10 @@ class Data(DatasetInfo):
     folder: str
     labels: str
 
+    def meta(self) -> Meta:
+        """meta.json of the stored arrays; `anomark.seals.Damaged` where it is another's or has other bytes."""
+        return Meta.load_sealed(Path(self.folder) / "meta.json", dataset=self.dataset, key=self.key)
+
 
 class Samples(Record):
     """The size and the making of a prepared dataset; all empty where its data was refused.
@@ -136,6 +165,8 @@ class Samples(Record):
 class Meta(Samples):
     """meta.json beside the arrays of a prepared dataset: all that a method's cell is told about them.
 
+    key
+        As in `DatasetInfo`.
     value_range
         (low, high) that every value lies in, or None where there are no bounds.
     fit, valid
@@ -145,6 +176,7 @@ class Meta(Samples):
     """
 
     dataset: str
+    key: str = ""
     modality: str
     level: str
     value_range: tuple[float, float] | None = None
@@ -243,12 +275,21 @@ class Cell(CellInfo):
 
     @property
     def outputs(self) -> list[str]:
-        return [f"{self.folder}/fit.json", f"{self.folder}/scores.npz"]
+        return [f"{self.folder}/{name}" for name in ("fit.json", "scores.npz", seals.SUMS)]
 
     @property
     def exists(self) -> bool:
         """Whether its result is stored; the key leaves nothing else to ask."""
         return all(Path(path).exists() for path in self.outputs)
+
+    def record(self) -> FitRecord:
+        """fit.json of its stored result; `anomark.seals.Damaged` where it is another's or has other bytes."""
+        own = {name: getattr(self, name) for name in ("dataset", "method", "seed", "key")}
+        return FitRecord.load_sealed(Path(self.folder) / "fit.json", **own)
+
+    def meta(self) -> Meta:
+        """meta.json of its prepared data, as `Data.meta`."""
+        return Meta.load_sealed(Path(self.data) / "meta.json", dataset=self.dataset, key=self.parts.data)
 
     @property
     def checkpoints(self) -> str:
@@ -314,7 +355,7 @@ class Result(Record):
 
 
 class FitRecord(CellInfo, Result):
-    """fit.json: how a cell ended. It is written last, so a folder that has one is complete.
+    """fit.json: how a cell ended.
 
     log
         The last lines that the process printed.

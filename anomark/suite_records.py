@@ -8,6 +8,9 @@ from pydantic import ConfigDict, Field
 
 from anomark.records import Cell, CellName, Data, Record
 
+#: The tables of a whole suite beside these two files: all numbers, all outcomes, what settings are worth.
+TIDY = ("metrics.csv", "coverage.csv", "sweep.csv")
+
 
 class Features(Record):
     """The frozen perceptual network f of a suite.

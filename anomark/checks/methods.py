@@ -18,7 +18,7 @@ from unittest import mock
 
 import numpy as np
 
-from anomark import modality
+from anomark import modality, seals
 from anomark.checks.files import Finding, findings, load, of_file
 from anomark.contracts import AnomarkError, Array, Diverged, Spec
 from anomark.runtime.fit_score import build, score
@@ -148,6 +148,7 @@ def a_stored_model_scores_the_same(s: Subject) -> None:
         if stored.file is None:
             return
         path = Path(folder) / stored.file
+        seals.seal(Path(folder))
         copy = load_model(s.cls, s.spec, 0, "cpu", s.params, path)
         assert np.array_equal(scores, s.scores(copy)), f"the model loaded from {stored.file} scores differently"
         before = path.read_bytes()

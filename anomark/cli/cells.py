@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from anomark import seals
 from anomark.cli.shared import DEFAULT_SUITE, SuiteOption, plan_of
 from anomark.contracts import AnomarkError
 
@@ -65,20 +66,26 @@ def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would go.")] = False,
     suite: Annotated[list[Path] | None, typer.Option("--suite", help="More suite files whose cells to keep.")] = None,
 ) -> None:
-    """Drop cells and sweeps that no suite addresses. Datasets whose data isn't at hand keep all of theirs."""
+    """Drop cells and sweeps that no suite addresses. Datasets whose data isn't at hand keep all of theirs.
+
+    What was damaged and made again goes too.
+    """
     from anomark.suite import config
     from anomark.suite.stored import Stored
 
     stored = Stored()
     suites = [*config.suites(), *map(str, suite or [])]
     drop = stored.bad() if bad else stored.unaddressed(suites, say=lambda text: print(text, file=sys.stderr))
+    dropped = len([path for path in drop if path.suffix != ".npz"])
+    sweeps = len(drop) - dropped
+    drop += stored.damaged
     size = sum(f.stat().st_size for path in drop for f in [path, *path.rglob("*")] if f.is_file())
     for path in drop:
         print(path)
         if not dry_run:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    dropped = len([path for path in drop if path.suffix != ".npz"])
+            seals.beside(path).unlink(missing_ok=True)
     print(
         f"{'would drop' if dry_run else 'dropped'} {dropped} of {len(stored.cells)} cells and "
-        f"{len(drop) - dropped} of {len(stored.sweeps)} sweeps, {size / 2**20:.1f} MiB"
+        f"{sweeps} of {len(stored.sweeps)} sweeps, {size / 2**20:.1f} MiB"
     )

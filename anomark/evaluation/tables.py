@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from anomark import seals
 from anomark.contracts import Array
 from anomark.evaluation.measure import Measured
 from anomark.evaluation.settings import rank_settings
@@ -49,7 +51,7 @@ def setting_rows(jobs: Jobs, dataset: str, measured: Measured) -> Iterator[dict[
     for job in jobs.sweeps.values():
         if job.dataset != dataset:
             continue
-        with np.load(job.path) as stored:
+        with np.load(io.BytesIO(seals.read(Path(job.path)))) as stored:
             swept = dict(stored)
         if "no_model" in swept:  # outcomes.csv says the same of its cell
             continue

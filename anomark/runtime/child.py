@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from anomark import seals
 from anomark.contracts import Array, Diverged
 from anomark.outcomes import Outcome
 from anomark.records import Cell, Cost, Meta, Result
@@ -76,8 +77,19 @@ def _watched(losses: dict[str, Any], checkpoints: Path | None) -> Iterator[None]
     if training is None:  # the method takes no gradient steps
         yield
         return
-    with training.recorded() as curves, training.checkpoints(checkpoints):
-        yield
+    loop: Any = training
+    saving = loop._save
+
+    def sealed(path: Path, *content: Any) -> None:
+        saving(path, *content)
+        seals.seal(path)
+
+    loop._save = sealed  # from outside, since the loop's file is part of the key of every trained cell
+    try:
+        with training.recorded() as curves, training.checkpoints(checkpoints):
+            yield
+    finally:
+        loop._save = saving
     losses |= {loop: curve for loop, curve in curves.items() if curve}
 
 

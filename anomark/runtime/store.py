@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from anomark import seals
 from anomark.contracts import Array, Spec
 from anomark.records import StoredModel
 from anomark.runtime.fit_score import build
@@ -51,14 +52,19 @@ def _save_adapted(method: Any, path: Path, probe: Array) -> StoredModel:
 def load_model(
     cls: type, spec: Spec, seed: int, device: str, params: dict[str, Any], path: Path, features: str | None = None
 ) -> Any:
-    """A fitted method from its stored model; all arguments but `path` are those that it was built with."""
+    """A fitted method from its stored model; all arguments but `path` are those that it was built with.
+
+    Raises:
+        Damaged: the model is not the one that was sealed; nothing of it is loaded.
+    """
+    content = seals.read(path)
     method = build(cls, spec, seed, device, params, features)
     if path.suffix == ".skops":
-        method.loads(path.read_bytes())
+        method.loads(content)
     else:
-        from safetensors.numpy import load_file
+        from safetensors.numpy import load
 
-        state: dict[str, Any] = load_file(path)
+        state: dict[str, Any] = load(content)
         if torch := sys.modules.get("torch"):
             state = {key: torch.from_numpy(value) for key, value in state.items()}
         method.load_state_dict(state)

@@ -1,6 +1,6 @@
 """Runs one cell in a process of its own, holds it to its limits, and records whatever happened.
 
-The supervisor imports no method. It writes fit.json last, so a folder that has one is complete.
+The supervisor imports no method. The folder of a cell is there whole, with its seal, or not at all.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from typing import Any
 
 import psutil
 
+from anomark import seals
 from anomark.contracts import AnomarkError
 from anomark.outcomes import Outcome
-from anomark.records import Cell, CellInfo, Device, FitRecord, Meta, Result
+from anomark.records import Cell, CellInfo, Device, FitRecord, Result
 from anomark.runtime.device import claimed_device, device_environment
 from anomark.runtime.fit_score import environment
 from anomark.runtime.locks import making
@@ -42,15 +43,18 @@ def run_cell(cell: Cell, limits: Limits) -> FitRecord:
 
     Raises:
         AnomarkError: the code changed while the cell ran, so its result belongs to no key; or its process was killed.
+        Damaged: what the cell reads, or what another process stored of it, is not what was stored.
     """
     folder = Path(cell.folder)
     with making(folder, f"the cell {cell.id}") as work:
         if cell.exists:
             print(f"{cell.id}: stored by another run meanwhile", file=sys.stderr)
-            return FitRecord.load(folder / "fit.json")
-        if refused := Meta.load(Path(cell.data) / "meta.json").refused:
+            return cell.record()
+        if refused := cell.meta().refused:
             result, device, log = Result(status=Outcome.REFUSED, reason=refused), Device(kind=cell.parts.device), ""
         else:
+            for path in filter(None, (cell.data, cell.features)):
+                seals.verify(Path(path))
             cell.save(work / "cell.json")
             with claimed_device(cell.parts.device) as device, _checkpoints(cell) as checkpoints:
                 result = _supervise(work, limits, cell.parts.threads, device, checkpoints)
@@ -66,7 +70,10 @@ def run_cell(cell: Cell, limits: Limits) -> FitRecord:
             save_scores(work)
         record = FitRecord(**cell.only(CellInfo), **dict(result), device=device, log=log)
         record.save(work / "fit.json")
-        _move(work, folder)
+        for file in work.iterdir():
+            if file.name not in ("fit.json", "scores.npz") and not file.name.startswith("model."):
+                file.unlink()
+        seals.publish(work, folder)
         return record
 
 
@@ -84,6 +91,12 @@ def _checkpoints(cell: Cell) -> Iterator[Path | None]:
         except OSError:  # another process has it, or the file system knows no locks
             yield None
             return
+        for path in folder.glob("*.pt"):
+            try:
+                seals.verify(path)
+            except seals.Damaged as error:
+                print(f"{path}: {error.what}; it is dropped, and the fit starts anew", file=sys.stderr)
+                path.unlink()
         ended = False
         try:
             yield folder
@@ -177,11 +190,3 @@ def _resident(process: psutil.Process) -> int:
             with contextlib.suppress(psutil.Error):
                 total += member.memory_info().rss
     return total
-
-
-def _move(work: Path, folder: Path) -> None:
-    """Put the files in place one by one, fit.json last."""
-    folder.mkdir(parents=True, exist_ok=True)
-    names = [p.name for p in work.iterdir() if p.name == "scores.npz" or p.name.startswith("model.")]
-    for name in (*sorted(names), "fit.json"):
-        os.replace(work / name, folder / name)

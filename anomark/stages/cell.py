@@ -12,7 +12,6 @@ import sys
 from anomark.contracts import AnomarkError
 from anomark.outcomes import Outcome
 from anomark.runtime.supervisor import run_cell
-from anomark.stages.job import run_job
 from anomark.suite_records import Jobs
 
 
@@ -24,7 +23,3 @@ def run(jobs: Jobs, name: str) -> None:
     record = run_cell(jobs.cells[name], jobs.limits)
     if not record.status.good and record.status != Outcome.REFUSED:  # `prepare` has printed a refusal already
         print(f"{name}: {record.status}: {record.reason}", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    run_job(run, "cell")

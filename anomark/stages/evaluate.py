@@ -6,15 +6,15 @@ to draw.
 
 from __future__ import annotations
 
+import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from anomark import modality
+from anomark import modality, seals
 from anomark.contracts import Array, DataError
 from anomark.data.images import enlarge_maps
 from anomark.evaluation.examples import write_examples
@@ -24,7 +24,6 @@ from anomark.evaluation.tables import loss_rows, outcome_row, setting_rows, writ
 from anomark.outcomes import Outcome
 from anomark.records import Cell, CellName, Data, DatasetInfo, FitRecord, Meta, Samples, Summary
 from anomark.runtime.locks import making
-from anomark.stages.job import run_job
 from anomark.statistics.ranking import roc_points
 from anomark.suite_records import Jobs
 
@@ -39,16 +38,16 @@ def evaluate(jobs: Jobs, dataset: str, out: Path) -> None:
     each method that doesn't apply), roc.csv, training.csv (losses), sweep.csv (settings of stored models),
     summary.json, bootstrap.npz (the mean AUROC of each method over its seeds, on replicates of the test set that all
     methods share), the examples to draw (examples.npz), and for injected anomalies severity.csv. Of a
-    refused dataset only outcomes.csv and summary.json say anything.
+    refused dataset only outcomes.csv and summary.json say anything. The folder is sealed, and what an earlier
+    evaluation left in its place goes.
+
+    Raises:
+        Damaged: what it reads is not what was stored.
     """
     data = jobs.data[dataset]
-    meta = Meta.load(Path(data.folder) / "meta.json")
+    meta = data.meta()
     deterministic = {method.id: method.deterministic for method in jobs.methods}
-    cells = [
-        (cell, FitRecord.load(Path(cell.folder) / "fit.json"))
-        for cell in jobs.cells.values()
-        if cell.dataset == dataset
-    ]
+    cells = [(cell, cell.record()) for cell in jobs.cells.values() if cell.dataset == dataset]
     outcomes = [outcome_row(cell, record, deterministic[cell.method]) for cell, record in cells]
     applies_not = [row for row in jobs.not_applicable if row.dataset == dataset]
     not_applicable = [row.model_dump() | {"status": Outcome.NOT_APPLICABLE} for row in applies_not]
@@ -63,14 +62,13 @@ def evaluate(jobs: Jobs, dataset: str, out: Path) -> None:
             summary = _measure(jobs, data, meta, cells, work)
         pd.DataFrame([*outcomes, *not_applicable]).to_csv(work / "outcomes.csv", index=False)
         summary.save(work / "summary.json")
-        out.mkdir(parents=True, exist_ok=True)
-        for file in sorted(work.iterdir()):
-            os.replace(file, out / file.name)
+        seals.publish(work, out)
 
 
 def _measure(jobs: Jobs, data: Data, meta: Meta, cells: list[tuple[Cell, FitRecord]], work: Path) -> Summary:
     """Open the labels, write everything but the outcomes into `work`, and return the summary."""
-    truth = np.load(data.labels)
+    seals.verify(Path(data.folder) / "test.npy")  # for the examples
+    truth = np.load(io.BytesIO(seals.read(Path(data.labels))))
     masks = truth.get("masks")
     events = json.loads(str(truth["recipe"]))["events"] if "recipe" in truth else []
     measured = Measured(meta, truth["labels"], masks, truth.get("groups"), truth.get("left_out"), events)
@@ -125,7 +123,7 @@ def _measure(jobs: Jobs, data: Data, meta: Meta, cells: list[tuple[Cell, FitReco
 
 def _read_scores(cell: Cell, meta: Meta) -> tuple[Array, Array | None, Array | None]:
     """Scores and maps of the test samples, maps as large as the images, and scores of held-out normals."""
-    with np.load(Path(cell.folder) / "scores.npz") as stored:
+    with np.load(io.BytesIO(seals.read(Path(cell.folder) / "scores.npz"))) as stored:
         score, map_, valid = stored["score"], stored.get("map"), stored.get("valid")
     if map_ is not None and modality.load(meta.modality).RESIZABLE:
         map_ = enlarge_maps(map_, (meta.shape[1], meta.shape[2]))
@@ -137,5 +135,6 @@ def _read_scores(cell: Cell, meta: Meta) -> tuple[Array, Array | None, Array | N
     return score, map_, valid
 
 
-if __name__ == "__main__":
-    run_job(lambda jobs, dataset, out: evaluate(jobs, dataset, Path(out)), "dataset", "out")
+def run(jobs: Jobs, dataset: str, out: str) -> None:
+    """Evaluate one dataset of the plan into a folder."""
+    evaluate(jobs, dataset, Path(out))

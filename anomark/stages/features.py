@@ -5,15 +5,15 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from anomark import seals
 from anomark.detectors.weights import write_weights
 from anomark.runtime.locks import making
-from anomark.stages.job import run_job
 from anomark.suite.backbones import find_weights
 from anomark.suite_records import Features, Jobs
 
 
 def write_features(kind: str, raw: str | None, out: Path) -> None:
-    """Write the weights that a suite's `features` names to `out`, whole or not at all.
+    """Write the weights that a suite's `features` names to `out`, whole or not at all, and their seal.
 
     Args:
         kind: the name.
@@ -24,13 +24,14 @@ def write_features(kind: str, raw: str | None, out: Path) -> None:
     """
     weights = find_weights(kind)
     write_weights(weights.path.stem, weights.source, Path(raw) if raw else None, out)
+    seals.seal(out)
 
 
 def ensure(features: Features) -> None:
     """Write the weights of the network f of a plan, unless they are stored."""
     path = Path(features.path)
     with making(path, f"the weights of {features.name}") as work:
-        if not path.exists():
+        if not (path.exists() and seals.beside(path).exists()):
             tempfile.tempdir = str(work)  # a download goes when this process does, however it ends
             write_features(features.kind, features.raw, path)
 
@@ -39,7 +40,3 @@ def run(jobs: Jobs, out: str) -> None:
     """Write the weights of the plan's network f."""
     assert jobs.features is not None and jobs.features.path == out, "this job is part of no plan without features"
     ensure(jobs.features)
-
-
-if __name__ == "__main__":
-    run_job(run, "out")

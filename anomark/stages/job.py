@@ -1,27 +1,34 @@
-"""What the jobs of the workflow share: they are told the plan and names in it, and an error is one sentence."""
+"""One job of the workflow: `python -m anomark.stages.job <stage> <plan.json> <names of what to do>`.
+
+An error is one sentence. What a stage finds damaged is made again before the stage goes on.
+"""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from anomark.contracts import AnomarkError
-from anomark.suite_records import Jobs
+from anomark.stages.heal import Healer, load_jobs
+
+STAGES = ("prepare", "features", "cell", "sweep", "evaluate", "report", "verdict")
 
 
-def run_job(work: Callable[..., object], *names: str) -> None:
-    """Run a stage as a script: its first argument is the file of the plan, the others are named here.
-
-    Args:
-        work: called with the plan and the other arguments.
-    """
-    parser = argparse.ArgumentParser(description=sys.modules[work.__module__].__doc__)
-    for name in ("plan", *names):
-        parser.add_argument(name)
-    plan, *others = vars(parser.parse_args()).values()
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="anomark.stages.job", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("plan", type=Path)
+    parser.add_argument("names", nargs="*")
+    args = parser.parse_args(argv)
     try:
-        work(Jobs.load(Path(plan)), *others)
+        jobs = load_jobs(args.plan)
+        work = import_module(f"anomark.stages.{args.stage}").run  # some import heavy libraries, so this one alone
+        Healer(jobs, args.plan.parent).run(lambda: work(jobs, *args.names))
     except (AnomarkError, OSError) as error:
-        raise SystemExit(f"anomark {Path(sys.argv[0]).stem}: {error}") from None
+        raise SystemExit(f"anomark {args.stage}: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from anomark.contracts import AnomarkError
 from anomark.records import Cell, FitRecord
 from anomark.stages import prepare
+from anomark.stages.heal import Healer
 from anomark.suite import registry
 from anomark.suite.config import Suite
 from anomark.suite.plan import Plan
@@ -28,16 +30,20 @@ def run_one(suite: Suite, dataset: str, method: str, seed: int) -> tuple[Cell, F
         if row.method == method:
             raise AnomarkError(f"{method} does not apply to {dataset}: {row.reason}")
     cell = next(cell for cell in plan.cells if cell.method == method)
+    return cell, _healer(plan).run(partial(_stored_or_run, plan, cell))
+
+
+def _stored_or_run(plan: Plan, cell: Cell) -> FitRecord:
     if cell.exists:
-        return cell, FitRecord.load(Path(cell.folder) / "fit.json")
-    prepare.ensure(plan.data[dataset])
+        return cell.record()
+    prepare.ensure(plan.data[cell.dataset])
     if plan.features and cell.features and not Path(cell.features).exists():
         from anomark.stages import features  # torch, which other cells need not wait for
 
         features.ensure(plan.features)
     from anomark.runtime.supervisor import run_cell
 
-    return cell, run_cell(cell, suite.limits)
+    return run_cell(cell, plan.suite.limits)
 
 
 def evaluate_all(plan: Plan) -> Iterator[Path]:
@@ -60,7 +66,7 @@ def evaluate_all(plan: Plan) -> Iterator[Path]:
     for dataset, data in plan.data.items():
         prepare.ensure(data)
         folder = Path(plan.folder) / "evaluation" / dataset
-        evaluate(jobs, dataset, folder)
+        _healer(plan).run(partial(evaluate, jobs, dataset, folder))
         yield folder
 
 
@@ -73,12 +79,17 @@ def build_report(plan: Plan) -> Path:
     Raises:
         AnomarkError: a dataset has not been evaluated.
     """
-    from anomark.stages.report import report
+    from anomark.stages.report import run
 
     evaluation = Path(plan.folder) / "evaluation"
     for dataset in plan.data:
         if not (file := evaluation / dataset / "metrics.csv").exists():
             raise AnomarkError(f"{file}: {dataset} has not been evaluated; run snakemake, or `anomark evaluate` first")
     plan.write()
-    folder = Path(plan.folder)
-    return report(folder / "suite.json", evaluation, Path(plan.report), folder).parent
+    paths = (f"{plan.folder}/suite.json", str(evaluation), plan.report, plan.folder)
+    _healer(plan).run(partial(run, plan.jobs(), *paths))
+    return Path(plan.report)
+
+
+def _healer(plan: Plan) -> Healer:
+    return Healer(plan.jobs(), Path(plan.folder))

@@ -13,17 +13,20 @@ from pathlib import Path
 
 import numpy as np
 
+from anomark import seals
 from anomark.contracts import AnomarkError, Array, DataError
 from anomark.data.arrange import Arranged, arrange, load
 from anomark.files import replacing
 from anomark.records import Data, Meta
 from anomark.runtime.locks import making
-from anomark.stages.job import run_job
 from anomark.suite_records import Jobs
+
+#: What the folder of a prepared dataset holds.
+FILES = ("train.npy", "test.npy", "meta.json")
 
 
 def write(data: Data) -> None:
-    """Write train.npy, test.npy and meta.json into the folder of the data, and the file of its labels.
+    """Write train.npy, test.npy and meta.json into the folder of the data, and the file of its labels; seal both.
 
     A dataset that can't be used is refused: the reason is printed and written as `refused` into meta.json, and the
     arrays are empty. The stages behind pass it on, so every other dataset runs and the report is built.
@@ -42,8 +45,10 @@ def write(data: Data) -> None:
     _save(folder / "test.npy", arranged.test)
     with replacing(Path(data.labels)) as partial, partial.open("wb") as stream:
         np.savez(stream, **arranged.truth)  # type: ignore[arg-type]  # numpy's stub takes the keywords for its options
-    known = {name: getattr(data, name) for name in ("dataset", "modality", "level")}
+    seals.seal(Path(data.labels))
+    known = {name: getattr(data, name) for name in ("dataset", "key", "modality", "level")}
     Meta(**known, **arranged.samples).save(folder / "meta.json")
+    seals.seal(folder, FILES)
 
 
 def _save(path: Path, array: Array) -> None:
@@ -54,7 +59,7 @@ def _save(path: Path, array: Array) -> None:
 def ensure(data: Data) -> None:
     """Write the arrays and the labels of a dataset, unless all are stored."""
     out = Path(data.folder)
-    stored = [*(out / name for name in ("train.npy", "test.npy", "meta.json")), Path(data.labels)]
+    stored = [*(out / name for name in (*FILES, seals.SUMS)), Path(data.labels), seals.beside(Path(data.labels))]
     with making(out, f"the arrays of {data.dataset}") as work:
         if not all(path.exists() for path in stored):
             tempfile.tempdir = str(work)  # what is too large for memory lies on the disk of the results meanwhile
@@ -71,7 +76,3 @@ def run(jobs: Jobs, dataset: str) -> None:
             f"{error.filename or data.folder}: {dataset} can't be written ({error.strerror or error}); "
             "free space or choose another folder, and run again"
         ) from None
-
-
-if __name__ == "__main__":
-    run_job(run, "dataset")

@@ -1,18 +1,12 @@
-"""The last stage: tables, figures and the page of one suite, from what `evaluate` wrote.
-
-    python -m anomark.stages.report --suite-json results/<suite>/suite.json --evaluation results/<suite>/evaluation \
-        --out reports/<suite> --results results/<suite>
-"""
+"""The last stage: tables, figures and the page of one suite, from what `evaluate` wrote."""
 
 from __future__ import annotations
 
-import argparse
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from anomark.contracts import AnomarkError
+from anomark import seals
 from anomark.report.machine import to_json
 from anomark.report.render.draw import draw_picture
 from anomark.report.render.formats import FORMATS, render
@@ -21,12 +15,13 @@ from anomark.report.results import Results, load_results
 from anomark.report.section import Drawing, Section, build_sections
 from anomark.report.table import Table
 from anomark.suite.papers import PAPERS
+from anomark.suite_records import TIDY, Jobs, SuiteRecord
 
 
 def report(suite_json: Path, evaluation: Path, out: Path, results_folder: Path, papers: Path = PAPERS) -> Path:
     """Write metrics.csv, coverage.csv and sweep.csv into `results_folder`, all else into `out`.
 
-    That is index.html, results.json, and the folders tables/ and figures/, which are emptied before.
+    That is index.html, results.json, and the folders tables/ and figures/, which are emptied before. All are sealed.
 
     Returns:
         The path of the page.
@@ -40,6 +35,8 @@ def report(suite_json: Path, evaluation: Path, out: Path, results_folder: Path, 
     pictures = {drawing.name: draw_picture(results, drawing, folder) for drawing in drawings}
     (out / "results.json").write_text(to_json(results))
     write_page(results, sections, pictures, out / "index.html")
+    made = [path.relative_to(out).as_posix() for name in ("tables", "figures") for path in (out / name).iterdir()]
+    seals.seal(out, ["index.html", "results.json", *made])
     return out / "index.html"
 
 
@@ -60,27 +57,17 @@ def _empty(folder: Path) -> Path:
 def write_tidy(results: Results, folder: Path) -> None:
     """All datasets' metrics and outcomes, one row a number and one row a cell, and what settings are worth."""
     folder.mkdir(parents=True, exist_ok=True)
-    results.metrics.to_csv(folder / "metrics.csv", index=False, lineterminator="\n")
-    results.outcomes.to_csv(folder / "coverage.csv", index=False, lineterminator="\n")
-    results.sweep.to_csv(folder / "sweep.csv", index=False, lineterminator="\n")
+    for name, table in zip(TIDY, (results.metrics, results.outcomes, results.sweep), strict=True):
+        table.to_csv(folder / name, index=False, lineterminator="\n")
+        seals.seal(folder / name)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="anomark.stages.report", description=__doc__.splitlines()[0])
-    parser.add_argument("--suite-json", type=Path, required=True, help="what the suite is: results/<suite>/suite.json")
-    parser.add_argument("--evaluation", type=Path, required=True, help="one folder a dataset, as evaluate writes them")
-    parser.add_argument("--out", type=Path, required=True, help="where tables, figures and index.html go")
-    parser.add_argument("--results", type=Path, required=True, help="where metrics.csv and coverage.csv go")
-    parser.add_argument("--papers", type=Path, default=PAPERS, help="the folder of the papers")
-    arguments = parser.parse_args(argv)
-    try:
-        page = report(arguments.suite_json, arguments.evaluation, arguments.out, arguments.results, arguments.papers)
-    except AnomarkError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(page)
-    return 0
+def run(jobs: Jobs, suite_json: str, evaluation: str, out: str, results_folder: str) -> None:
+    """Build the report of a suite.
 
-
-if __name__ == "__main__":
-    sys.exit(main())
+    Raises:
+        Damaged: what it reads is not what was stored.
+    """
+    for dataset in SuiteRecord.load_sealed(Path(suite_json)).datasets:
+        seals.verify(Path(evaluation) / dataset)
+    print(report(Path(suite_json), Path(evaluation), Path(out), Path(results_folder)))

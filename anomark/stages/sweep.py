@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from anomark import seals
 from anomark.contracts import Array
 from anomark.files import replacing
 from anomark.outcomes import Outcome
@@ -20,7 +21,6 @@ from anomark.records import Cell, FitRecord, Meta
 from anomark.runtime import fit_score, store
 from anomark.runtime.device import claimed_device, device_environment
 from anomark.runtime.locks import making
-from anomark.stages.job import run_job
 from anomark.suite_records import Jobs, Sweep
 
 
@@ -32,13 +32,16 @@ def chosen_rows(meta: Meta, samples: int) -> Array:
 
 
 def write_sweep(job: Sweep, cell: Cell) -> None:
-    """Sweep the stored model of one cell and write the job's npz.
+    """Sweep the stored model of one cell and write the job's npz with its seal.
 
     It holds rows (N,), weight (terms,), errors (settings, N, terms), and for each parameter that the method tries its
     value at every setting (settings,).
     Of a cell without a model it holds nothing but `no_model`, and of a sweep that failed nothing but `failed`: why.
+
+    Raises:
+        Damaged: what it reads is not what was stored.
     """
-    record = FitRecord.load(Path(cell.folder) / "fit.json")
+    record = cell.record()
     arrays: dict[str, Any]
     if record.status != Outcome.DONE:
         arrays = {"no_model": f"{record.status}: {record.reason}"}
@@ -47,11 +50,14 @@ def write_sweep(job: Sweep, cell: Cell) -> None:
             with claimed_device(cell.parts.device) as device:
                 os.environ.update(device_environment(device))  # before torch is loaded, which looks for cards once
                 arrays = _swept(cell, record, device.kind, job.samples)
+        except seals.Damaged:
+            raise
         except Exception as error:  # an outcome, as a cell's is
             traceback.print_exc()
             arrays = {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}
     with replacing(Path(job.path)) as partial, partial.open("wb") as stream:
         np.savez(stream, **arrays)
+    seals.seal(Path(job.path))
 
 
 def _swept(cell: Cell, record: FitRecord, device: str, samples: int) -> dict[str, Any]:
@@ -61,7 +67,9 @@ def _swept(cell: Cell, record: FitRecord, device: str, samples: int) -> dict[str
     cls, settings = load_method(cell.base), find_method(cell.method).sweep
     parts, data = cell.parts, Path(cell.data)
     fit_score.pin(parts.threads)
-    meta = Meta.load(data / "meta.json")
+    meta = cell.meta()
+    for path in (data / "test.npy", *map(Path, filter(None, [cell.features]))):
+        seals.verify(path)
     method = store.load_model(
         cls,
         fit_score.spec_of(meta, parts.resolution),
@@ -86,9 +94,5 @@ def run(jobs: Jobs, path: str) -> None:
     """Run the sweep of the plan that writes this file, unless another run has stored it meanwhile."""
     job = jobs.sweeps[path]
     with making(Path(path), f"the sweep of {job.cell}"):
-        if not Path(path).exists():
+        if not (Path(path).exists() and seals.beside(Path(path)).exists()):
             write_sweep(job, jobs.cells[job.cell])
-
-
-if __name__ == "__main__":
-    run_job(run, "path")

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+import io
 from pathlib import Path
 
 import pandas as pd
 
+from anomark import seals
 from anomark.outcomes import Outcome
+from anomark.suite_records import Jobs
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("coverage", type=Path)
-    parser.add_argument("sweep", type=Path)
-    parser.add_argument("verdict", type=Path)
-    args = parser.parse_args(argv)
+def run(jobs: Jobs, coverage: str, sweep: str, verdict: str) -> None:
+    """Read the suite's coverage.csv and sweep.csv, and write `verdict` where no outcome is bad."""
     # "n/a" is an outcome, and would be read as missing.
-    cells, sweeps = (pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in (args.coverage, args.sweep))
+    cells, sweeps = (
+        pd.read_csv(io.BytesIO(seals.read(Path(path))), keep_default_na=False, na_values=[""])
+        for path in (coverage, sweep)
+    )
     bad = cells[~cells["status"].map(lambda status: Outcome(status).good)]
     refused = bad[bad["status"] == Outcome.REFUSED].drop_duplicates("dataset")
     failed = [*bad[bad["status"] != Outcome.REFUSED].to_dict("records")]
@@ -36,9 +36,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"{len(bad)} of {len(cells)} outcomes are bad ({counts}); the report is built and names them. "
             + " ".join(hints)
         )
-    args.verdict.write_text(f"{counts}\n")
+    Path(verdict).write_text(f"{counts}\n")
+    seals.seal(Path(verdict))
     print(counts)
-
-
-if __name__ == "__main__":
-    main()

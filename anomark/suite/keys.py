@@ -8,15 +8,18 @@ and time limits are not part of it.
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from anomark.files import replacing
+from anomark.seals import beside
 from anomark.suite.dropins import FOLDERS, ROOT
 from anomark.suite.literals import parse
 from anomark.suite.registry import DATASET_LITERALS, METHOD_LITERALS
@@ -140,34 +143,45 @@ def closure(roots: Iterable[Path]) -> tuple[dict[str, str], dict[str, str]]:
 
 
 class Fingerprints:
-    """Content hashes of raw files, remembered by name, size and time, so that gigabytes are read once.
+    """What was read of files, remembered as long as their names, sizes, times and inodes stay: gigabytes are read once.
 
-    The cache file only saves time. A hash is of the content, so copied data has the same fingerprint everywhere.
+    The cache file only saves time, and is passed over where its own hash is not right. A hash is of the content, so
+    copied data has the same fingerprint everywhere.
     """
 
     def __init__(self, cache: Path) -> None:
         self.cache = cache
-        try:
-            self._known: dict[str, list[Any]] = json.loads(cache.read_text())
-        except (OSError, ValueError):
-            self._known = {}
+        self._known: dict[str, Any] = {}
         self._changed = False
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            stored = json.loads(cache.read_bytes())
+            if stored["sha256"] == digest(stored["files"]):
+                self._known = stored["files"]
 
     def of(self, root: Path, files: Iterable[Path]) -> str:
         """One hash for a set of files below `root`, from their relative names and contents."""
         return digest({file.relative_to(root).as_posix(): self._file(file) for file in files})
 
     def _file(self, path: Path) -> str:
-        stat = path.stat()
-        stamp = [stat.st_size, stat.st_mtime_ns]
-        known = self._known.get(str(path))
-        if known and known[:2] == stamp:
-            return str(known[2])
+        stamp, known = _stamp(path.stat()), self._known.get(str(path))
+        if isinstance(known, list) and known[:-1] == stamp:
+            return str(known[-1])
         with path.open("rb") as stream:
             sha = hashlib.file_digest(stream, "sha256").hexdigest()
         self._known[str(path)] = [*stamp, sha]
         self._changed = True
         return sha
+
+    def once(self, path: Path, check: Callable[[], object]) -> None:
+        """Check a file beside its seal, or the files of a folder, unless they are as they were when that last passed.
+
+        What the check raises is passed on, and nothing is remembered.
+        """
+        stamp = digest(_stamps(path))
+        if self._known.get(str(path)) != stamp:
+            check()
+            self._known[str(path)] = stamp
+            self._changed = True
 
     def save(self) -> None:
         """Write the cache if anything new was hashed; a folder that can't be written to is no error."""
@@ -175,6 +189,20 @@ class Fingerprints:
             return
         try:
             with replacing(self.cache) as partial:
-                partial.write_text(json.dumps(self._known))
+                partial.write_text(json.dumps({"sha256": digest(self._known), "files": self._known}))
         except OSError:
             return
+
+
+def _stamps(path: Path) -> list[Any]:
+    """The stamps of a file and of its seal, or of all that lies in a folder and in the folders in it."""
+    if not path.is_dir():
+        return [_stamp(file.stat()) if file.exists() else None for file in (path, beside(path))]
+    entries = list(os.scandir(path))
+    entries += [entry for folder in entries if folder.is_dir() for entry in os.scandir(folder)]
+    return sorted([entry.path, *_stamp(entry.stat())] for entry in entries)
+
+
+def _stamp(stat: os.stat_result) -> list[int]:
+    """What changes with the bytes of a file, even where its time is set back."""
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]

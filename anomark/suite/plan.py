@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from anomark import modality
+from anomark import modality, seals
 from anomark.contracts import UNPRINTABLE, AnomarkError, DataError
 from anomark.data.rawfiles import locate
 from anomark.records import Cell, CellName, Data, Parts
@@ -51,13 +51,13 @@ class Plan:
         self.methods = select.methods(suite)
         select.check_parameters(suite, self.datasets)
         self.papers = [find_paper(name) for name in suite.papers]
-        self._prints = Fingerprints(Path(results) / "fingerprints.json")
+        self.prints = Fingerprints(Path(results) / "fingerprints.json")
         self.features = self._features() if any("features" in m.needs for m in self.methods) else None
         #: Datasets whose files are not here, and how to get them; the run does without.
         self.absent: dict[str, str] = {}
         self.data = {data.dataset: data for data in self._data()}
         self.datasets = [d for d in self.datasets if d.id in self.data]
-        self._prints.save()
+        self.prints.save()
         self._code: dict[Path, tuple[dict[str, str], dict[str, str]]] = {}
         self.not_applicable = [
             NotApplicable(dataset=d.id, method=m.id, reason=f"{m.label} is made for {_nouns(m.modalities)}")
@@ -102,7 +102,7 @@ class Plan:
             if d.id in self.absent:
                 continue
             params = self._dataset_params(d)
-            raw = self._prints.of(root, found[d.id]) if root is not None and d.id in found else None
+            raw = self.prints.of(root, found[d.id]) if root is not None and d.id in found else None
             rules = modality.path_of(d.family.modality)  # through the data's key, cells depend on it too
             sources, versions = closure([d.family.path, rules, ARRANGE])
             key = digest({"dataset": d.id, "params": params, "raw": raw, "sources": sources, "versions": versions})[:16]
@@ -137,7 +137,7 @@ class Plan:
     def _features(self) -> Features:
         weights = find_weights(self.suite.features)
         raw = weights.owned(self.suite.data_folder())
-        found = self._prints.of(raw.parent, [raw]) if raw else None
+        found = self.prints.of(raw.parent, [raw]) if raw else None
         # The code of the backbone too: methods find it by the file of weights, so it is in no method's closure.
         sources, versions = closure([weights.path])
         key = digest([weights.id, weights.source, found, sources, versions])[:16]
@@ -264,7 +264,8 @@ class Plan:
 
     def write(self) -> None:
         """Write plan.json (what jobs run) and suite.json (what the report says of the suite)."""
-        self.jobs().save(Path(self.folder) / "plan.json")
+        folder = Path(self.folder)
+        self.jobs().save(folder / "plan.json")
         SuiteRecord(
             suite=self.suite.suite,
             seeds=tuple(self.suite.seeds),
@@ -277,7 +278,9 @@ class Plan:
             absent=self.absent,
             environment=environment(),
             **commit(),
-        ).save(Path(self.folder) / "suite.json")
+        ).save(folder / "suite.json")
+        for name in ("plan.json", "suite.json"):
+            seals.seal(folder / name)
 
 
 def _files_for(cell: Cell, *data: str) -> list[str]:

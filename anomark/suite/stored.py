@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from anomark import seals
 from anomark.contracts import AnomarkError, DataError
 from anomark.outcomes import Outcome
 from anomark.records import Cell, FitRecord
@@ -48,10 +50,12 @@ def _changes(part: str, old: Any, new: Any) -> list[str]:
 class Stored:
     """All cells and sweeps that are stored, whichever suite computed them."""
 
-    def __init__(self, results: Path = Path("results")) -> None:
+    def __init__(self, results: Path = Path("results"), reports: Path = Path("reports")) -> None:
         root = Path(os.environ.get("ANOMARK_CELLS") or results / "cells")
         self.cells = sorted(path for path in root.glob("*/*/*") if path.is_dir())
         self.sweeps = sorted((results / "sweeps").glob("*/*/*.npz"))
+        #: What was damaged and moved aside, for `anomark gc` to drop.
+        self.damaged = [path for top in (root, results, reports) if (path := top / seals.ASIDE).is_dir()]
 
     def bad(self) -> list[Path]:
         """Cells with a bad outcome and failed sweeps. A refusal is none of them: it would only come again."""
@@ -103,5 +107,8 @@ def _is_good(folder: Path) -> bool:
 
 def _holds_errors(path: Path) -> bool:
     """Whether a sweep holds errors of its samples, and not a reason why there are none."""
-    with np.load(path) as stored:
-        return "errors" in stored
+    try:
+        with np.load(io.BytesIO(seals.read(path))) as stored:
+            return "errors" in stored
+    except DataError:
+        return False

@@ -10,7 +10,7 @@ from typing import Literal
 
 import pytest
 
-from anomark.stages.report import main
+from anomark.stages.report import report
 from anomark.suite.dropins import ROOT
 from tests.report_fixture import write_evaluation
 
@@ -28,9 +28,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright 
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     root = tmp_path_factory.mktemp("page")
     suite, evaluation = write_evaluation(root, ("mvtec-bottle", "mvtec-metal_nut", "ucr-ECG200", "series"))
-    arguments = ["--suite-json", suite, "--evaluation", evaluation, "--out", root / "report", "--results", root]
-    assert main([str(argument) for argument in arguments]) == 0
-    return (root / "report" / "index.html").as_uri()
+    return report(suite, evaluation, root / "report", root).as_uri()
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from anomark import seals
 from anomark.contracts import AnomarkError
 from anomark.records import Cell, FitRecord, Meta
 from anomark.runtime.supervisor import run_cell
@@ -66,7 +67,8 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
         rng = np.random.default_rng(0)
         np.save(data / "train.npy", rng.normal(size=(8, 1, 4)).astype(np.float32))
         np.save(data / "test.npy", rng.normal(size=(5, 1, 4)).astype(np.float32))
-        Meta(dataset="mine", modality="series", level="window", shape=(1, 4)).save(data / "meta.json")
+        Meta(dataset="mine", key="k", modality="series", level="window", shape=(1, 4)).save(data / "meta.json")
+        seals.seal(data)
         monkeypatch.chdir(copy.path)
         monkeypatch.setenv("PYTHONPATH", str(copy.path))
         return planned_cell(tmp_path, "bad", **change)
@@ -104,6 +106,7 @@ def test_held_out_normals_are_scored_only_where_they_were_held_out(job: Build, u
     data = Path(cell.data)
     meta = Meta.load(data / "meta.json").model_copy(update={"fit": (0, 2, 3, 4, 6, 7), "valid": (5, 1)})
     meta.save(data / "meta.json")
+    seals.seal(data)
     assert run_cell(cell, Limits(seconds=60, memory_gb=0.3)).status == "done"
     with np.load(Path(cell.folder) / "scores.npz") as stored:
         assert ("valid" in stored) == uses_valid
@@ -160,7 +163,7 @@ def test_a_killed_fit_resumes_from_its_checkpoint_to_the_same_bits(job: Build, t
 
     method.write_text(TRAINED.replace("STEPS", "20").replace("PAUSE", "0.5"))
     planned_jobs(cells={cell.id: cell}).save(tmp_path / "plan.json")
-    command = [sys.executable, "-m", "anomark.stages.cell", str(tmp_path / "plan.json"), cell.id]
+    command = [sys.executable, "-m", "anomark.stages.job", "cell", str(tmp_path / "plan.json"), cell.id]
     process = subprocess.Popen(command)
     checkpoints = Path(cell.checkpoints)
     while not (checkpoints / "train.pt").exists():

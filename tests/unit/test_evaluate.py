@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from anomark import seals
 from anomark.data.windows import window_starts
 from anomark.evaluation.severity import by_severity
 from anomark.outcomes import Outcome
@@ -30,12 +31,14 @@ def stored(root: Path, meta: dict[str, Any], truth: dict[str, Any], scores: dict
 
     `good` scores held-out normals as it does normal test rows, around 0.
     """
-    known = Meta(dataset="mine", **meta)
+    known = Meta(dataset="mine", key="k", **meta)
     known.save(root / "data/meta.json")
     series = known.level == "point"  # stored as steps, not as windows
     shape = (len(truth["labels"]), meta["shape"][0]) if series else (meta["n_test"], *meta["shape"])
     np.save(root / "data/test.npy", np.zeros(shape, np.float32))
     np.savez(root / "labels.npz", **truth)
+    seals.seal(root / "data")
+    seals.seal(root / "labels.npz")
     cells = {}
     for method, seeds in SEEDS.items():
         for seed in range(seeds):
@@ -48,8 +51,9 @@ def stored(root: Path, meta: dict[str, Any], truth: dict[str, Any], scores: dict
             info = {} if method == "once" else {"loss": {"train": [[5, 2.0, 0.5], [10, 1.0 + seed, 0.25]]}}
             record = FitRecord(**cell.only(CellInfo), status=Outcome.DONE, device=Device(kind="cpu"), info=info)
             record.save(folder / "fit.json")
+            seals.seal(folder)
             cells[cell.folder] = cell
-    data = planned_data(root, modality=known.modality, level=known.level, labels=str(root / "labels.npz"))
+    data = planned_data(root, key="k", modality=known.modality, level=known.level, labels=str(root / "labels.npz"))
     methods = tuple(MethodInfo(id=method, label=method, deterministic=method == "once") for method in SEEDS)
     jobs = planned_jobs(data={"mine": data}, cells=cells, methods=methods, highlight=("absent", "good"))
     evaluate(jobs, "mine", root / "out")

@@ -149,7 +149,7 @@ def processes(root: Path, count: int = 1, file_limit: int | None = None) -> list
         if file_limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
 
-    command = [sys.executable, "-m", "anomark.stages.prepare", str(root / "plan.json"), "mine"]
+    command = [sys.executable, "-m", "anomark.stages.job", "prepare", str(root / "plan.json"), "mine"]
     return [
         subprocess.Popen(command, cwd=ROOT, text=True, stderr=subprocess.PIPE, preexec_fn=limit) for _ in range(count)
     ]
@@ -195,6 +195,6 @@ def test_two_processes_may_prepare_one_dataset_at_once(tmp_path: Path) -> None:
         root.mkdir()
         for process in processes(root, count):
             assert process.wait() == 0, process.stderr
-    assert left_behind(together) == {"train.npy", "test.npy", "meta.json", "mine.npz"}
+    assert left_behind(together) == {"train.npy", "test.npy", "meta.json", "SHA256SUMS", "mine.npz", "mine.npz.sha256"}
     for path in (alone / "data").iterdir():
         assert path.read_bytes() == (together / "data" / path.name).read_bytes()

@@ -39,14 +39,13 @@ def test_a_suite_of_refused_datasets_has_a_report_and_a_verdict(
         sweep.write_sweep(job, jobs.cells[job.cell])
     for dataset in jobs.data:
         evaluate.evaluate(jobs, dataset, folder / "evaluation" / dataset)
-    inputs = ["--suite-json", str(folder / "suite.json"), "--evaluation", str(folder / "evaluation")]
-    assert report.main([*inputs, "--out", planned.report, "--results", str(folder)]) == 0
+    report.report(folder / "suite.json", folder / "evaluation", Path(planned.report), folder)
     page = (Path(planned.report) / "index.html").read_text()
     assert f"refused: {REASON}" in page
     assert (pd.read_csv(folder / "coverage.csv").status == "refused").any()
     capsys.readouterr()
     with pytest.raises(SystemExit) as end:
-        verdict.main([str(folder / "coverage.csv"), str(folder / "sweep.csv"), str(folder / "verdict.txt")])
+        verdict.run(jobs, *(f"{folder}/{name}" for name in ("coverage.csv", "sweep.csv", "verdict.txt")))
     said = capsys.readouterr().out.splitlines()
     assert said == [f"refused: {dataset}: {REASON}" for dataset in ("series", "textures-brick")]
     assert "its files or its parameters change" in str(end.value) and "gc --bad" not in str(end.value)

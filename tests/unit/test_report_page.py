@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from anomark.contracts import DataError
 from anomark.report.machine import schema
 from anomark.report.render.page import emphasise
 from anomark.report.render.stored import decimate
-from anomark.stages.report import main
+from anomark.stages.report import report as write_report
 from anomark.suite import registry
 from anomark.suite.papers import papers
 from tests.report_fixture import BAD, DATASETS, METHODS, section_file, write_evaluation
@@ -28,8 +29,7 @@ SHOWN = ("mvtec-metal_nut", "nab-nyc_taxi", "ucr-ECG200")
 
 def build(root: Path, out: str) -> Path:
     suite, evaluation = write_evaluation(root, SHOWN)
-    arguments = ["--suite-json", suite, "--evaluation", evaluation, "--out", root / out, "--results", root / "results"]
-    assert main([str(argument) for argument in arguments]) == 0
+    write_report(suite, evaluation, root / out, root / "results")
     return root / out
 
 
@@ -141,12 +141,11 @@ def test_page_escapes_reasons(report: Path) -> None:
     assert "<shape" not in page
 
 
-def test_missing_evaluation_ends_with_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_evaluation_ends_with_one_sentence(tmp_path: Path) -> None:
     suite, evaluation = write_evaluation(tmp_path)
     (evaluation / "series" / "roc.csv").unlink()
-    arguments = ["--suite-json", suite, "--evaluation", evaluation, "--out", tmp_path / "out", "--results", tmp_path]
-    assert main([str(argument) for argument in arguments]) == 1
-    assert "roc.csv does not exist" in capsys.readouterr().err
+    with pytest.raises(DataError, match=r"roc\.csv does not exist"):
+        write_report(suite, evaluation, tmp_path / "out", tmp_path)
     assert not (tmp_path / "out").exists()
 
 

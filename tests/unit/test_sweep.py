@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from anomark import seals
 from anomark.cli.app import app
 from anomark.contracts import AnomarkError
 from anomark.detectors.diffusion import sampler_settings
@@ -50,8 +51,10 @@ def stored_cell(root: Path, method: str, level: str, features: str | None = None
         train_starts=tuple(range(0, 61, 4)) if point else None,
         test_starts=tuple(rng.permutation(np.arange(0, 61, 4)).tolist()) if point else None,
         n_test=16 if point else len(test),
+        key="k",
     )
     meta.save(data / "meta.json")
+    seals.seal(data)
     known = registry.find_method(method)
     cell = planned_cell(root, method, known.base, params=known.defaults | SMALL, features=features)
     folder = Path(cell.folder)
@@ -65,6 +68,7 @@ def stored_cell(root: Path, method: str, level: str, features: str | None = None
 
 def end(cell: Cell, **how: Any) -> None:
     FitRecord(**cell.only(CellInfo), device=Device(kind="cpu"), **how).save(Path(cell.folder) / "fit.json")
+    seals.seal(Path(cell.folder))
 
 
 def job_of(cell: Cell, path: Path, samples: int) -> Sweep:
@@ -135,6 +139,7 @@ def test_a_sweep_that_fails_is_an_outcome(
     assert row == {"dataset": "mine", "method": "ddpm", "seed": 0, "failed": "RuntimeError: no such setting"}
     kept = path.with_name("0-2.npz")
     np.savez(kept, errors=np.zeros(3))
+    seals.seal(kept)
     assert "0 of 0 cells and 1 of 2 sweeps" in runner.invoke(app, ["gc", "--bad"]).stdout
     assert kept.exists() and not path.exists()
     assert "0 of 0 cells and 1 of 1 sweeps" in runner.invoke(app, ["gc"]).stdout and not kept.exists()

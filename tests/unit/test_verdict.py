@@ -7,7 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from anomark import seals
 from anomark.stages import verdict
+from tests.samples import planned_jobs
 
 CELLS = [
     {"dataset": "a", "method": "wavediff", "seed": 0, "status": "done", "reason": ""},
@@ -20,7 +22,8 @@ FAILED = SWEPT | {"lambda": "", "auroc": "", "failed": "the model is gone"}
 def end(folder: Path, cells: list[dict[str, object]], sweeps: list[dict[str, object]]) -> Path:
     pd.DataFrame(cells).to_csv(folder / "coverage.csv", index=False)
     pd.DataFrame(sweeps, columns=list(SWEPT)).to_csv(folder / "sweep.csv", index=False)
-    verdict.main([str(folder / name) for name in ("coverage.csv", "sweep.csv", "verdict.txt")])
+    seals.seal(folder)
+    verdict.run(planned_jobs(), *(f"{folder}/{name}" for name in ("coverage.csv", "sweep.csv", "verdict.txt")))
     return folder / "verdict.txt"
 
 
