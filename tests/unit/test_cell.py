@@ -163,6 +163,7 @@ def test_a_killed_fit_resumes_from_its_checkpoint_to_the_same_bits(job: Build, t
 
     method.write_text(TRAINED.replace("STEPS", "20").replace("PAUSE", "0.5"))
     planned_jobs(cells={cell.id: cell}).save(tmp_path / "plan.json")
+    seals.seal(tmp_path / "plan.json")
     command = [sys.executable, "-m", "anomark.stages.job", "cell", str(tmp_path / "plan.json"), cell.id]
     process = subprocess.Popen(command)
     checkpoints = Path(cell.checkpoints)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anomark import modality
+from anomark import modality, seals
 from anomark.contracts import DataError, Prepared
 from anomark.data import arrange
 from anomark.data.series import InjectedSeries
@@ -144,6 +144,7 @@ def processes(root: Path, count: int = 1, file_limit: int | None = None) -> list
     """Prepare the embedded beats in `count` processes at once, files limited to so many bytes."""
     data = planned_data(root, module="anomark_datasets.beats", params=find_dataset("beats").family.defaults)
     planned_jobs(data={"mine": data}).save(root / "plan.json")
+    seals.seal(root / "plan.json")
 
     def limit() -> None:
         if file_limit is not None:
@@ -156,7 +157,7 @@ def processes(root: Path, count: int = 1, file_limit: int | None = None) -> list
 
 
 def left_behind(root: Path) -> set[str]:
-    return {path.name for path in root.rglob("*") if path.is_file()} - {"plan.json"}
+    return {path.name for path in root.rglob("*") if path.is_file()} - {"plan.json", "plan.json.sha256"}
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(tmp_path: Path) -> None:
