@@ -6,6 +6,7 @@
 # A cell is (dataset, method, seed). Its folder is named by a key over everything its result depends on, so the
 # folder exists or it doesn't: nothing here needs the sources of a method as input.
 import sys
+from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
 
@@ -17,6 +18,7 @@ from anomark.suite.config import validate
 from anomark.contracts import AnomarkError
 from anomark.seals import SUMS
 from anomark.stages.heal import set_damaged_aside
+from anomark.files import read_yaml
 from anomark.suite.dropins import export
 from anomark.suite.plan import Plan
 from anomark.suite_records import TIDY
@@ -27,6 +29,8 @@ configfile: f"{workflow.basedir}/config/default.yaml"
 
 try:
     # The default comes last in this list, behind the overlays: a typo is in one of them, if there is one.
+    for path in workflow.configfiles:
+        read_yaml(Path(path))  # Snakemake takes the last of two equal keys, and says nothing
     PLAN = Plan(validate(config, ", ".join(map(str, workflow.configfiles[:-1] or workflow.configfiles))))
 except AnomarkError as error:
     raise WorkflowError(str(error))
@@ -92,7 +96,7 @@ rule prepare_data:
     conda:
         "envs/anomark.yaml"
     shell:
-        "python -m anomark.stages.job prepare $ANOMARK_PLAN {wildcards.dataset:q} 2>&1 | tee {log:q}"
+        'python -m anomark.stages.job prepare "$ANOMARK_PLAN" {wildcards.dataset:q} 2>&1 | tee {log:q}'
 
 
 rule prepare_features:
@@ -104,7 +108,7 @@ rule prepare_features:
     conda:
         "envs/anomark.yaml"
     shell:
-        "python -m anomark.stages.job features $ANOMARK_PLAN {output[0]:q} 2>&1 | tee {log:q}"
+        'python -m anomark.stages.job features "$ANOMARK_PLAN" {output[0]:q} 2>&1 | tee {log:q}'
 
 
 rule fit_and_score:
@@ -126,7 +130,7 @@ rule fit_and_score:
         runtime=max(1, round(PLAN.suite.limits.seconds / 60)),
         gpu=int(PLAN.suite.device == "cuda"),
     shell:
-        "python -m anomark.stages.job cell $ANOMARK_PLAN"
+        'python -m anomark.stages.job cell "$ANOMARK_PLAN"'
         " {wildcards.dataset:q}/{wildcards.method:q}/{wildcards.cell:q} 2>&1 | tee {log:q}"
 
 
@@ -145,7 +149,7 @@ rule sweep_settings:
         mem_mb=int(PLAN.suite.limits.memory_gb * 1024),
         gpu=int(PLAN.suite.device == "cuda"),
     shell:
-        "python -m anomark.stages.job sweep $ANOMARK_PLAN {output[0]:q} 2>&1 | tee {log:q}"
+        'python -m anomark.stages.job sweep "$ANOMARK_PLAN" {output[0]:q} 2>&1 | tee {log:q}'
 
 
 rule evaluate_dataset:
@@ -168,7 +172,7 @@ rule evaluate_dataset:
         folder=lambda w: EVALUATION.format(dataset=w.dataset),
         key=lambda w: PLAN.evaluation_key(w.dataset),
     shell:
-        "python -m anomark.stages.job evaluate $ANOMARK_PLAN {wildcards.dataset:q} {params.folder:q} 2>&1 | tee {log:q}"
+        'python -m anomark.stages.job evaluate "$ANOMARK_PLAN" {wildcards.dataset:q} {params.folder:q} 2>&1 | tee {log:q}'
 
 
 rule build_report:
@@ -214,7 +218,7 @@ rule build_report:
         results=lambda w: PLAN.folder,
         key=PLAN.report_key(),
     shell:
-        "python -m anomark.stages.job report $ANOMARK_PLAN {params.suite:q} {params.evaluation:q}"
+        'python -m anomark.stages.job report "$ANOMARK_PLAN" {params.suite:q} {params.evaluation:q}'
         " {params.report:q} {params.results:q} 2>&1 | tee {log:q}"
 
 
@@ -231,5 +235,5 @@ rule check_outcomes:
     conda:
         "envs/anomark.yaml"
     shell:
-        "python -m anomark.stages.job verdict $ANOMARK_PLAN {input.coverage:q} {input.sweep:q} {output[0]:q} 2>&1"
+        'python -m anomark.stages.job verdict "$ANOMARK_PLAN" {input.coverage:q} {input.sweep:q} {output[0]:q} 2>&1'
         " | tee {log:q}"

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from anomark import seals
-from anomark.contracts import Array, Diverged
+from anomark.contracts import Array, Diverged, one_line
 from anomark.outcomes import Outcome
 from anomark.records import Cell, Cost, Meta, Result
 from anomark.runtime import fit_score, store
@@ -38,7 +38,7 @@ def run(work: Path, device: str, checkpoints: Path | None) -> Result:
     except Exception as error:
         traceback.print_exc()
         oom = type(error).__name__ == "OutOfMemoryError"  # torch's, which may not be loaded
-        message = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        message = one_line(f"{type(error).__name__}: {error}".splitlines()[0], 300)
         return Result(status=Outcome.OOM if oom else Outcome.FAILED, reason=message)
 
 
@@ -48,7 +48,7 @@ def _run(cell: Cell, work: Path, device: str, checkpoints: Path | None) -> Resul
     cls = load_method(cell.base)
     skip = getattr(cls, "skip", lambda _: None)
     if (reason := skip(fit_score.spec_of(meta, cell.parts.resolution))) is not None:
-        return Result(status=Outcome.SKIPPED, reason=str(reason))
+        return Result(status=Outcome.SKIPPED, reason=one_line(str(reason), 300))
     losses: dict[str, Any] = {}
     done = fit_score.fit_and_score(cls, cell, meta, data, device, cell.features, _watched(losses, checkpoints))
     store.save_scores(work, score=done.scores, map=done.maps, valid=done.valid)

@@ -58,7 +58,9 @@ def run_cell(cell: Cell, limits: Limits) -> FitRecord:
             cell.save(work / "cell.json")
             with claimed_device(cell.parts.device) as device, _checkpoints(cell) as checkpoints:
                 result = _supervise(work, limits, cell.parts.threads, device, checkpoints)
-            log = (work / "log.txt").read_text(errors="replace")[-_TAIL:]
+            with (work / "log.txt").open("rb") as stream:  # of a method that prints without end it is large
+                stream.seek(max(0, stream.seek(0, os.SEEK_END) - 4 * _TAIL))
+                log = stream.read().decode(errors="replace")[-_TAIL:]
         sources, _ = keys.closure([ROOT / name for name in cell.parts.sources])
         if sources != cell.parts.sources:
             raise AnomarkError(

@@ -7,8 +7,10 @@ are.
 
 from __future__ import annotations
 
+import errno
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +35,15 @@ def write(data: Data) -> None:
     """
     try:
         prepared = load(data)
-    except DataError as error:
+    except (Exception, SystemExit) as error:
+        if not isinstance(error, DataError):  # the loader's own mistake, or a file that it was not made for
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                raise
+            traceback.print_exc()
+            error = DataError(
+                f"{data.module}: its prepare ended with {type(error).__name__}: {error}; "
+                "mend the dataset's file, or leave the dataset out"
+            )
         print(f"{data.dataset}: refused: {error}", file=sys.stderr)
         nothing = np.empty(0, np.float32)
         truth: dict[str, Array] = {"labels": np.empty(0, np.uint8)}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anomark import seals
+from anomark.report import spreadsheet
 from anomark.report.machine import to_json
 from anomark.report.render.draw import draw_picture
 from anomark.report.render.formats import FORMATS, render
@@ -58,7 +59,7 @@ def write_tidy(results: Results, folder: Path) -> None:
     """All datasets' metrics and outcomes, one row a number and one row a cell, and what settings are worth."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in zip(TIDY, (results.metrics, results.outcomes, results.sweep), strict=True):
-        table.to_csv(folder / name, index=False, lineterminator="\n")
+        (folder / name).write_text(spreadsheet.write(table), encoding="utf-8")
         seals.seal(folder / name)
 
 

@@ -5,20 +5,15 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import pandas as pd
-
 from anomark import seals
 from anomark.outcomes import Outcome
+from anomark.report import spreadsheet
 from anomark.suite_records import Jobs
 
 
 def run(jobs: Jobs, coverage: str, sweep: str, verdict: str) -> None:
     """Read the suite's coverage.csv and sweep.csv, and write `verdict` where no outcome is bad."""
-    # "n/a" is an outcome, and would be read as missing.
-    cells, sweeps = (
-        pd.read_csv(io.BytesIO(seals.read(Path(path))), keep_default_na=False, na_values=[""])
-        for path in (coverage, sweep)
-    )
+    cells, sweeps = (spreadsheet.read(io.BytesIO(seals.read(Path(path)))) for path in (coverage, sweep))
     bad = cells[~cells["status"].map(lambda status: Outcome(status).good)]
     refused = bad[bad["status"] == Outcome.REFUSED].drop_duplicates("dataset")
     failed = [*bad[bad["status"] != Outcome.REFUSED].to_dict("records")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +14,11 @@ import pandas as pd
 import pytest
 
 from anomark.contracts import DataError
+from anomark.report import spreadsheet
 from anomark.report.render.formats import FORMATS, render
 from anomark.report.render.latex import escape_latex
 from anomark.report.results import Results, Score, average, load_results
-from anomark.report.table import Cell, Column, Row, Table, number, percent, signed
+from anomark.report.table import Cell, Column, Row, Table, number, percent, signed, words
 from anomark.report.tables import ranks
 from anomark.report.verdict import verdict
 from tests.report_fixture import BAD, DATASETS, METHODS, tables_of, write_evaluation
@@ -300,3 +302,26 @@ def test_partial_data_is_marked_wherever_its_number_stands(results: Results) -> 
         assert "metal nut" in note and "8 of 22 good test images" in note
         assert all(note in render(tables[name], form) for form in ("md", "tex"))
     assert not any("partial" in note for note in tables["table2"].notes)
+
+
+HOSTILE = ('=HYPERLINK("x")', "@SUM(1)", "+cmd", "-cmd", "\tx", "'=x", "a|b", "a\\|b", "`x`", "<b>", "[x](y)")
+HOSTILE += ("$a$b$", "x\n\ny")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_is_text_in_every_format(name: str, tmp_path: Path) -> None:
+    record = {"dataset": name, "value": -0.3, "change": "-0.3%"}
+    row = Row([Cell(name), Cell("[1, 2]", note=name)], record=record)
+    table = Table("t", name, name, [*words(name, "n")], [row], [name])
+    path = tmp_path / "t.csv"
+    path.write_text(render(table, "csv"), newline="")
+    assert spreadsheet.read(path).to_dict("records") == [record], "reading gives back what was written"
+    cell = pd.read_csv(path)["dataset"][0]
+    assert cell[0] not in "=+-@\t\r" and "-0.300000,-0.3%" in path.read_text()
+    md = render(table, "md")
+    (line,) = [line for line in md.splitlines() if line.startswith("|")][2:]
+    assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == 3, "two cells"
+    assert "<b>" not in md and "](y)" not in md
+    tex = render(table, "tex")
+    assert not re.search(r"\\\\\*?(\[2pt\])?\s*\n\[", tex) and "\n\n" not in tex and not re.search(r"(?<!\\)\$a", tex)
+    assert "<b>" not in render(table, "html")

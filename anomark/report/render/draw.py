@@ -18,6 +18,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation
 
 from anomark.report.results import Results
 from anomark.report.section import Drawing
@@ -53,6 +54,7 @@ STYLE: Any = {
     "ytick.major.size": 0,
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
+    "text.parse_math": False,  # a name may hold dollars
     "svg.fonttype": "none",
     "pdf.fonttype": 42,  # TrueType: publishers refuse matplotlib's own Type 3
     "figure.dpi": 100,
@@ -73,12 +75,32 @@ def draw_picture(results: Results, drawing: Drawing, folder: Path) -> Picture:
     """Draw it in the report's style and write its three files into `folder`."""
     with plt.rc_context(STYLE):
         figure, caption, alt = drawing.draw()
+        _write_powers(figure)
         if "Level: " not in caption:  # no picture stands without the protocol of its numbers
             caption += f" {protocol(results, [drawing.dataset] if drawing.dataset else [*results.datasets])}"
         path = folder / f"{drawing.name}.svg"
         _save(figure, path)
         plt.close(figure)
     return Picture(drawing, caption, alt, path)
+
+
+class _Powers(LogFormatterSciNotation):
+    """Ticks of a logarithmic axis as 2×10⁻¹ instead of a formula."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        text = re.sub(r"\$|\\mathdefault|[{} ]", "", super().__call__(x, pos)).replace(r"\times", "×")
+        return re.sub(r"\^([-−]?\d+)", lambda power: power[1].translate(_RAISED), text)
+
+
+_RAISED = str.maketrans("0123456789-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
+
+
+def _write_powers(figure: Figure) -> None:
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        if type(axis.get_major_formatter()) is LogFormatterSciNotation:
+            axis.set_major_formatter(_Powers())
+        if type(minor := axis.get_minor_formatter()) is LogFormatterSciNotation:
+            axis.set_minor_formatter(_Powers(labelOnlyBase=minor.labelOnlyBase))
 
 
 def name_rows(axes: Axes, labels: Sequence[str]) -> None:

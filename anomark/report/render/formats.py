@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from anomark.report import spreadsheet
 from anomark.report.render.html import to_html
 from anomark.report.render.latex import to_latex
 from anomark.report.render.markdown import to_markdown
@@ -11,7 +12,7 @@ from anomark.report.table import Table
 
 
 def to_csv(table: Table) -> str:
-    return table.data.to_csv(index=False, lineterminator="\n", float_format="%.6f")
+    return spreadsheet.write(table.data, float_format="%.6f")
 
 
 FORMATS: dict[str, Callable[[Table], str]] = {"csv": to_csv, "md": to_markdown, "tex": to_latex, "html": to_html}

@@ -71,5 +71,5 @@ def series_plot(results: Results, dataset: str, stored: dict[str, Array]) -> str
 def _numbered(text: str) -> str:
     """Models numbered in order of appearance: Bokeh counts on from one plot of a process to the next."""
     numbers: dict[str, str] = {}
-    text = re.sub(r'"p\d+"', lambda match: numbers.setdefault(match[0], f'"p{len(numbers)}"'), text)
-    return text.replace("</", "<\\/")
+    text = re.sub(r'(?<=id":)"p\d+"', lambda match: numbers.setdefault(match[0], f'"p{len(numbers)}"'), text)
+    return text.replace("<", "\\u003c")  # in JSON it stands inside of texts alone, and could end or open a script

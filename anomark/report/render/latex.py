@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from anomark.contracts import UNPRINTABLE, one_line
 from anomark.report.table import MINUS, Cell, Table
 
 #: Points on a line of a page, and of a page turned on its side (class article); lines of a table that a page holds.
@@ -67,6 +68,8 @@ def _latex_rows(table: Table, columns: list[int]) -> tuple[list[str], list[str]]
         return text + (r"\textsuperscript{\dag}" if cell.below_control else "")
 
     def line(texts: list[str], notes: list[str]) -> list[str]:
+        if texts[0][:1] in ("[", "*"):  # the line break before would take it for its argument
+            texts = ["{}" + texts[0], *texts[1:]]
         if not any(notes):
             return [" & ".join(texts) + r" \\"]
         small = [rf"{{\scriptsize {escape_latex(note)}}}" if note else "" for note in notes]
@@ -155,11 +158,14 @@ _LATEX = {
 _LATEX_PATTERN = re.compile("|".join(re.escape(char) for char in _LATEX))
 
 
+#: A paragraph or a control character ends a caption, or the run.
+_BREAKS = f"[{UNPRINTABLE}]"
 #: Letters behind these and punctuation beside them have no glyph in the fonts that every LaTeX has.
 _LAST_LETTER, _PUNCTUATION = "\N{LATIN SMALL LETTER Z WITH CARON}", "“”‘’…"
 
 
 def escape_latex(text: str) -> str:
     """The text with LaTeX's special characters escaped; signs that pdflatex has no glyph for are left out."""
+    text = one_line(text, len(text)) + " " * text.endswith(" ") if re.search(_BREAKS, text) else text
     known = "".join(char for char in text if char <= _LAST_LETTER or char in _LATEX or char in _PUNCTUATION)
     return _LATEX_PATTERN.sub(lambda match: _LATEX[match[0]], known)

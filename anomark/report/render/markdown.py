@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from tabulate import tabulate
 
+from anomark.contracts import one_line
 from anomark.report.table import Cell, Table
 
 
@@ -11,18 +14,23 @@ def to_markdown(table: Table) -> str:
     """A pipe table with its caption above and its notes below, to paste into a README."""
 
     def show(cell: Cell) -> str:
-        text = f"**{cell.text}**" if cell.best else cell.text
-        text += f" {cell.spread}" if cell.spread else ""
+        text = f"**{escape(cell.text)}**" if cell.best else escape(cell.text)
+        text += f" {escape(cell.spread)}" if cell.spread else ""
         text += " †" if cell.below_control else ""
-        text += f"<br><sub>{cell.note}</sub>" if cell.note else ""
-        return text.replace("|", "\\|")
+        return text + (f"<br><sub>{escape(cell.note)}</sub>" if cell.note else "")
 
     body = tabulate(
         [[show(cell) for cell in row.cells] for row in table.rows],
-        headers=[column.full for column in table.columns],
+        headers=[escape(column.full) for column in table.columns],
         tablefmt="pipe",
         disable_numparse=True,
         colalign=["right" if column.numeric else "left" for column in table.columns] if table.rows else None,
     )
-    notes = "".join(f"\n\n{note}" for note in table.notes)
-    return f"**{table.title}.** {table.caption}\n\n{body}{notes}\n"
+    notes = "".join(f"\n\n{escape(note)}" for note in table.notes)
+    return f"**{escape(table.title)}.** {escape(table.caption)}\n\n{body}{notes}\n"
+
+
+def escape(text: str) -> str:
+    """The text on one line, in which no character ends a cell, marks code or a link, or begins an element of HTML."""
+    line = one_line(text, len(text))
+    return re.sub(r"([\\|`]|(?<=\])\()", r"\\\1", line.replace("<", "&lt;"))
