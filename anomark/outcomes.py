@@ -18,6 +18,7 @@ class Outcome(StrEnum):
     good: bool
     meaning: str
 
+    FORBIDDEN = "forbidden", False, "the method tried to touch what is not its own, such as labels or the network"
     REFUSED = "refused", False, "the dataset can't be used under the protocol, so nothing was run on it"
     OOM = "oom", False, "the method needed more memory than the limit allows"
     TIMEOUT = "timeout", False, "the method ran longer than the limit allows"

@@ -262,12 +262,15 @@ class Cell(CellInfo):
         Where its result is stored; the key names it.
     core_seconds
         What the suite declares that it costs.
+    private
+        Folders that its process may not open, but for what is its own: all results and reports, the owners' files.
     """
 
     data: str
     features: str | None
     folder: str
     core_seconds: float
+    private: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

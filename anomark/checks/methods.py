@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import math
+import os
 import shutil
 import sys
 import tempfile
@@ -22,8 +23,10 @@ from anomark import modality, seals
 from anomark.checks.files import Finding, findings, load, of_file
 from anomark.contracts import AnomarkError, Array, Diverged, Spec
 from anomark.runtime.fit_score import build, score
+from anomark.runtime.isolation import Isolation, isolated, own_caches
 from anomark.runtime.store import load_model, save_model
 from anomark.suite import registry
+from anomark.suite.dropins import ROOT
 
 #: A score alone and among others may differ by this much, relative, in fp32.
 BATCH_TOLERANCE = 1e-5
@@ -235,6 +238,17 @@ def inputs_are_left_alone(s: Subject) -> None:
     assert np.array_equal(before[0], s.X) and np.array_equal(before[1], s.X_test), "it changes its input in place"
 
 
+def it_keeps_to_what_is_its_own(s: Subject) -> None:
+    """fit and score open no results, write nowhere but to temporary files, reach no network and start no program."""
+    tried: list[str] = []
+    with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, own_caches(Path(folder))):
+        private = [ROOT / name for name in ("results", "reports", "datasets")]
+        own = filter(None, [s.params.get("features")])
+        with mock.patch.object(tempfile, "tempdir", folder), isolated(Isolation(private, own, [folder], tried.append)):
+            s.scores(s.fit())
+    assert not tried, tried[0]
+
+
 CHECKS: tuple[Callable[[Subject], None], ...] = (
     scores_have_the_right_shape,
     same_seed_gives_the_same_bits,
@@ -246,6 +260,7 @@ CHECKS: tuple[Callable[[Subject], None], ...] = (
     a_single_row_is_fitted_or_refused,
     an_interrupted_fit_ends_in_the_same_bits,
     inputs_are_left_alone,
+    it_keeps_to_what_is_its_own,
 )
 
 

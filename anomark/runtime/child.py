@@ -1,7 +1,8 @@
 """The process that fits and scores one cell: `python -m anomark.runtime.child <work> <device>`.
 
 It reads cell.json from the folder `work` and writes the model, scores.npz and, last of all, result.json into it. Its
-supervisor started it with the environment, the limits and the device that it has.
+supervisor started it with the environment, the limits and the device that it has. From the import of the method on it
+is isolated (`anomark.runtime.isolation`), and ends at the first thing that it must not do.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from anomark.contracts import Array, Diverged, one_line
 from anomark.outcomes import Outcome
 from anomark.records import Cell, Cost, Meta, Result
 from anomark.runtime import fit_score, store
+from anomark.runtime.isolation import Isolation, isolate
 from anomark.suite.registry import load_method
 
 
-def run(work: Path, device: str, checkpoints: Path | None) -> Result:
+def run(cell: Cell, work: Path, device: str, checkpoints: Path | None) -> Result:
     """Fit, score and store one cell; whatever is raised becomes its outcome."""
     try:
-        return _run(Cell.load(work / "cell.json"), work, device, checkpoints)
+        return _run(cell, work, device, checkpoints)
     except Diverged as error:
         return Result(status=Outcome.DIVERGED, reason=str(error))
     except MemoryError as error:
@@ -104,6 +106,21 @@ def _flops(method: Any, samples: Array) -> int | None:
     return counter.get_total_flops() // len(samples) or None
 
 
+def _isolate(cell: Cell, work: Path, checkpoints: Path | None) -> None:
+    """Let this process touch nothing but what belongs to its cell, and end it where the method tries to."""
+    process = os.getpid()
+
+    def end(what: str) -> None:
+        """A method could catch an exception and go on with what it knows, so none is raised."""
+        traceback.print_stack()
+        Result(status=Outcome.FORBIDDEN, reason=what).save(work / "result.json")
+        os.kill(process, signal.SIGKILL)  # this may be another process, which the method has forked
+        os._exit(1)
+
+    own = filter(None, (cell.data, cell.features))
+    isolate(Isolation(cell.private, own, filter(None, (work, checkpoints)), end))
+
+
 def _die_with(parent: int) -> None:
     """End this process once its supervisor is gone: a supervisor that is killed outright can't do it."""
     while os.getppid() == parent:
@@ -118,7 +135,9 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=Path)
     args = parser.parse_args()
     threading.Thread(target=_die_with, args=(int(os.environ["ANOMARK_PARENT"]),), daemon=True).start()
-    run(args.work, args.device, args.checkpoints).save(args.work / "result.json")
+    cell = Cell.load(args.work / "cell.json")
+    _isolate(cell, args.work, args.checkpoints)
+    run(cell, args.work, args.device, args.checkpoints).save(args.work / "result.json")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ The supervisor imports no method. The folder of a cell is there whole, with its 
 
 from __future__ import annotations
 
+import compileall
 import contextlib
 import fcntl
 import os
@@ -25,6 +26,7 @@ from anomark.outcomes import Outcome
 from anomark.records import Cell, CellInfo, Device, FitRecord, Result
 from anomark.runtime.device import claimed_device, device_environment
 from anomark.runtime.fit_score import environment
+from anomark.runtime.isolation import own_caches
 from anomark.runtime.locks import making
 from anomark.runtime.store import save_scores
 from anomark.suite import keys
@@ -55,7 +57,9 @@ def run_cell(cell: Cell, limits: Limits) -> FitRecord:
         else:
             for path in filter(None, (cell.data, cell.features)):
                 seals.verify(Path(path))
-            cell.save(work / "cell.json")
+            _absolute(cell).save(work / "cell.json")
+            for name in cell.parts.sources:  # its process may not store what it compiles
+                compileall.compile_file(ROOT / name, quiet=2)
             with claimed_device(cell.parts.device) as device, _checkpoints(cell) as checkpoints:
                 result = _supervise(work, limits, cell.parts.threads, device, checkpoints)
             with (work / "log.txt").open("rb") as stream:  # of a method that prints without end it is large
@@ -74,7 +78,7 @@ def run_cell(cell: Cell, limits: Limits) -> FitRecord:
         record.save(work / "fit.json")
         for file in work.iterdir():
             if file.name not in ("fit.json", "scores.npz") and not file.name.startswith("model."):
-                file.unlink()
+                shutil.rmtree(file) if file.is_dir() else file.unlink()
         seals.publish(work, folder)
         return record
 
@@ -108,6 +112,23 @@ def _checkpoints(cell: Cell) -> Iterator[Path | None]:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
+def _absolute(cell: Cell) -> Cell:
+    """The cell as its process is told of it, which does not start in the folder that paths begin at."""
+    features = cell.features and os.path.abspath(cell.features)
+    private = tuple(map(os.path.abspath, cell.private))
+    return cell.model_copy(update={"data": os.path.abspath(cell.data), "features": features, "private": private})
+
+
+def _environment(work: Path) -> dict[str, str]:
+    """The variables of a cell's process: none names the plan or the owners' files, and what it caches goes with it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ANOMARK_")}
+    (temporary := work / "tmp").mkdir(exist_ok=True)
+    code = os.pathsep.join(filter(None, [kept.get("PYTHONPATH"), str(ROOT)]))
+    own = {"PYTHONPATH": code, "ANOMARK_PARENT": str(os.getpid())}
+    # Unbuffered, so that the log of a process that is killed tells how far it came.
+    return kept | own_caches(temporary) | own | {"PYTHONUNBUFFERED": "1"}
+
+
 def _supervise(
     work: Path, limits: Limits, threads: int, device: Device, checkpoints: Path | None, again: bool = True
 ) -> Result:
@@ -117,9 +138,8 @@ def _supervise(
     """
     # glibc gives large blocks back when they are freed, and each new one is paid for in page faults: a sixth of a step.
     allocator = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**63 - 1)}
-    # Unbuffered, so that the log of a child that is killed tells how far it came.
-    own = {"PYTHONUNBUFFERED": "1", "ANOMARK_PARENT": str(os.getpid())}
-    resume = ["--checkpoints", str(checkpoints)] if checkpoints else []
+    resume = ["--checkpoints", str(checkpoints.absolute())] if checkpoints else []
+    work = work.absolute()
     resumed = checkpoints is not None and any(checkpoints.glob("*.pt"))
     peak, started, verdict = 0, time.monotonic(), None
     short_of_memory = _kills_for_memory()
@@ -129,7 +149,8 @@ def _supervise(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=os.environ | allocator | own | device_environment(device) | environment(threads),
+            cwd=work,
+            env=_environment(work) | allocator | device_environment(device) | environment(threads),
             start_new_session=True,
         )
         try:
@@ -150,7 +171,8 @@ def _supervise(
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
             code = child.wait()
-    if code == -signal.SIGKILL and not verdict and short_of_memory == _kills_for_memory() is not None:
+    killed = code == -signal.SIGKILL and not verdict and not (work / "result.json").exists()
+    if killed and short_of_memory == _kills_for_memory() is not None:
         if again:
             print("the process of the cell was killed from outside; it is started again", file=sys.stderr)
             return _supervise(work, limits, threads, device, checkpoints, again=False)

@@ -7,7 +7,9 @@ sample, so that `evaluate` can weigh them anew.
 from __future__ import annotations
 
 import os
+import tempfile
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from anomark.outcomes import Outcome
 from anomark.records import Cell, FitRecord, Meta
 from anomark.runtime import fit_score, store
 from anomark.runtime.device import claimed_device, device_environment
+from anomark.runtime.isolation import Forbidden, Isolation, isolated, own_caches
 from anomark.runtime.locks import making
 from anomark.suite_records import Jobs, Sweep
 
@@ -49,7 +52,7 @@ def write_sweep(job: Sweep, cell: Cell) -> None:
         try:
             with claimed_device(cell.parts.device) as device:
                 os.environ.update(device_environment(device))  # before torch is loaded, which looks for cards once
-                arrays = _swept(cell, record, device.kind, job.samples)
+                arrays = _isolated(cell, lambda: _swept(cell, record, device.kind, job.samples))
         except seals.Damaged:
             raise
         except Exception as error:  # an outcome, as a cell's is
@@ -58,6 +61,29 @@ def write_sweep(job: Sweep, cell: Cell) -> None:
     with replacing(Path(job.path)) as partial, partial.open("wb") as stream:
         np.savez(stream, **arrays)
     seals.seal(Path(job.path))
+
+
+def _isolated(cell: Cell, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What `work` returns, unless the method tries to touch what is not its own while it runs.
+
+    Raises:
+        Forbidden: it tried, whether or not it caught the refusal.
+    """
+    tried: list[str] = []
+    variables = dict(os.environ)
+    with tempfile.TemporaryDirectory() as caches:
+        os.environ.update(own_caches(Path(caches)))
+        own = [cell.data, cell.folder]
+        own += [cell.features, str(seals.beside(Path(cell.features)))] if cell.features else []
+        try:
+            with isolated(Isolation(cell.private, own, [caches], tried.append)):
+                done = work()
+        finally:
+            os.environ.clear()
+            os.environ.update(variables)
+    if tried:
+        raise Forbidden(tried[0])
+    return done
 
 
 def _swept(cell: Cell, record: FitRecord, device: str, samples: int) -> dict[str, Any]:

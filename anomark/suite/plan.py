@@ -47,6 +47,10 @@ class Plan:
             raise AnomarkError(
                 f"ANOMARK_CELLS is {self.cells_root!r}: a path with braces or control characters; rename it"
             )
+        root = suite.data_folder()
+        # The loaders too: of data that comes with a library or is generated, they would tell the labels.
+        loaders = str(ROOT / "datasets")
+        self._private = (results, reports, self.cells_root, loaders, *([str(root)] if root else []))
         self.datasets = select.datasets(suite)
         self.methods = select.methods(suite)
         select.check_parameters(suite, self.datasets)
@@ -181,6 +185,7 @@ class Plan:
             features=features.path if features else None,
             folder=f"{self.cells_root}/{dataset.id}/{method.id}/{seed}-{key}",
             core_seconds=suite.cost(method.id, method.base),
+            private=self._private,
         )
 
     def inputs(self, cell_id: str) -> list[str]:

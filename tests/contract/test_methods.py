@@ -63,7 +63,10 @@ MODALITIES = ("series",)
 CALLS = [0]
 class Method:
     def __init__(self, spec, seed, device): self.train = np.zeros(1)
-    def fit(self, X, X_valid=None): X += 1; CALLS[0] += 1
+    def fit(self, X, X_valid=None):
+        X += 1; CALLS[0] += 1
+        try: open(__file__ + ".seen", "a").close()
+        except Exception: pass  # refused or not, it tried
     def decision_function(self, X): return -np.abs(X).mean((1, 2)) / np.abs(X).max() * CALLS[0]
     def state_dict(self): return {"calls": np.array([CALLS[0]])}
     def load_state_dict(self, state): CALLS[0] += 1
@@ -76,4 +79,5 @@ class Method:
         "a_stored_model_scores_the_same",
         "higher_is_more_anomalous",
         "inputs_are_left_alone",
+        "it_keeps_to_what_is_its_own",
     }

@@ -16,6 +16,7 @@ GLYPHS = {
     Outcome.TIMEOUT: "◷",
     Outcome.OOM: "▣",
     Outcome.DIVERGED: "∞",
+    Outcome.FORBIDDEN: "⚑",
     Outcome.REFUSED: "⊘",
     Outcome.SKIPPED: "○",
     Outcome.NOT_APPLICABLE: "·",
