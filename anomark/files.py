@@ -30,6 +30,10 @@ def replacing(path: Path) -> Iterator[Path]:
         with _locked_if_possible(partial):
             yield partial
             partial.replace(path)
+    except OSError as error:
+        if error.filename in (None, str(partial)):  # a full disk names none, and the partial one tells a reader little
+            error.filename = str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from anomark.contracts import DataError
-from anomark.files import replacing
+from anomark.files import partial_name, replacing
 
 SUMS = "SHA256SUMS"
 SUFFIX = ".sha256"
@@ -77,9 +77,13 @@ def read(path: Path) -> bytes:
     return content
 
 
-def publish(work: Path, folder: Path) -> None:
-    """Seal the finished folder `work` and put it in the place of `folder`, which is there whole or not at all."""
-    seal(work)
+def publish(work: Path, folder: Path, names: Iterable[str] | None = None) -> None:
+    """Seal the finished folder `work` and put it in the place of `folder`, which is there whole or not at all.
+
+    Args:
+        names: its files; None stands for all that lie in it and aren't hidden.
+    """
+    seal(work, names)
     folder.parent.mkdir(parents=True, exist_ok=True)
     while True:
         try:
@@ -88,7 +92,7 @@ def publish(work: Path, folder: Path) -> None:
         except OSError:
             if not any(folder.iterdir()):
                 raise
-        old = work.with_name(f"{work.name}.old")
+        old = partial_name(folder)
         os.rename(folder, old)
         shutil.rmtree(old)
 

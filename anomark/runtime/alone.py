@@ -19,6 +19,7 @@ from snakemake.persistence.file import FilePersistence
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 from anomark.runtime.locks import holding, sweep
+from anomark.seals import SUFFIX, SUMS
 from anomark.suite.plan import Plan
 
 
@@ -68,7 +69,7 @@ def clear(plan: Plan, state: Path) -> None:
     records = FilePersistence(path=state)
     for name in records._filter_incomplete_keys(stored):
         records._unmark_incomplete(name)
-    roots = [Path(plan.results), Path(plan.report)]
+    roots = [Path(plan.results), Path(plan.report).parent]
     if not Path(plan.cells_root).resolve().is_relative_to(roots[0].resolve()):
         roots.append(Path(plan.cells_root))
     if count := sweep(*roots):
@@ -96,12 +97,11 @@ def redate(paths: Iterable[str]) -> int:
 def _keyed(plan: Plan) -> Iterator[str]:
     """Every file that a run of the plan stores under a key."""
     for data in plan.data.values():
-        yield from (f"{data.folder}/{name}" for name in ("train.npy", "test.npy", "meta.json"))
-        yield data.labels
-    if plan.features:
-        yield plan.features.path
+        yield from (f"{data.folder}/{name}" for name in ("train.npy", "test.npy", "meta.json", SUMS))
     yield from plan.outputs
-    yield from plan.sweeps
+    single = [*(data.labels for data in plan.data.values()), *plan.sweeps]
+    for path in [*single, plan.features.path] if plan.features else single:
+        yield from (path, path + SUFFIX)
 
 
 def _files(root: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import compileall
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -35,6 +36,7 @@ from anomark.suite_records import Limits
 
 _POLL = 0.1  # seconds between two looks at the child
 _TAIL = 4000  # characters of the log kept in the record
+_NO_SPACE = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT))
 
 
 def run_cell(cell: Cell, limits: Limits) -> FitRecord:
@@ -65,6 +67,11 @@ def run_cell(cell: Cell, limits: Limits) -> FitRecord:
             with (work / "log.txt").open("rb") as stream:  # of a method that prints without end it is large
                 stream.seek(max(0, stream.seek(0, os.SEEK_END) - 4 * _TAIL))
                 log = stream.read().decode(errors="replace")[-_TAIL:]
+        if result.status == Outcome.FAILED and any(word in result.reason + log for word in _NO_SPACE):
+            raise AnomarkError(
+                f"{folder}: the disk was full while {cell.method} ran on {cell.dataset}, which is no outcome of it; "
+                "free space and run snakemake again"
+            )
         sources, _ = keys.closure([ROOT / name for name in cell.parts.sources])
         if sources != cell.parts.sources:
             raise AnomarkError(

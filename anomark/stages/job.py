@@ -27,7 +27,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         work = import_module(f"anomark.stages.{args.stage}").run  # some import heavy libraries, so this one alone
         Healer(jobs, args.plan.parent).run(lambda: work(jobs, *args.names))
     except (AnomarkError, OSError) as error:
-        raise SystemExit(f"anomark {args.stage}: {error}") from None
+        raise SystemExit(f"anomark {args.stage}: {sentence(error)}") from None
+
+
+def sentence(error: AnomarkError | OSError) -> str:
+    """What an error says to the user. The system's own, of a full disk or a folder that is closed, name no way out."""
+    if isinstance(error, AnomarkError):
+        return str(error)
+    where, what = error.filename or Path.cwd(), error.strerror or error
+    return f"{where}: {what}; free space or mend the permissions, and run again, which goes on where this run ended"
 
 
 if __name__ == "__main__":

@@ -61,7 +61,6 @@ def evaluate_all(plan: Plan) -> Iterator[Path]:
     if missing := [path for path in wanted if not Path(path).exists()]:
         more = f" and {len(missing) - 1} more" if missing[1:] else ""
         raise AnomarkError(f"{missing[0]}{more}: no such file; run snakemake, which computes what is missing")
-    plan.write()
     jobs = plan.jobs()
     for dataset, data in plan.data.items():
         prepare.ensure(data)
@@ -85,7 +84,7 @@ def build_report(plan: Plan) -> Path:
     for dataset in plan.data:
         if not (file := evaluation / dataset / "metrics.csv").exists():
             raise AnomarkError(f"{file}: {dataset} has not been evaluated; run snakemake, or `anomark evaluate` first")
-    plan.write()
+    plan.describe()
     paths = (f"{plan.folder}/suite.json", str(evaluation), plan.report, plan.folder)
     _healer(plan).run(partial(run, plan.jobs(), *paths))
     return Path(plan.report)

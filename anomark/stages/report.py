@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from anomark import seals
+from anomark.files import replacing
 from anomark.report import spreadsheet
 from anomark.report.machine import to_json
 from anomark.report.render.draw import draw_picture
@@ -15,29 +15,36 @@ from anomark.report.render.page import write_page
 from anomark.report.results import Results, load_results
 from anomark.report.section import Drawing, Section, build_sections
 from anomark.report.table import Table
+from anomark.runtime.locks import making
 from anomark.suite.papers import PAPERS
 from anomark.suite_records import TIDY, Jobs, SuiteRecord
+
+#: What a report has beside its page and its results.json.
+FOLDERS = ("tables", "figures")
 
 
 def report(suite_json: Path, evaluation: Path, out: Path, results_folder: Path, papers: Path = PAPERS) -> Path:
     """Write metrics.csv, coverage.csv and sweep.csv into `results_folder`, all else into `out`.
 
-    That is index.html, results.json, and the folders tables/ and figures/, which are emptied before. All are sealed.
+    That is index.html, results.json, and the folders tables/ and figures/. All are sealed, and what an earlier report
+    left in their place goes.
 
     Returns:
         The path of the page.
     """
     results = load_results(suite_json, evaluation, papers)
-    write_tidy(results, results_folder)
     sections = build_sections(results)
-    write_tables(sections, _empty(out / "tables"))
     drawings = [part for section in sections for part in section.parts if isinstance(part, Drawing)]
-    folder = _empty(out / "figures")
-    pictures = {drawing.name: draw_picture(results, drawing, folder) for drawing in drawings}
-    (out / "results.json").write_text(to_json(results))
-    write_page(results, sections, pictures, out / "index.html")
-    made = [path.relative_to(out).as_posix() for name in ("tables", "figures") for path in (out / name).iterdir()]
-    seals.seal(out, ["index.html", "results.json", *made])
+    with making(out, f"the report {out}") as work:
+        for name in FOLDERS:
+            (work / name).mkdir()
+        write_tables(sections, work / "tables")
+        pictures = {drawing.name: draw_picture(results, drawing, work / "figures") for drawing in drawings}
+        (work / "results.json").write_text(to_json(results))
+        write_page(results, sections, pictures, work / "index.html")
+        write_tidy(results, results_folder)
+        made = [path.relative_to(work).as_posix() for name in FOLDERS for path in (work / name).iterdir()]
+        seals.publish(work, out, ["index.html", "results.json", *made])
     return out / "index.html"
 
 
@@ -48,18 +55,11 @@ def write_tables(sections: Sequence[Section], folder: Path) -> None:
             (folder / f"{table.name}.{form}").write_text(render(table, form))
 
 
-def _empty(folder: Path) -> Path:
-    """The folder without what an earlier report left there: a section that went takes its files with it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
-
-
 def write_tidy(results: Results, folder: Path) -> None:
     """All datasets' metrics and outcomes, one row a number and one row a cell, and what settings are worth."""
-    folder.mkdir(parents=True, exist_ok=True)
     for name, table in zip(TIDY, (results.metrics, results.outcomes, results.sweep), strict=True):
-        (folder / name).write_text(spreadsheet.write(table), encoding="utf-8")
+        with replacing(folder / name) as partial:
+            partial.write_text(spreadsheet.write(table), encoding="utf-8")
         seals.seal(folder / name)
 
 

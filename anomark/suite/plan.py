@@ -11,7 +11,7 @@ from typing import Any
 from anomark import modality, seals
 from anomark.contracts import UNPRINTABLE, AnomarkError, DataError
 from anomark.data.rawfiles import locate
-from anomark.records import Cell, CellName, Data, Parts
+from anomark.records import Cell, CellName, Data, Parts, Record
 from anomark.suite import registry, select
 from anomark.suite.backbones import find_weights
 from anomark.suite.config import Suite
@@ -268,10 +268,13 @@ class Plan:
         )
 
     def write(self) -> None:
-        """Write plan.json (what jobs run) and suite.json (what the report says of the suite)."""
-        folder = Path(self.folder)
-        self.jobs().save(folder / "plan.json")
-        SuiteRecord(
+        """Write plan.json, what the jobs of a run read, and suite.json."""
+        self._save(self.jobs(), "plan.json")
+        self.describe()
+
+    def describe(self) -> None:
+        """Write suite.json, what the report says of the suite."""
+        record = SuiteRecord(
             suite=self.suite.suite,
             seeds=tuple(self.suite.seeds),
             config=self.suite.model_dump(mode="json"),
@@ -283,9 +286,13 @@ class Plan:
             absent=self.absent,
             environment=environment(),
             **commit(),
-        ).save(folder / "suite.json")
-        for name in ("plan.json", "suite.json"):
-            seals.seal(folder / name)
+        )
+        self._save(record, "suite.json")
+
+    def _save(self, record: Record, name: str) -> None:
+        path = Path(self.folder) / name
+        record.save(path)
+        seals.seal(path)
 
 
 def _files_for(cell: Cell, *data: str) -> list[str]:

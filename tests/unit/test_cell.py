@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,15 @@ METHODS = {
     "sleeps": "import time; time.sleep(60)",
     "eats_memory": "big = [np.ones(10**7) for _ in range(100)]; return big",
     "diverges": "from anomark.contracts import Diverged; raise Diverged('loss is nan at step 3 of 9')",
+}
+#: They end otherwise than by an outcome of their own.
+OTHERS = {
+    "stores_much": "self.a = np.ones(10**5); return np.zeros(len(X))",
+    "counts": "import time; open('fitted', 'a').write('once\\n'); time.sleep(2); return np.zeros(len(X))",
+    "killed_once": (
+        "import os\n        if not os.path.exists('fitted'):\n"
+        "            open('fitted', 'a').write('once\\n'); os.kill(os.getpid(), 9)\n        return np.zeros(len(X))"
+    ),
 }
 EXPECTED = {
     "good": ("done", ""),
@@ -58,8 +67,8 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
             "class Method:\n"
             "    def __init__(self, spec, seed, device): pass\n"
             "    def fit(self, X, X_valid=None): print('fitting', len(X))\n"
-            f"    def decision_function(self, X):\n        {METHODS[name]}\n"
-            "    def state_dict(self): return {'a': np.ones(3)}\n"
+            f"    def decision_function(self, X):\n        {(METHODS | OTHERS)[name]}\n"
+            "    def state_dict(self): return {'a': getattr(self, 'a', np.ones(3))}\n"
             "    def load_state_dict(self, state): pass\n"
         )
         data = tmp_path / "data"
@@ -91,6 +100,44 @@ def test_every_ending_is_an_outcome(job: Build, name: str) -> None:
     assert record.cost.peak_memory_mb and record.cost.peak_memory_mb > 1
     leftovers = [p.name for p in folder.parent.iterdir() if p != folder]
     assert not leftovers, "nothing half-written stays behind"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("a small file system takes the right to mount one")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_is_no_outcome_and_leaves_nothing(job: Build, small_disk: Path) -> None:
+    cell = job("stores_much", folder=str(small_disk / "mine/bad/0-0"))
+    with pytest.raises(AnomarkError, match=r"mine/bad/0-0: the disk was full.*free space and run"):
+        run_cell(cell, Limits(seconds=60, memory_gb=2))
+    assert not [path for path in small_disk.rglob("*") if path.is_file()]
+    subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)
+    assert run_cell(cell, Limits(seconds=60, memory_gb=2)).status == "done"
+
+
+def test_a_cell_that_another_process_is_at_is_waited_for_and_not_run_again(job: Build, tmp_path: Path) -> None:
+    cell = job("counts")
+    planned_jobs(cells={cell.id: cell}).save(tmp_path / "plan.json")
+    command = [sys.executable, "-m", "anomark.stages.cell", str(tmp_path / "plan.json"), cell.id]
+    pipe = subprocess.PIPE
+    processes = [subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=120)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    assert sum("stored by another run" in text for text in said) == 1
+    assert (tmp_path / "fitted").read_text() == "once\n", "by the first of them alone"
+    assert (Path(cell.folder) / "scores.npz").exists()
+
+
+def test_a_child_that_somebody_killed_is_started_again(job: Build, tmp_path: Path) -> None:
+    record = run_cell(job("killed_once"), Limits(seconds=60, memory_gb=2))
+    assert record.status == "done" and (tmp_path / "fitted").read_text() == "once\n"
 
 
 def test_changed_sources_belong_to_no_key(job: Build) -> None:
