@@ -21,6 +21,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
+from anomark.seals import ASIDE, SUMS
 from tests.conftest import Checkout
 from tests.torture.case import Case
 
@@ -171,7 +172,8 @@ class Suite:
                 if not below:
                     return None
                 victim = rng.choice(below)
-                modules = [word for word in victim.cmdline() if word.startswith("anomark.")]
+                words = victim.cmdline()
+                modules = [" ".join(words[i : i + 2]) for i, word in enumerate(words) if word.startswith("anomark.")]
                 victim.kill()
                 return f"a process of {modules[0]}" if modules else "a process of a job"
             return what
@@ -184,7 +186,7 @@ class Suite:
             name = path.relative_to(self.path / "results").as_posix()
             results = name.split("/")[0] in ("cells", "data", "labels", "features", "sweeps")
             tables = name in ("torture/metrics.csv", "torture/sweep.csv")
-            if path.is_file() and (results or tables) and path.name not in ("fit.json", "SHA256SUMS"):
+            if path.is_file() and (results or tables) and path.name not in ("fit.json", SUMS):
                 found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
         outcomes = self.path / "results/torture/coverage.csv"
         if outcomes.exists():
@@ -207,7 +209,7 @@ class Suite:
         state = self.path / ".snakemake"
         marks = [path for path in (state / "incomplete").rglob("*") if path.is_file()]
         locks = [*(state / "locks").glob("*"), *state.glob("*.lock")]
-        kept = [path for path in hidden if path.name != ".snakemake_timestamp"]
+        kept = [path for path in hidden if path.name not in (".snakemake_timestamp", ASIDE) and ASIDE not in path.parts]
         return [f"{path.relative_to(self.path)} is left" for path in (*kept, *marks, *locks)]
 
     def clear(self) -> None:

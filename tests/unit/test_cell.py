@@ -125,7 +125,8 @@ def test_a_full_disk_is_no_outcome_and_leaves_nothing(job: Build, small_disk: Pa
 def test_a_cell_that_another_process_is_at_is_waited_for_and_not_run_again(job: Build, tmp_path: Path) -> None:
     cell = job("counts")
     planned_jobs(cells={cell.id: cell}).save(tmp_path / "plan.json")
-    command = [sys.executable, "-m", "anomark.stages.cell", str(tmp_path / "plan.json"), cell.id]
+    seals.seal(tmp_path / "plan.json")
+    command = [sys.executable, "-m", "anomark.stages.job", "cell", str(tmp_path / "plan.json"), cell.id]
     pipe = subprocess.PIPE
     processes = [subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) for _ in range(2)]
     said = [process.communicate(timeout=120)[1] for process in processes]
