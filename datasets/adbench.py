@@ -6,10 +6,10 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-from sklearn.preprocessing import StandardScaler
 
 from anomark.contracts import Array, DataError, Prepared
 from anomark.data.rawfiles import RawFiles
+from anomark.data.rows import halves, split_rows
 
 NAME = "ADBench"
 LABEL = "ADBench"
@@ -148,7 +148,6 @@ DEFAULTS = {"resampled": False, "draw": 0}
 FILES = (("adbench/{file}.npz",), ("adbench/datasets/{file}.npz",))
 #: Smaller tables are drawn to so many rows with replacement, larger ones to so many without, under that protocol.
 FEWEST, MOST = 1000, 50000
-TRAIN_SHARE = 0.5
 
 
 def prepare(raw: Path, *, item: str, file: str, resampled: bool, draw: int) -> Prepared:
@@ -164,7 +163,7 @@ def prepare(raw: Path, *, item: str, file: str, resampled: bool, draw: int) -> P
     files = RawFiles(raw, FILES, item=item, file=file)
     name = files.one(f"{file.rpartition('/')[2]}.npz")
     rows, labels = _read(files, name)
-    choices, drawn = ["train = the first half of the normal rows, in the order of the file"], np.arange(len(rows))
+    choices, drawn = ["normal rows in the order of the file"], np.arange(len(rows))
     if resampled:
         small = len(rows) < FEWEST
         if FEWEST <= len(rows) <= MOST:
@@ -174,23 +173,14 @@ def prepare(raw: Path, *, item: str, file: str, resampled: bool, draw: int) -> P
             )
         size = FEWEST if small else MOST
         drawn = np.random.RandomState(draw).choice(len(rows), size, replace=small)
-        choices.append(f"{size} rows drawn with{'' if small else 'out'} replacement before the split, seed {draw}")
+        choices.append(
+            f"{size} rows drawn with{'' if small else 'out'} replacement before the split, anew for each seed"
+        )
     rows, labels = rows[drawn], labels[drawn]
-    normal = np.flatnonzero(labels == 0)
-    train, rest = np.split(normal, [round(TRAIN_SHARE * len(normal))])
-    if not len(train):
-        raise DataError(f"{name}: has {len(normal)} normal rows, expected two at least; fetch it again")
-    test = np.concatenate([rest, np.flatnonzero(labels)])
-    scaler = StandardScaler().fit(rows[train])
+    train, test = halves(name, labels)
     copies = int(np.isin(drawn[test], drawn[train]).sum())
-    return Prepared(
-        train=scaler.transform(rows[train]).astype(np.float32),
-        test=scaler.transform(rows[test]).astype(np.float32),
-        labels=labels[test],
-        normal_class="label 0",
-        choices=(*choices, "columns standardised on the training part"),
-        notes=(f"{copies} of {len(test)} test rows are copies of training rows",) if resampled else (),
-    )
+    notes = (f"{copies} of {len(test)} test rows are copies of training rows",) if resampled else ()
+    return split_rows(name, rows, labels, normal_class="label 0", choices=tuple(choices), notes=notes)
 
 
 def _read(files: RawFiles, name: str) -> tuple[Array, Array]:

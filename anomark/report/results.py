@@ -93,6 +93,15 @@ def average(scores: Iterable[Score]) -> Score:
     return Score("done", "", by_seed, max(score.seeds for score in scores), deterministic=not seeded)
 
 
+def over_draws(scores: Iterable[Score]) -> Score:
+    """One number a draw of a dataset that is drawn anew for each seed, or the first score that has none."""
+    scores = list(scores)
+    missing = [score for score in scores if not score]
+    if missing:
+        return missing[0]
+    return Score("done", "", {s: v for score in scores for s, v in score.by_seed.items()}, len(scores))
+
+
 @dataclass(frozen=True)
 class Results:
     """Everything the report is made from.
@@ -102,7 +111,8 @@ class Results:
     replicates
         (dataset, method) -> (B,) mean AUROC over seeds on replicates of the test set, shared by a dataset's methods.
     summaries
-        Per dataset: modality, level, counts, random band, choices, ...
+        Per dataset: modality, level, counts, random band, choices, ... A variant that is drawn anew for each seed
+        stands here too, beside its draws, with what the first of them says.
     papers
         The papers of the suite, in its order.
     """
@@ -181,11 +191,24 @@ class Results:
 
     @cached_property
     def variants(self) -> dict[str, list[str]]:
-        """The suite's datasets that have variants, each with these, refused ones among them."""
+        """The suite's datasets that have variants, each with these, refused ones among them.
+
+        A variant that is drawn anew for each seed stands for its draws.
+        """
         found: dict[str, list[str]] = {}
         for dataset in self.suite.datasets:
-            if self.summaries[dataset].protocol:
-                found.setdefault(self.summaries[dataset].base, []).append(dataset)
+            summary = self.summaries[dataset]
+            if summary.protocol:
+                found.setdefault(summary.base, []).append(summary.draw_of or dataset)
+        return {base: list(dict.fromkeys(variants)) for base, variants in found.items()}
+
+    @cached_property
+    def draws(self) -> dict[str, list[str]]:
+        """The variants that are drawn anew for each seed, each with the datasets that are its draws."""
+        found: dict[str, list[str]] = {}
+        for dataset in self.suite.datasets:
+            if variant := self.summaries[dataset].draw_of:
+                found.setdefault(variant, []).append(dataset)
         return found
 
     @cached_property
@@ -227,7 +250,8 @@ class Results:
 
     def outcome(self, dataset: str, method: str) -> pd.DataFrame:
         """The rows of outcomes.csv of one method on one dataset, one a seed; empty where it isn't in the suite."""
-        return self._outcomes.get((dataset, method), self.outcomes.iloc[:0])
+        rows = [self._outcomes.get((d, method), self.outcomes.iloc[:0]) for d in self.draws.get(dataset, [dataset])]
+        return rows[0] if len(rows) == 1 else pd.concat(rows)
 
     @cached_property
     def _ends(self) -> dict[tuple[str, str], Score]:
@@ -238,6 +262,8 @@ class Results:
         }
 
     def score(self, dataset: str, method: str, metric: str = "auroc") -> Score:
+        if dataset in self.draws:
+            return over_draws(self.score(draw, method, metric) for draw in self.draws[dataset])
         end = self._ends.get((dataset, method))
         if end is None:
             return Score("not in suite", "the suite has no such cell")
@@ -305,10 +331,21 @@ def load_results(suite_json: Path, evaluation: Path, papers: Path = PAPERS) -> R
             for folder in folders
             for method, values in _read_arrays(folder / "bootstrap.npz").items()
         },
-        summaries={folder.name: Summary.load(folder / "summary.json") for folder in folders},
+        summaries=_with_drawn({folder.name: Summary.load(folder / "summary.json") for folder in folders}),
         evaluation=evaluation,
         papers=[find_paper(name, papers) for name in suite.papers],
     )
+
+
+def _with_drawn(summaries: dict[str, Summary]) -> dict[str, Summary]:
+    """The summaries, and of each variant that is drawn anew for each seed one more, of all its draws."""
+    drawn: dict[str, Summary] = {}
+    for dataset, summary in summaries.items():
+        if variant := summary.draw_of:
+            ending = f", draw {dataset.removeprefix(f'{variant}-')}"
+            says = {name: getattr(summary, name).removesuffix(ending) for name in ("protocol", "label")}
+            drawn.setdefault(variant, summary.model_copy(update={"dataset": variant, "draw_of": ""} | says))
+    return summaries | drawn
 
 
 def _read_arrays(path: Path) -> dict[str, Array]:

@@ -6,6 +6,7 @@ import importlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
@@ -15,7 +16,9 @@ from anomark.contracts import AnomarkError, Prepared
 from anomark.suite import config, registry, select
 from tests.samples import prepared, refusal
 
-adbench = importlib.import_module("anomark_datasets.adbench")
+adbench, rows, bundled = (
+    importlib.import_module(f"anomark_datasets.{name}") for name in ("adbench", "rows", "bundled")
+)
 TABULAR = modality.load("tabular")
 
 
@@ -131,3 +134,108 @@ def test_synthetic_anomalies_lie_where_their_names_say() -> None:
     assert found["cluster"][:, 2].mean() > 10
     assert np.corrcoef(X.T)[0, 1] > 0.99 and abs(np.corrcoef(found["dependency"].T)[0, 1]) < 0.2
     np.testing.assert_allclose(found["dependency"].mean(axis=0), X.mean(axis=0), atol=0.3)
+
+
+# ---- a user's own rows --------------------------------------------------------------------------------------------
+
+
+def orders(count: int = 60) -> pd.DataFrame:
+    """Orders of mixed types: amounts, some of them missing, and shops, one of which only anomalies have."""
+    rng = np.random.default_rng(0)
+    label = np.arange(count) % 5 == 0
+    amount = np.where(label, 900.0, 100.0) + rng.normal(0, 5, count)
+    shop = np.where(label, "nowhere", rng.choice(["north", "south"], count))
+    table = pd.DataFrame({"amount": amount, "shop": shop, "is_anomaly": label.astype(int), "same": 3})
+    table.loc[3, "amount"] = np.nan
+    table.loc[4, "shop"] = None
+    return table
+
+
+def own(tmp_path: Path, table: pd.DataFrame) -> Path:
+    (tmp_path / "rows").mkdir(exist_ok=True)
+    table.to_csv(tmp_path / "rows/orders.csv", index=False)
+    return tmp_path
+
+
+def test_a_table_of_mixed_types_becomes_numbers(tmp_path: Path) -> None:
+    p = prepared(rows, own(tmp_path, orders()), "orders")
+    assert len(p.train) == 24 and int(p.labels.sum()) == 12 and len(p.test) == 36
+    assert np.isfinite(p.train).all() and np.isfinite(p.test).all()
+    assert p.train.shape[1] in (4, 5)  # amount, north, south, same, and no shop where it is among the training rows
+    constant = p.train.std(axis=0) == 0
+    assert constant.any() and (p.train[:, constant] == 0).all()
+    assert "2 missing cells" in p.notes and any("constant" in note and "same" in note for note in p.notes)
+    assert fifth_neighbour(p) == 100
+    again = prepared(rows, tmp_path, "orders")
+    assert np.array_equal(p.train, again.train)
+    assert not np.array_equal(p.train, prepared(rows, tmp_path, "orders", in_order=True).train)
+
+
+def test_what_the_test_part_holds_does_not_move_the_training_part(tmp_path: Path) -> None:
+    first = prepared(rows, own(tmp_path, orders()), "orders")
+    changed = orders()
+    changed.loc[changed["is_anomaly"] == 1, "amount"] = 1e6
+    changed.loc[changed["is_anomaly"] == 1, "shop"] = "elsewhere"
+    assert np.array_equal(first.train, prepared(rows, own(tmp_path, changed), "orders").train)
+
+
+def test_labels_may_be_words_in_a_column_of_any_name(tmp_path: Path) -> None:
+    table = orders()
+    table["kind"] = np.where(table.pop("is_anomaly"), "fraud", "fine")
+    p = prepared(rows, own(tmp_path, table), "orders", label="kind", normal="fine")
+    assert int(p.labels.sum()) == 12 and p.normal_class == "fine"
+
+
+def test_numbers_may_be_names_of_kinds_and_a_wide_table_is_a_table(tmp_path: Path) -> None:
+    table = orders()
+    table["code"] = np.arange(len(table)) % 3
+    narrow = prepared(rows, own(tmp_path, table), "orders").train.shape[1]
+    assert prepared(rows, tmp_path, "orders", categorical=["code"]).train.shape[1] == narrow + 2
+    wide = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2000))).add_prefix("c")
+    assert prepared(rows, own(tmp_path, wide.assign(label=table["is_anomaly"])), "orders").train.shape == (24, 2000)
+
+
+def wrong(**changes: object) -> pd.DataFrame:
+    return orders().assign(**changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("table", "params", "words"),
+    [
+        (orders().rename(columns={"is_anomaly": "mark"}), {}, "mark"),
+        (wrong(amount=["12", "twelve", *["12"] * 58]), {}, "line 3 has amount 'twelve'"),
+        (wrong(amount=["inf", *["12"] * 59]), {}, "line 2 has amount 'inf'"),
+        (wrong(is_anomaly=0), {}, "60 normal"),
+        (wrong(is_anomaly=1), {}, "0 normal"),
+        (wrong(is_anomaly=[2, *[0] * 59]), {}, "line 2 has the label '2'"),
+        (wrong(is_anomaly=[None, *[0] * 59]), {}, "line 2"),
+        (orders().head(3), {}, "3 rows"),
+        (orders()[["is_anomaly"]], {}, "no column but 'is_anomaly'"),
+        (orders(), {"categorical": ["color"]}, "'color'"),
+        (orders(), {"label": "mark"}, "mark"),
+    ],
+)
+def test_a_bad_table_is_one_sentence(
+    tmp_path: Path, table: pd.DataFrame, params: dict[str, object], words: str
+) -> None:
+    said = refusal(rows, own(tmp_path, table), "orders", **params)
+    assert "orders.csv" in said and "\n" not in said
+    assert words in said
+
+
+def test_a_file_that_is_no_table_is_one_sentence(tmp_path: Path) -> None:
+    own(tmp_path, orders())
+    (tmp_path / "rows/orders.csv").write_bytes(b"\x00\xff\xfe")
+    assert "orders.csv" in refusal(rows, tmp_path, "orders")
+
+
+# ---- tables that ship with scikit-learn ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("item", "train", "test"), [("breast_cancer", 178, 391), ("wine", 36, 142), ("digits", 87, 1710)]
+)
+def test_bundled_tables_need_no_data_folder(item: str, train: int, test: int) -> None:
+    p = bundled.prepare(Path(), item=item, **bundled.ITEMS[item])
+    assert (len(p.train), len(p.test)) == (train, test)
+    assert fifth_neighbour(p) > 85

@@ -30,13 +30,14 @@ def build(results: Results) -> Section:
 
 def coverage_table(results: Results) -> Table:
     """A row a method, a column a dataset, refused datasets and variants among them."""
+    shown = {dataset: summary for dataset, summary in results.summaries.items() if not summary.draw_of}
     columns = words("Method") + [
         Column(results.label(dataset), numeric=False, dataset=dataset, modality=summary.modality)
-        for dataset, summary in results.summaries.items()
+        for dataset, summary in shown.items()
     ]
     rows = []
     for method, info in results.methods.items():
-        cells = {dataset: _coverage(results, dataset, method) for dataset in results.summaries}
+        cells = {dataset: _coverage(results, dataset, method) for dataset in shown}
         record = {"method": method} | {dataset: cell.text for dataset, cell in cells.items()}
         rows.append(Row([Cell(info.label), *cells.values()], method=method, record=record))
     found = {*results.outcomes["status"]}

@@ -23,6 +23,8 @@ def choices(results: Results) -> dict[str, list[str]]:
     """Each choice and the datasets it concerns; of a variant what it adds to its dataset's."""
     concerned: dict[str, list[str]] = {}
     for dataset, summary in results.summaries.items():
+        if summary.draw_of:
+            continue  # its variant says the same
         base = results.summaries.get(summary.base) if summary.protocol else None
         known = base.choices if base else ()
         for choice in summary.choices:

@@ -1,0 +1,156 @@
+"""Own rows: your table as a CSV file, a row a case, with a column that tells normal from anomalous ones.
+
+It needs no code: `rows-orders` in a suite reads `rows/orders.csv` of the data folder. Columns may hold numbers or
+words, and cells may be empty; `dataset_params` sets what differs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from anomark.contracts import Array, DataError, Prepared
+from anomark.data.rawfiles import RawFiles
+from anomark.data.rows import halves, split_rows
+from anomark.data.streamed import read_csv
+from anomark.seeds import seed_of
+
+NAME = "Own rows"
+LABEL = "Own rows"
+MODALITY = "tabular"
+LEVEL = "row"
+LICENCE = "yours"
+SOURCE = "your own table"
+CITATION = ""
+#: Any name of a table.
+ITEMS: dict[str, dict] = {"*": {}}
+#: The column of labels, found by its usual names where this is empty, and the label of normal rows, likewise; columns
+#: of numbers that are names of kinds; whether the order of the file, and not a seeded one, splits the normal rows.
+DEFAULTS: dict = {"label": "", "normal": "", "categorical": [], "in_order": False}
+FILES = (("rows/{item}.csv",),)
+
+LABELS = ("label", "anomaly", "is_anomaly", "outlier", "is_outlier", "class", "target", "y")
+NORMAL = {"0", "0.0", "false", "no", "normal", "inlier"}
+ANOMALOUS = {"1", "1.0", "true", "yes", "anomaly", "anomalous", "abnormal", "outlier"}
+#: A column with a share of so many numbers is one of numbers, and a word in it a mistake.
+MOSTLY = 0.5
+#: The most frequent values of a categorical column have a column of their own each, all others share one.
+MOST_CATEGORIES = 20
+#: Fewer rows than these say nothing of any method.
+FEWEST = 10
+
+
+def prepare(raw: Path, *, item: str, label: str, normal: str, categorical: list[str], in_order: bool) -> Prepared:
+    """Half of the normal rows train, in a seeded order or in that of the file; the rest and all anomalies are tested.
+
+    A missing number becomes the median of its column, a missing word a kind of its own, and words are one-hot encoded.
+    Medians, kinds and scales are those of the training part.
+
+    Raises:
+        DataError: the file is missing or no table, has no labels or one class, or a cell is not what its column holds.
+    """
+    files = RawFiles(raw, FILES, item=item)
+    name = files.one(f"{item}.csv")
+    table = pd.concat(read_csv(files, name))
+    if len(table) < FEWEST:
+        raise DataError(f"{name}: has {len(table)} rows below its header, expected {FEWEST} at least; add rows")
+    column = _label_column(name, table, label)
+    labels = _labels(name, table[column], normal)
+    table = table.drop(columns=column)
+    if unknown := [c for c in categorical if c not in table]:
+        raise DataError(f"{name}: has no column {unknown[0]!r}, which `categorical` names; correct dataset_params")
+    if not len(table.columns):
+        raise DataError(f"{name}: has no column but {column!r}; add the columns that methods should see")
+    if not in_order:
+        order = np.random.default_rng(seed_of(dataset=f"rows-{item}", purpose="split")).permutation(len(table))
+        table, labels = table.iloc[order], labels[order]
+    numbers = {c: _numbers(name, table[c]) for c in table if c not in categorical}
+    numeric = [c for c, values in numbers.items() if values is not None]
+    words = [c for c in table if c not in numeric]
+    train, _ = halves(name, labels)
+    frame = pd.concat([pd.DataFrame({c: numbers[c] for c in numeric}, index=table.index), table[words]], axis=1)
+    encoder = ColumnTransformer(
+        [
+            ("numbers", SimpleImputer(strategy="median", keep_empty_features=True), numeric),
+            (
+                "words",
+                make_pipeline(
+                    SimpleImputer(strategy="constant", fill_value="", missing_values=np.nan),
+                    OneHotEncoder(
+                        handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES, sparse_output=False
+                    ),
+                ),
+                words,
+            ),
+        ]
+    ).fit(frame.iloc[train])
+    rows = np.asarray(encoder.transform(frame), np.float64)
+    missing, still = int(frame.isna().to_numpy().sum()), [c for c in table if table[c].iloc[train].nunique(False) == 1]
+    notes = [f"{len(numeric)} columns of numbers, {len(words)} of words; {rows.shape[1]} after encoding"]
+    notes += [f"{missing} missing cells"] * bool(missing)
+    notes += [f"constant in the training part: {', '.join(map(str, still[:5]))}{' ...' * (len(still) > 5)}"] * bool(
+        still
+    )
+    return split_rows(
+        name,
+        rows,
+        labels,
+        normal_class=normal or "normal",
+        choices=(
+            f"normal rows in {'the order of the file' if in_order else 'a seeded order'}",
+            "missing numbers are the median of the training part, missing words a kind of their own",
+            f"words one-hot encoded, the {MOST_CATEGORIES - 1} most frequent of a column at most, all others together",
+        ),
+        notes=tuple(notes),
+    )
+
+
+def _label_column(name: str, table: pd.DataFrame, label: str) -> str:
+    usual = {str(column).strip().lower(): str(column) for column in reversed(table.columns)}
+    found = [label] if label in table else [usual[known] for known in LABELS if known in usual and not label]
+    if not found:
+        columns = ", ".join(map(str, table.columns[:8])) + " ..." * (len(table.columns) > 8)
+        raise DataError(
+            f"{name}: columns are {columns}, expected one of labels called {label or ' or '.join(LABELS)}; give its "
+            "name as `label` in dataset_params"
+        )
+    return found[0]
+
+
+def _labels(name: str, column: pd.Series, normal: str) -> Array:
+    """uint8 (N,), 1 where a row is anomalous."""
+    text = column.fillna("").str.strip().str.lower()
+    known = text.ne("") if normal else text.isin(NORMAL | ANOMALOUS)
+    if not known.all():
+        line = int(np.argmin(known.to_numpy()))
+        raise DataError(
+            f"{name}: line {line + 2} has the label {column.iloc[line]!r}, expected 0 for a normal or 1 for an "
+            "anomalous row; mend it, or give the label of normal rows as `normal` in dataset_params"
+        )
+    return (text != normal.strip().lower() if normal else text.isin(ANOMALOUS)).to_numpy(np.uint8)
+
+
+def _numbers(name: str, column: pd.Series) -> Array | None:
+    """float64 (N,), NaN where a cell is empty; None if the column holds words.
+
+    Raises:
+        DataError: most cells are numbers, and one is not, or is infinite.
+    """
+    values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
+    given, read = column.notna().to_numpy(), ~np.isnan(values)
+    if read.sum() < MOSTLY * given.sum():
+        return None
+    wrong = given & ~np.isfinite(values)
+    if wrong.any():
+        place = int(np.argmax(wrong))
+        raise DataError(
+            f"{name}: line {column.index[place] + 2} has {column.name} {column.iloc[place]!r}, expected a finite "
+            f"number as in the other lines; correct it, or name {column.name} under `categorical` in dataset_params"
+        )
+    return values
