@@ -201,6 +201,8 @@ class Summary(DatasetInfo, Samples):
         Resolved parameters of every method that ran.
     failed_metrics
         Metrics that raised instead of giving a number, and the first error of each.
+    warnings
+        What could make a score good for a reason that nobody wants, each in a sentence.
     """
 
     n_valid: int = 0
@@ -210,6 +212,7 @@ class Summary(DatasetInfo, Samples):
     f: str | None = None
     method_params: dict[str, dict[str, Any]] = {}
     failed_metrics: dict[str, str] = {}
+    warnings: tuple[str, ...] = ()
 
 
 # -- cells ---------------------------------------------------------------------------------------------------------

@@ -19,7 +19,11 @@ def verdict(results: Results) -> list[str]:
     """
     sentences = [coverage_sentence(results), *(best_sentence(results, modality) for modality in results.modalities)]
     sentences += [control_sentence(results), *(ablation_sentence(results, paper) for paper in results.papers)]
-    return [sentence for sentence in (*sentences, published_sentence(results), harness_sentence(results)) if sentence]
+    return [
+        sentence
+        for sentence in (*sentences, published_sentence(results), harness_sentence(results), data_sentence(results))
+        if sentence
+    ]
 
 
 def coverage_sentence(results: Results) -> str:
@@ -86,3 +90,12 @@ def harness_sentence(results: Results) -> str:
         told = f"**{sum(inside)} of {len(inside)}**"
         parts.append(f"the random control lies within three standard errors of .5 on {told}")
     return f"The harness: {', '.join(parts)}." if parts else ""
+
+
+def data_sentence(results: Results) -> str:
+    """How many datasets carry a warning about their data."""
+    warned = [dataset for dataset, summary in results.datasets.items() if summary.warnings]
+    if not warned:
+        return ""
+    names = ", ".join(results.label(dataset) for dataset in warned[:5]) + ", ..." * (len(warned) > 5)
+    return f"**{len(warned)} of {len(results.datasets)}** datasets carry a warning about their data ({names})."

@@ -18,6 +18,7 @@ from anomark import modality, seals
 from anomark.contracts import Array, DataError
 from anomark.data.images import enlarge_maps
 from anomark.evaluation.examples import write_examples
+from anomark.evaluation.leakage import warnings
 from anomark.evaluation.measure import Measured
 from anomark.evaluation.severity import by_severity
 from anomark.evaluation.tables import loss_rows, outcome_row, setting_rows, write_tables
@@ -67,7 +68,8 @@ def evaluate(jobs: Jobs, dataset: str, out: Path) -> None:
 
 def _measure(jobs: Jobs, data: Data, meta: Meta, cells: list[tuple[Cell, FitRecord]], work: Path) -> Summary:
     """Open the labels, write everything but the outcomes into `work`, and return the summary."""
-    seals.verify(Path(data.folder) / "test.npy")  # for the examples
+    for name in ("train.npy", "test.npy"):
+        seals.verify(Path(data.folder) / name)
     truth = np.load(io.BytesIO(seals.read(Path(data.labels))))
     masks = truth.get("masks")
     events = json.loads(str(truth["recipe"]))["events"] if "recipe" in truth else []
@@ -108,9 +110,11 @@ def _measure(jobs: Jobs, data: Data, meta: Meta, cells: list[tuple[Cell, FitReco
     if severity:
         pd.DataFrame(severity).to_csv(work / "severity.csv", index=False)
     write_examples(measured, Path(data.folder), first, jobs.highlight, work)
+    parts = (np.load(Path(data.folder) / name, mmap_mode="r") for name in ("train.npy", "test.npy"))
     return Summary(
         **data.only(DatasetInfo),
         **meta.only(Samples),
+        warnings=tuple(warnings(*parts, measured.all_labels, meta.window, measured.scored)),
         n_valid=len(meta.valid),
         n_labels=len(labels),
         n_anomalous=int(labels.sum()),

@@ -35,7 +35,8 @@ def stored(root: Path, meta: dict[str, Any], truth: dict[str, Any], scores: dict
     known.save(root / "data/meta.json")
     series = known.level == "point"  # stored as steps, not as windows
     shape = (len(truth["labels"]), meta["shape"][0]) if series else (meta["n_test"], *meta["shape"])
-    np.save(root / "data/test.npy", np.zeros(shape, np.float32))
+    for part in ("train", "test"):
+        np.save(root / f"data/{part}.npy", np.zeros(shape, np.float32))
     np.savez(root / "labels.npz", **truth)
     seals.seal(root / "data")
     seals.seal(root / "labels.npz")

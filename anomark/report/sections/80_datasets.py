@@ -39,7 +39,8 @@ def parts(results: Results, dataset: str) -> list[Part]:
     drawings += example_drawings(results, dataset)
     if trained(results, dataset):
         drawings.append(Drawing(f"{dataset}-training", partial(training_curves, results, dataset), dataset, "wide"))
-    notes = [Text(note, warning=True) for note in results.datasets[dataset].notes]
+    summary = results.datasets[dataset]
+    notes = [Text(note, warning=True) for note in (*summary.notes, *summary.warnings)]
     return [*notes, Facts(facts(results, dataset)), *drawings]
 
 
