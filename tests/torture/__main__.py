@@ -23,7 +23,7 @@ from pathlib import Path
 
 from tests.torture.case import Case
 
-PARTS = ("names", "malformed", "flips", "bits", "kills")
+PARTS = sorted({path.stem for path in Path(__file__).parent.glob("*.py")} - {"__init__", "__main__", "case"})
 
 
 def cases(part: str, short: bool, folder: Path) -> Iterator[Case]:
