@@ -193,6 +193,8 @@ class Summary(DatasetInfo, Samples):
         Held-out normal rows.
     n_labels, n_anomalous
         Labelled things of the test part (rows, or steps of a series) and how many of them are anomalous.
+    copies
+        Test samples that equal a training sample; None where samples are windows of one series.
     random_band
         95% of the AUROC of a random score.
     f
@@ -208,6 +210,7 @@ class Summary(DatasetInfo, Samples):
     n_valid: int = 0
     n_labels: int = 0
     n_anomalous: int = 0
+    copies: int | None = None
     random_band: tuple[float, float] = (0.0, 1.0)
     f: str | None = None
     method_params: dict[str, dict[str, Any]] = {}

@@ -331,13 +331,13 @@ def load_results(suite_json: Path, evaluation: Path, papers: Path = PAPERS) -> R
             for folder in folders
             for method, values in _read_arrays(folder / "bootstrap.npz").items()
         },
-        summaries=_with_drawn({folder.name: Summary.load(folder / "summary.json") for folder in folders}),
+        summaries=with_drawn({folder.name: Summary.load(folder / "summary.json") for folder in folders}),
         evaluation=evaluation,
         papers=[find_paper(name, papers) for name in suite.papers],
     )
 
 
-def _with_drawn(summaries: dict[str, Summary]) -> dict[str, Summary]:
+def with_drawn(summaries: dict[str, Summary]) -> dict[str, Summary]:
     """The summaries, and of each variant that is drawn anew for each seed one more, of all its draws."""
     drawn: dict[str, Summary] = {}
     for dataset, summary in summaries.items():

@@ -17,6 +17,7 @@ import pandas as pd
 from anomark import modality, seals
 from anomark.contracts import Array, DataError
 from anomark.data.images import enlarge_maps
+from anomark.evaluation.copies import count_copies
 from anomark.evaluation.examples import write_examples
 from anomark.evaluation.leakage import warnings
 from anomark.evaluation.measure import Measured
@@ -118,6 +119,7 @@ def _measure(jobs: Jobs, data: Data, meta: Meta, cells: list[tuple[Cell, FitReco
         n_valid=len(meta.valid),
         n_labels=len(labels),
         n_anomalous=int(labels.sum()),
+        copies=None if meta.window else count_copies(Path(data.folder)),
         random_band=measured.random_band(labels),
         f=jobs.features.name if jobs.features else None,
         method_params={cell.method: record.parts.params for cell, record in cells},

@@ -11,7 +11,7 @@ import pytest
 
 from anomark.report.render.draw import STYLE
 from anomark.report.render.formats import FORMATS, render
-from anomark.report.results import Results, load_results
+from anomark.report.results import Results, Score, load_results, over_draws, with_drawn
 from anomark.report.table import Table, number
 from anomark.report.verdict import verdict
 from tests.report_fixture import DATASETS, VARIANTS, section_file, tables_of, write_evaluation
@@ -124,3 +124,37 @@ def test_the_picture_has_a_panel_an_axis_and_a_line_a_method(results: Results) -
         expected = [results.score(d, "wavediff").mean for d in ("textures", *list(VARIANTS)[:2])]
         np.testing.assert_allclose(line.get_ydata(), expected)
         plt.close(figure)
+
+
+@pytest.fixture(scope="module")
+def drawn(results: Results) -> Results:
+    """The two contaminated variants as two draws of one variant, the copies of which are known."""
+    summaries = dict(results.summaries)
+    for share, copies in ((5, 10), (10, 30)):
+        draw = f"textures-contaminated-{share}"
+        says = {"protocol": f"contaminated, draw {share}", "label": f"Textures, contaminated, draw {share}"}
+        says |= {"draw_of": "textures-contaminated", "copies": copies, "n_test": 100}  # type: ignore[dict-item]
+        summaries[draw] = summaries[draw].model_copy(update=says)
+    return replace(results, summaries=with_drawn(summaries))
+
+
+def test_draws_of_a_variant_are_one_protocol_with_a_number_a_draw(results: Results, drawn: Results) -> None:
+    variant, draws = "textures-contaminated", ["textures-contaminated-5", "textures-contaminated-10"]
+    assert drawn.draws == {variant: draws} and drawn.variants["textures"][0] == variant
+    assert drawn.summaries[variant].protocol == "contaminated"
+    means = [results.score(draw, "vae").mean for draw in draws]
+    assert drawn.score(variant, "vae").mean is not None and None not in means
+    one = {draw: replace(results.score(draw, "vae"), by_seed={i: means[i] or 0}) for i, draw in enumerate(draws)}
+    assert over_draws(one.values()).mean == pytest.approx(np.mean([mean or 0 for mean in means]))
+    assert over_draws([*one.values(), Score("failed", "why")]).reason == "why"
+    rows = SECTION.sensitivity_table(drawn).data.set_index(["dataset", "protocol"]).loc["textures"]
+    assert "contaminated" in rows.index and rows.loc["contaminated", "copies"] == pytest.approx(0.2)
+
+
+def test_the_shift_by_drawing_rows_anew_is_drawn(results: Results, drawn: Results) -> None:
+    assert not SECTION.redrawn(results)
+    assert SECTION.redrawn(drawn) == [("textures", "textures-contaminated")]
+    with plt.rc_context(STYLE):
+        figure, caption, alt = SECTION.protocol_shift(drawn)
+    plt.close(figure)
+    assert "20% copies" in alt and "Level: " in caption

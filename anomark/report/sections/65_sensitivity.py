@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from scipy.stats import kendalltau
 
 from anomark.report.metrics import HEADLINE, reading_metrics
-from anomark.report.render.draw import DASHED, GREY, INK
+from anomark.report.render.draw import BLUE, DASHED, GREY, INK, VERMILLION, name_rows
 from anomark.report.results import ORACLE, Results
 from anomark.report.section import Drawing, Section
 from anomark.report.shown import MAX_CURVES, colours, shown
@@ -36,6 +36,8 @@ def build(results: Results) -> Section | None:
         for base in results.variants
         if base in results.datasets and any(len(protocol_curve(results, base, axis)) for axis in AXES)
     ]
+    if redrawn(results):
+        drawings.insert(0, Drawing("protocol-shift", partial(protocol_shift, results), kind="wide"))
     return Section("sensitivity-section", "Protocol sensitivity", lead(results, table.data), [*drawings, table])
 
 
@@ -81,7 +83,7 @@ def sensitivity_table(results: Results) -> Table:
     """The paper's methods on each dataset that has variants, a row a protocol, and how much of their order is left."""
     bases = [base for base in results.variants if base in results.datasets]
     paper = {m: label for modality in results.modalities for m, label in compared(results, modality).items()}
-    headers = [*paper.values(), "Best control", "Random", "τ"]
+    headers = [*paper.values(), "Best control", "Random", "Copies", "τ"]
     rows = []
     for base in bases:
         modality = results.datasets[base].modality
@@ -104,14 +106,22 @@ def sensitivity_table(results: Results) -> Table:
             random = next((m for m in results.chance if m in means), "")
             cells.append(_mean(means, control, info, results.methods[control].label if control else ""))
             cells.append(replace(_mean(means, random, info), tone="quiet"))
+            share = copied(results, dataset)
+            cells.append(NONE if share is None else Cell(f"{share:.0%}", sort=round(share, 6)))
             few = f"of {len(of_paper)} methods" if len(of_paper) < len(headline) else ""
             agreed = NONE if tau is None else Cell(number(tau, 2), sort=round(tau, 6))
-            record = _record(results, base, name, dataset, metric) | {"tau": tau, "methods": len(of_paper)}
+            record = _record(results, base, name, dataset, metric) | {
+                "tau": tau,
+                "methods": len(of_paper),
+                "copies": share,
+            }
             rows.append(Row([*cells, replace(agreed, note=few)], base, modality, record=record))
     caption = (
         "The paper's methods under other protocols: variants of the data, trained anew, by AUROC; of a series also "
-        "other readings of the headline's scores. All have the same test rows. Higher is better; small print: rank, "
+        "other readings of the headline's scores. All have the same test rows, but where rows are drawn anew for each "
+        "seed: those numbers are means over draws. Higher is better; small print: rank, "
         "whatever the track, as the paper's tables compare them. "
+        "Copies: the share of test samples that equal a training sample. "
         "τ: Kendall's rank correlation (τ-b) of the methods' order with the headline's, 1 the same, −1 the reverse; of "
         f"five methods one exchange of neighbours takes .2. Headline: {protocol(results, bases)}"
     )
@@ -137,6 +147,13 @@ def _mean(means: Mapping[str, float], method: str, metric: MetricInfo, note: str
     if method not in means:
         return NONE
     return Cell(number(means[method], metric.digits), note=note, sort=round(means[method], 6))
+
+
+def copied(results: Results, dataset: str) -> float | None:
+    """The share of a dataset's test samples, over all its draws, that equal a training sample; None if unknown."""
+    draws = [results.summaries[draw] for draw in results.draws.get(dataset, [dataset])]
+    counted = [(draw.copies, draw.n_test) for draw in draws if draw.copies is not None and draw.n_test]
+    return sum(copies for copies, _ in counted) / sum(rows for _, rows in counted) if counted else None
 
 
 def _record(results: Results, base: str, name: str, dataset: str, metric: str) -> dict[str, Any]:
@@ -208,3 +225,47 @@ def protocol_curves(results: Results, dataset: str) -> tuple[Figure, str, str]:
         told = [f"{results.methods[m].label} {number(low)} to {number(high)}" for m, low, high in ends.itertuples()]
         alt += f"{', '.join(told)}. "
     return figure, caption, alt.strip()
+
+
+def redrawn(results: Results) -> list[tuple[str, str]]:
+    """Datasets and their variants that are drawn anew for each seed, where methods have a number under both."""
+    pairs = [(base, variant) for base, variants in results.variants.items() for variant in variants]
+    return [
+        (base, variant)
+        for base, variant in pairs
+        if base in results.datasets and variant in results.draws and results.means(variant, results.rivals)
+    ]
+
+
+def protocol_shift(results: Results) -> tuple[Figure, str, str]:
+    """What drawing the rows anew before the split does: a line a method from its AUROC without to that with it."""
+    pairs, told = redrawn(results), []
+    figure, axes = plt.subplots(figsize=(9.0, 1.1 + 0.42 * len(pairs)))
+    labels = []
+    for y, (base, variant) in enumerate(pairs):
+        without, drawn = results.means(base, results.rivals), results.means(variant, results.rivals)
+        both = sorted(without.keys() & drawn.keys())
+        tau, share = agreement({m: without[m] for m in both}, {m: drawn[m] for m in both}), copied(results, variant)
+        for place, method in enumerate(both):
+            height = y + 0.6 * (place / max(len(both) - 1, 1) - 0.5)
+            axes.plot((without[method], drawn[method]), (height, height), color=GREY, linewidth=0.7, zorder=1)
+            axes.plot(without[method], height, "o", color=BLUE, markersize=3, zorder=2)
+            axes.plot(drawn[method], height, "o", color=VERMILLION, markersize=3, zorder=2)
+        beside = f"{'–' if share is None else f'{share:.0%}'} copies, τ {'–' if tau is None else number(tau, 2)}"
+        axes.text(1.01, y, beside, transform=axes.get_yaxis_transform(), va="center", fontsize=8)
+        labels.append(results.label(base))
+        gain = float(np.mean([drawn[m] - without[m] for m in both])) if both else 0.0
+        told.append(f"{results.label(base)} {gain:+.3f} on average, {beside}")
+    axes.axvline(0.5, color=INK, linewidth=0.6)
+    axes.plot([], [], "o", color=BLUE, markersize=3, label="as it is")
+    axes.plot([], [], "o", color=VERMILLION, markersize=3, label=results.summaries[pairs[0][1]].protocol)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8)
+    axes.xaxis.set_major_formatter(lambda value, _: number(value, 1))
+    axes.set_xlabel("AUROC")
+    name_rows(axes, labels)
+    caption = (
+        "What drawing rows anew before the split is worth: a line a method, from its AUROC on the rows as they are to "
+        "the mean over the draws. Beside: the share of test rows that equal a training row under the draws, and "
+        f"Kendall's τ of the two orders of the methods. {protocol(results, [base for base, _ in pairs])}"
+    )
+    return figure, caption, f"Differences in AUROC by drawing rows anew: {'; '.join(told)}."
