@@ -13,7 +13,7 @@ sys.path.insert(0, workflow.basedir)
 from snakemake.exceptions import WorkflowError
 
 from anomark.runtime import progress
-from anomark.runtime.alone import run_alone
+from anomark.runtime.alone import run_alone, write_plan
 from anomark.suite.config import validate
 from anomark.contracts import AnomarkError
 from anomark.seals import SUMS
@@ -58,7 +58,7 @@ LOGS = f"{PLAN.folder}/logs"
 
 
 onstart:
-    PLAN.write()
+    write_plan(PLAN)
     progress.watch(PLAN, workflow.cores)
 
 

@@ -44,13 +44,30 @@ def run_alone(workflow: Any, plan: Plan, first: Callable[[], object] = lambda: N
                 what = f"a run of the suite {plan.suite.suite} in this folder"
                 alone = stack.enter_context(holding(state / "anomark.lock", what))
             except OSError as error:
-                raise WorkflowError(f"{error.filename or state}: a run has to write here ({error.strerror})") from None
+                raise _refused(error, state) from None
             if alone:
                 clear(plan, state)
             first()
             return execute(executor_plugin=executor_plugin, **settings)
 
     workflow.execute = execute_alone
+
+
+def write_plan(plan: Plan) -> None:
+    """Write what the jobs read of the plan.
+
+    Raises:
+        WorkflowError: the folder can't be written to.
+    """
+    try:
+        plan.write()
+    except OSError as error:
+        raise _refused(error, Path(plan.folder)) from None
+
+
+def _refused(error: OSError, place: Path) -> WorkflowError:
+    what = f"{error.filename or place}: a run has to write here ({error.strerror}); mend the permissions or free space"
+    return WorkflowError(what)
 
 
 def clear(plan: Plan, state: Path) -> None:
