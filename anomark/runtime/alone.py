@@ -45,6 +45,8 @@ def run_alone(workflow: Any, plan: Plan, first: Callable[[], object] = lambda: N
                 alone = stack.enter_context(holding(state / "anomark.lock", what))
             except OSError as error:
                 raise _refused(error, state) from None
+            except KeyboardInterrupt:
+                raise WorkflowError("given up while waiting for another run; nothing was changed") from None
             if alone:
                 clear(plan, state)
             first()
