@@ -18,7 +18,7 @@ SUITES = ("dte",)
 DETERMINISTIC = True
 
 
-class Method(MCD):  # type: ignore[misc]
+class Method(MCD):
     """PyOD's class with its seed fixed."""
 
     def __init__(self) -> None:

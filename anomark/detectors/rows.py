@@ -69,6 +69,7 @@ class RowDetector(TrainedDetector):
     it, unless a suite sets `steps`. With `held_out`, that share of the rows is set aside, as PyOD's networks do.
     """
 
+    network: Any  # methods call its parts by name
     #: Term that keeps Adam's denominator from 0: torch's own value. Keras has 1e-7.
     adam_eps: ClassVar[float] = 1e-8
 
