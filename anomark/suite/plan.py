@@ -54,6 +54,7 @@ class Plan:
         self.datasets = select.datasets(suite)
         self.methods = select.methods(suite)
         select.check_parameters(suite, self.datasets)
+        registry.metrics()  # one that can't be read ends the run before it starts
         self.papers = [find_paper(name) for name in suite.papers]
         self.prints = Fingerprints(Path(results) / "fingerprints.json")
         self.features = self._features() if any("features" in m.needs for m in self.methods) else None
