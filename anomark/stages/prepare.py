@@ -72,8 +72,11 @@ def ensure(data: Data) -> None:
     stored = [*(out / name for name in (*FILES, seals.SUMS)), Path(data.labels), seals.beside(Path(data.labels))]
     with making(out, f"the arrays of {data.dataset}") as work:
         if not all(path.exists() for path in stored):
-            tempfile.tempdir = str(work)  # what is too large for memory lies on the disk of the results meanwhile
-            write(data)
+            before, tempfile.tempdir = tempfile.tempdir, str(work)  # what is too large for memory lies there meanwhile
+            try:
+                write(data)
+            finally:
+                tempfile.tempdir = before
 
 
 def run(jobs: Jobs, dataset: str) -> None:

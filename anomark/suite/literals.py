@@ -15,6 +15,8 @@ from anomark.suite.dropins import ROOT
 LABELS = ("LABEL", "NAME")
 #: Bytes of a name: file systems allow 255, of which the parts of a stored file's name take some.
 LONGEST_ID = 150
+#: A name that ends in one text twenty times over is what Snakemake takes for a rule that calls itself.
+REPEATED = re.compile(r"(.+?)\1{19}$")
 
 
 def read_literals(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
@@ -60,10 +62,10 @@ def check_id(where: object, what: str, name: str) -> None:
         AnomarkError: it has other characters than letters, digits and `_ . + -`, begins with none of the first three,
             or is too long.
     """
-    if not re.fullmatch(r"\w[\w.+-]*", name) or len(name.encode()) > LONGEST_ID:
+    if not re.fullmatch(r"\w[\w.+-]*", name) or len(name.encode()) > LONGEST_ID or REPEATED.search(name):
         raise AnomarkError(
             f"{where}: {name!r} can't name {what}: a name has at most {LONGEST_ID} bytes, begins with a letter or a "
-            "digit, and holds letters, digits and _ . + - alone; rename it"
+            "digit, holds letters, digits and _ . + - alone, and repeats nothing twenty times; rename it"
         )
 
 

@@ -17,7 +17,16 @@ from typing import Any
 
 from anomark import modality
 from anomark.contracts import UNPRINTABLE, AnomarkError, nearest
-from anomark.suite.literals import LONGEST_ID, binds, check_id, check_label, dropin_files, parse, read_literals
+from anomark.suite.literals import (
+    LONGEST_ID,
+    REPEATED,
+    binds,
+    check_id,
+    check_label,
+    dropin_files,
+    parse,
+    read_literals,
+)
 from anomark.suite.metric_files import Compute, read_metric
 from anomark.suite_records import MetricInfo
 
@@ -372,11 +381,11 @@ def find_dataset(name: str) -> Dataset:
         if family.open and item != name:
             # It becomes the name of a folder, a part of a pattern of files, and a word of a Snakemake rule.
             plain = re.fullmatch(rf"[^/\\*?\[\]{{}}{UNPRINTABLE}]+", item) and item[0] != "."
-            if not plain or len(item.encode()) > LONGEST_ID:
+            if not plain or len(item.encode()) > LONGEST_ID or REPEATED.search(item):
                 raise AnomarkError(
                     f"{name!r}: {item!r} can't name an item of {family.id}: a name has at most {LONGEST_ID} bytes, "
-                    "does not begin with a dot, and holds no line break, no control character and none of "
-                    "/ \\ * ? [ ] { }; rename its files"
+                    "does not begin with a dot, repeats nothing twenty times, and holds no line break, no control "
+                    "character and none of / \\ * ? [ ] { }; rename its files"
                 )
             return Dataset(name, family, item, family.items["*"])
     near = nearest(name, [*known, *variants])
