@@ -158,6 +158,12 @@ def _parts_files() -> dict[str, bytes]:
     return {"table/pump/train.csv": train, "table/pump/test.csv": frame[60:].to_csv(index=False).encode()}
 
 
+def _rows_files() -> dict[str, bytes]:
+    rows = ["size,colour,weight,label"]
+    rows += [f"{i * 7 % 11},{('red', 'blue', '')[i % 3]},{i / 3:.2f},{int(i % 8 == 0)}" for i in range(32)]
+    return {"rows/mine.csv": "\n".join([*rows, ""]).encode()}
+
+
 def _ucr_files(form: str) -> dict[str, bytes]:
     files = {}
     for part in ("TRAIN", "TEST"):
@@ -325,6 +331,7 @@ PARSERS = (
     Parser("suite", _suite_files, _suite, share=6),
     Parser("table", _table_files, dataset("table", "pump", window=10), share=4),
     Parser("table in two files", _parts_files, dataset("table", "pump", window=10), share=2),
+    Parser("rows", _rows_files, dataset("rows", "mine"), share=3),
     Parser("ucr tsv", lambda: _ucr_files("tsv"), dataset("ucr", "ECG200"), share=2),
     Parser("ucr ts", lambda: _ucr_files("ts"), dataset("ucr", "ECG200"), share=2),
     Parser("ucr arff", lambda: _ucr_files("arff"), dataset("ucr", "ECG200"), share=2),
