@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from sklearn.decomposition import PCA
 
 from anomark.contracts import Array
 from anomark.evaluation.measure import Measured
+
+#: So many points a scatter plot holds before it is one blot.
+MOST_ROWS = 1000
 
 
 def write_examples(
@@ -18,7 +22,8 @@ def write_examples(
 
     Of a series it holds `signal` (T, C), `labels` (T,) and what was injected. Of samples it holds `samples` (n, ...),
     `label` (n,), `case` (n,), `mask` where there are masks, and `map:<method>` where the method localises. Either has
-    `score:<method>`.
+    `score:<method>`. Of rows of a table it also holds `plane` (n, 2), at most MOST_ROWS of the test rows on the two
+    leading principal components of the training rows, and `plane_label` (n,).
 
     One method's scores choose the samples, and the file names it as `chooser`, so that a reader knows whom the choice
     flatters.
@@ -50,10 +55,21 @@ def write_examples(
     shown: dict[str, Array] = {f"score:{m}": merged[rows].astype(np.float32) for m, (merged, _) in first.items()}
     shown |= {"label": measured.labels[rows], "case": np.array(list(cases.values())), "chooser": np.array(chooser)}
     shown["samples"] = np.asarray(test[rows])
+    if test.ndim == 2:
+        shown |= _plane(np.load(folder / "train.npy", mmap_mode="r"), test, measured.labels)
     if measured.masks is not None:
         shown["mask"] = measured.masks[rows]
     shown |= {f"map:{method}": map_[rows] for method, (_, map_) in first.items() if map_ is not None}
     np.savez(out / "examples.npz", **shown)  # type: ignore[arg-type]
+
+
+def _plane(train: Array, test: Array, labels: Array) -> dict[str, Array]:
+    """The test rows in their order, which is a seeded one, as points of a plane; of a single column, of a line."""
+    plane = PCA(min(2, *train.shape), svd_solver="full").fit(np.asarray(train)).transform(np.asarray(test[:MOST_ROWS]))
+    return {
+        "plane": np.pad(plane, ((0, 0), (0, 2 - plane.shape[1]))).astype(np.float32),
+        "plane_label": labels[:MOST_ROWS],
+    }
 
 
 def _cases(labels: Array, scores: Array) -> dict[int, str]:

@@ -15,7 +15,7 @@ LEVELS = {"row": 2}  # (N, D)
 SAMPLES = (((9,), None), ((3,), None))
 RESIZABLE = False
 SCALOGRAM = None
-PICTURES: dict[str, Sequence[str]] = {"row": ()}
+PICTURES = {"row": ("row_examples",)}
 
 #: How far anomalies lie from normal rows (Han et al., "ADBench", NeurIPS 2022, appendix on synthetic anomalies).
 LOCAL, GLOBAL, CLUSTER = 5.0, 1.1, 5.0

@@ -12,9 +12,12 @@ import pandas as pd
 import pytest
 from matplotlib.text import Annotation
 
+from anomark.report.rank_tests import fields
+from anomark.report.render.critical_difference import rank_map
 from anomark.report.render.draw import STYLE
 from anomark.report.render.injections import event_examples, severity_curves
 from anomark.report.render.interactive import MAX_POINTS, series_plot
+from anomark.report.render.rows import row_examples
 from anomark.report.render.scalograms import MAX_TIMES, scalogram, stretches
 from anomark.report.render.stored import load_examples
 from anomark.report.render.tracks import series_tracks
@@ -150,3 +153,32 @@ def test_a_series_to_look_into_is_the_same_text_every_time(results: Results) -> 
     first = series_plot(results, "nab-nyc_taxi", stored)
     assert first == series_plot(results, "nab-nyc_taxi", stored)
     assert "</" not in first and 10_000 < len(first) < 16 * 6 * MAX_POINTS
+
+
+def test_rows_are_drawn_in_a_plane_and_column_by_column(results: Results) -> None:
+    rng = np.random.default_rng(0)
+    stored = {
+        "plane": rng.normal(size=(30, 2)),
+        "plane_label": np.arange(30) % 3 == 0,
+        "samples": rng.normal(size=(6, 60)).astype(np.float32),
+        "label": np.repeat([1, 0], 3),
+        "case": np.array(["best", "median", "worst"] * 2),
+        "chooser": np.array("knn"),
+    }
+    with plt.rc_context(STYLE):
+        figure, caption, alt = row_examples(results, next(iter(results.datasets)), stored)
+    drawn = figure.axes[1].images[0].get_array()
+    plt.close(figure)
+    assert drawn is not None and drawn.shape == (6, 40) and "Level: " in caption
+    assert "30 test rows" in alt and "10 of them anomalous" in alt
+
+
+def test_a_map_of_ranks_has_every_method_on_every_dataset(results: Results) -> None:
+    field = next(field for field in fields(results) if field.large_enough)
+    with plt.rc_context(STYLE):
+        figure, _, _ = rank_map(results, field)
+    ranks = np.asarray(figure.axes[0].images[0].get_array())
+    plt.close(figure)
+    assert ranks.shape == (len(field.datasets), len(field.methods))
+    np.testing.assert_allclose(ranks.sum(axis=1), sum(range(1, len(field.methods) + 1)))
+    np.testing.assert_allclose(ranks.mean(axis=0), np.sort(field.friedman.ranks))

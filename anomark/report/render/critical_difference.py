@@ -1,4 +1,6 @@
-"""The critical-difference diagram: average ranks on a line, bars below it over methods that Nemenyi can't tell apart.
+"""Ranks as pictures: a heat map, dataset by dataset, and the critical-difference diagram of their averages.
+
+The diagram has average ranks on a line, and bars below it over methods that Nemenyi's test can't tell apart.
 
 Source: Demsar, Statistical Comparisons of Classifiers over Multiple Data Sets, JMLR 7, 2006, section 3.2.4, figure 1.
 """
@@ -8,8 +10,10 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from scipy.stats import rankdata
 
 from anomark.report.rank_tests import Field, p_value
+from anomark.report.render.draw import INK, name_rows
 from anomark.report.results import Results
 from anomark.statistics.ranks import cliques
 
@@ -55,3 +59,29 @@ def diagram(results: Results, field: Field) -> tuple[Figure, str, str]:
     )
     ranked = ", ".join(f"{results.methods[field.methods[i]].label} {ranks[i]:.2f}" for i in order)
     return figure, caption, f"Critical-difference diagram, {field.name}: {ranked}."
+
+
+def rank_map(results: Results, field: Field) -> tuple[Figure, str, str]:
+    """The rank of every method on every dataset, dark where it is the best; methods in the order of their averages."""
+    order = np.argsort(field.friedman.ranks, kind="stable")
+    ranks = rankdata(-field.scores, axis=1)[:, order]
+    n, k = ranks.shape
+    methods = [results.methods[field.methods[i]].label for i in order]
+    figure, axes = plt.subplots(figsize=(max(7.0, 2.4 + 0.34 * k), 1.5 + 0.26 * n))
+    axes.imshow(ranks, cmap="YlGnBu_r", vmin=1, vmax=k, aspect="auto", interpolation="nearest")
+    for (y, x), rank in np.ndenumerate(ranks):
+        ink = "white" if rank <= 1 + 0.5 * (k - 1) else INK
+        axes.text(x, y, f"{rank:g}", ha="center", va="center", fontsize=7, color=ink)
+    name_rows(axes, [results.label(dataset) for dataset in field.datasets])
+    axes.set_ylim(n - 0.5, -0.5)
+    axes.set_xticks(range(k), methods, rotation=45, ha="right", rotation_mode="anchor")
+    axes.spines["bottom"].set_visible(False)
+    caption = (
+        f"{field.name}: the rank of each method on each dataset, by AUROC to three digits; 1 is the best, ties share "
+        "the mean of their ranks. Methods stand in the order of their average ranks."
+    )
+    best = "; ".join(
+        f"{results.label(dataset)} {methods[int(np.argmin(row))]}"
+        for dataset, row in zip(field.datasets, ranks, strict=True)
+    )
+    return figure, caption, f"Heat map of ranks, {field.name}. Best on each dataset: {best}."

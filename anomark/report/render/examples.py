@@ -17,6 +17,7 @@ from anomark.contracts import AnomarkError, Array
 from anomark.report.render.gallery import gallery
 from anomark.report.render.injections import event_examples, kinds, severity_curves
 from anomark.report.render.interactive import series_plot
+from anomark.report.render.rows import row_examples
 from anomark.report.render.scalograms import scalograms
 from anomark.report.render.stored import load_examples
 from anomark.report.render.tracks import series_tracks, window_examples
@@ -30,6 +31,7 @@ DRAWINGS: dict[str, Draw] = {
     "series_tracks": series_tracks,
     "window_examples": window_examples,
     "scalograms": scalograms,
+    "row_examples": row_examples,
 }
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Literal
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
 from anomark.report.comparisons import comparison_table, headers
-from anomark.report.rank_tests import fields, rank_table
-from anomark.report.render.critical_difference import diagram
+from anomark.report.rank_tests import Field, fields, rank_table
+from anomark.report.render.critical_difference import diagram, rank_map
 from anomark.report.render.draw import INK, name_rows
 from anomark.report.results import Results
 from anomark.report.section import Drawing, Section
@@ -18,13 +20,20 @@ from anomark.report.shown import accent
 from anomark.report.table import Table, number, signed
 from anomark.report.tables import protocol
 
+#: Of the ranks of one field: the stem of the files, what draws it, and its width.
+PICTURES: tuple[tuple[str, Callable[[Results, Field], tuple[Figure, str, str]], Literal["", "wide"]], ...] = (
+    ("ranks", diagram, ""),
+    ("rank-map", rank_map, "wide"),
+)
+
 
 def build(results: Results) -> Section:
     table, ranks = comparison_table(results, protocol(results, [*results.datasets])), rank_table(results)
     drawings = [
-        Drawing(f"ranks-{field.name.replace(', ', '-').replace(' ', '-')}", partial(diagram, results, field))
+        Drawing(f"{stem}-{field.name.replace(', ', '-').replace(' ', '-')}", partial(draw, results, field), kind=kind)
         for field in fields(results)
         if field.large_enough
+        for stem, draw, kind in PICTURES
     ]
     if table.rows:
         drawings = [Drawing("comparisons", partial(difference_lines, results, table.data), kind="wide"), *drawings]
