@@ -308,10 +308,11 @@ class Cell(CellInfo):
 
 
 class Device(Record):
-    """What a cell ran on; `card` is the number of the GPU."""
+    """What a cell ran on; `card` is the number of the GPU, `processor` the name of the CPU where it was recorded."""
 
     kind: str
     card: str | None = None
+    processor: str | None = None
 
 
 class Cost(Record):

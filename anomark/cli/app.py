@@ -17,6 +17,8 @@ app = typer.Typer(
 app.command("list")(listing.list_)
 app.add_typer(data.app, name="data")
 app.command()(cells.run)
+app.command()(cells.verify)
+app.command()(cells.retry)
 app.command()(cells.evaluate)
 app.command()(report.report)
 app.command()(cells.why)

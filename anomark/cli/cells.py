@@ -1,9 +1,11 @@
-"""`anomark run|evaluate|why|gc`: single cells and their evaluation, and what is stored of them."""
+"""`anomark run|verify|retry|evaluate|why|gc`: single cells and their evaluation, and what is stored of them."""
 
 from __future__ import annotations
 
+import random
 import shutil
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +33,49 @@ def run(dataset: str, method: str, seed: int = 0, suite: SuiteOption = DEFAULT_S
             f"fit {fit}, score {record.cost.score_seconds:.2f} s, "
             f"peak {record.cost.peak_memory_mb:.0f} MB, seed {record.seed}"
         )
+
+
+def verify(
+    cells: Annotated[list[str] | None, typer.Argument(help="Patterns such as digits-0/knn/0. All if none.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Somebody else's folder `results`, instead of a suite.")] = None,
+    count: Annotated[int, typer.Option("--cells", help="How many cells of a bundle to run again.")] = 3,
+    seed: Annotated[int | None, typer.Option(help="Draws the cells of a bundle; at random without it.")] = None,
+    suite: SuiteOption = DEFAULT_SUITE,
+) -> None:
+    """Run stored cells again and compare, to the last bit where nothing changed; exit status 1 where they differ."""
+    from anomark.stages import verify as stage
+
+    if bundle is not None:
+        seed = random.randrange(10**6) if seed is None else seed
+        print(f"{count} cells are drawn by --seed {seed}")
+        found = stage.verify_bundle(bundle, count, seed)
+    else:
+        plan = plan_of(suite)
+        stored = stage.stored_cells(plan, Path(plan.cells_root))
+        if cells:
+            wanted = [f"{pattern}{end}" for pattern in cells for end in ("", "/*")]
+            stored = [(c, f) for c, f in stored if any(fnmatch(f"{c.dataset}/{c.method}/{c.seed}", w) for w in wanted)]
+        if not stored:
+            raise AnomarkError(f"the suite {plan.suite.suite} has no such cell stored; run snakemake first")
+        found = stage.verify_cells(plan, stored)
+    verdicts = []
+    for one in found:
+        print(f"{'ok' if one.same else 'DIFFERS'}: {one.cell}: {one.what}", flush=True)
+        verdicts.append(one.same)
+    print(f"{sum(verdicts)} of {len(verdicts)} are confirmed")
+    if not all(verdicts):
+        raise typer.Exit(1)
+
+
+def retry(suite: SuiteOption = DEFAULT_SUITE) -> None:
+    """Run again the cells and sweeps of a suite that ended badly, and keep all others."""
+    from anomark.stages import local
+
+    ended = 0
+    for name, how in local.retry(plan_of(suite)):
+        print(f"{name}: {how}", flush=True)
+        ended += 1
+    print(f"{ended} were run again" + "; run snakemake, which evaluates and reports them" * bool(ended))
 
 
 def evaluate(suite: SuiteOption = DEFAULT_SUITE) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import platform
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from anomark.contracts import AnomarkError
@@ -24,7 +26,7 @@ def claimed_device(kind: str) -> Iterator[Device]:
         AnomarkError: the kind is "cuda" and this machine has no card.
     """
     if kind == "cpu":
-        yield Device(kind="cpu")
+        yield Device(kind="cpu", processor=processor())
         return
     cards = _visible_cards()
     folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"anomark-gpu-{os.getuid()}"
@@ -36,9 +38,19 @@ def claimed_device(kind: str) -> Iterator[Device]:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     continue
-                yield Device(kind="cuda", card=card)
+                yield Device(kind="cuda", card=card, processor=processor())
                 return
         time.sleep(_RETRY)
+
+
+@cache
+def processor() -> str:
+    """The name of this machine's CPU, as far as the system tells it."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def device_environment(device: Device) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from anomark.stages.heal import Healer
 from anomark.suite import registry
 from anomark.suite.config import Suite
 from anomark.suite.plan import Plan
+from anomark.suite.stored import Stored
 
 
 def run_one(suite: Suite, dataset: str, method: str, seed: int) -> tuple[Cell, FitRecord]:
@@ -30,7 +32,33 @@ def run_one(suite: Suite, dataset: str, method: str, seed: int) -> tuple[Cell, F
         if row.method == method:
             raise AnomarkError(f"{method} does not apply to {dataset}: {row.reason}")
     cell = next(cell for cell in plan.cells if cell.method == method)
-    return cell, _healer(plan).run(partial(_stored_or_run, plan, cell))
+    return cell, stored_or_run(plan, cell)
+
+
+def retry(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Run the cells and sweeps of a plan again whose outcome is bad. A refusal would only come again, so it stays.
+
+    Yields:
+        What was run, and how it ended this time.
+    """
+    from anomark.stages import sweep
+
+    bad = {str(path) for path in Stored(Path(plan.results)).bad()}
+    for cell in plan.cells:
+        if cell.folder in bad:
+            shutil.rmtree(cell.folder)
+            record = stored_or_run(plan, cell)
+            yield cell.id, str(record.status) if record.status.good else f"{record.status}: {record.reason}"
+    for path, job in plan.sweeps.items():
+        if path in bad:
+            Path(path).unlink()
+            _healer(plan).run(partial(sweep.run, plan.jobs(), path))
+            yield f"sweep of {job.cell}", "run again"
+
+
+def stored_or_run(plan: Plan, cell: Cell) -> FitRecord:
+    """The record of a cell of a plan, which is run if it is not stored; what it needs is prepared first."""
+    return _healer(plan).run(partial(_stored_or_run, plan, cell))
 
 
 def _stored_or_run(plan: Plan, cell: Cell) -> FitRecord:

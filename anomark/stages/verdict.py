@@ -25,7 +25,7 @@ def run(jobs: Jobs, coverage: str, sweep: str, verdict: str) -> None:
     for row in failed:
         print(f"{row['status']}: {row['dataset']} {row['method']} seed {row['seed']:g}: {row['reason']}")
     hints = ["A refused dataset is tried again once its files or its parameters change."] * bool(len(refused))
-    hints += ["`anomark gc --bad` drops what failed, so that the next run tries it again."] * bool(failed)
+    hints += ["`anomark retry` runs what failed again."] * bool(failed)
     if hints:
         raise SystemExit(
             f"{len(bad)} of {len(cells)} outcomes are bad ({counts}); the report is built and names them. "

@@ -14,7 +14,7 @@ import numpy as np
 from anomark import seals
 from anomark.contracts import AnomarkError, DataError
 from anomark.outcomes import Outcome
-from anomark.records import Cell, FitRecord
+from anomark.records import Cell, FitRecord, Parts
 from anomark.suite import config
 from anomark.suite.plan import Plan
 
@@ -26,13 +26,17 @@ def why(cell: Cell) -> str:
     if stored is None:
         return "it was never computed"
     try:
-        old = FitRecord.load(stored).parts.model_dump(mode="json")
+        old = FitRecord.load(stored).parts
     except DataError:
         return f"the last one, {stored}, was written by another version of anomark"
-    changes = [
-        change for part, new in cell.parts.model_dump(mode="json").items() for change in _changes(part, old[part], new)
-    ]
-    return "changed since the last one: " + "; ".join(changes) if changes else "its files were deleted"
+    changed = changes(old, cell.parts)
+    return "changed since the last one: " + "; ".join(changed) if changed else "its files were deleted"
+
+
+def changes(old: Parts, new: Parts) -> list[str]:
+    """In what the parts of two keys differ, each in a few words."""
+    before = old.model_dump(mode="json")
+    return [text for part, now in new.model_dump(mode="json").items() for text in _changes(part, before[part], now)]
 
 
 def _changes(part: str, old: Any, new: Any) -> list[str]:

@@ -48,5 +48,5 @@ def test_a_suite_of_refused_datasets_has_a_report_and_a_verdict(
         verdict.run(jobs, *(f"{folder}/{name}" for name in ("coverage.csv", "sweep.csv", "verdict.txt")))
     said = capsys.readouterr().out.splitlines()
     assert said == [f"refused: {dataset}: {REASON}" for dataset in ("series", "textures-brick")]
-    assert "its files or its parameters change" in str(end.value) and "gc --bad" not in str(end.value)
+    assert "its files or its parameters change" in str(end.value) and "anomark retry" not in str(end.value)
     assert not (folder / "verdict.txt").exists()

@@ -33,7 +33,7 @@ def test_a_good_run_is_counted(tmp_path: Path, sweeps: list[dict[str, object]]) 
 
 
 def test_a_failed_sweep_is_named_and_ends_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="gc --bad"):
+    with pytest.raises(SystemExit, match="anomark retry"):
         end(tmp_path, CELLS, [SWEPT, FAILED])
     assert capsys.readouterr().out == "sweep failed: a wavediff seed 0: the model is gone\n"
     assert not (tmp_path / "verdict.txt").exists()
