@@ -1,0 +1,56 @@
+"""The denoiser that needs no training: the posterior mean of the training vectors themselves.
+
+A denoiser that minimises the mean squared error over a finite set of vectors m_1..m_M, each as likely as the others, is
+known in closed form. From z_t = z + s n with normal noise n it predicts D(z_t) = sum_i w_i m_i, where w is the softmax
+of -|z_t - m_i|^2 / (2 s^2) (Karras et al. 2022, appendix B.3). As s falls to 0 it becomes the nearest vector, and as s
+grows it becomes their mean. It generalises no further than that, so it is what a learnt denoiser has to beat.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+#: Numbers of a distance matrix that are held at a time.
+BLOCK = 2**23
+
+
+def posterior_mean(
+    noised: Tensor, memory: Tensor, noise: float, *, own: Tensor | None = None, groups: Tensor | None = None
+) -> Tensor:
+    """The closed-form denoiser D: the mean of what `noised` may have been, if it was one of the rows of `memory`.
+
+    Squared distances are computed by a matrix product, around the memory's mean so that little is cancelled.
+
+    Args:
+        noised: (N, D), z_t = z + s n.
+        memory: (M, D), M >= 1, equally likely.
+        noise: s >= 0 in units of the vectors; 0 gives the nearest row.
+        own: int64 (N,), the group that each query belongs to. Rows of that group are left out, so that training
+            vectors are denoised by those of the other groups alone.
+        groups: int64 (M,), the group of each row of the memory; given with `own`.
+
+    Returns:
+        (N, D).
+
+    Raises:
+        ValueError: for some query every row of the memory is left out.
+    """
+    if noise < 0:
+        raise ValueError(f"the noise level is a deviation of at least 0, got {noise}")
+    centre = memory.mean(0)
+    rows = memory - centre
+    squared = rows.square().sum(1)
+    means = []
+    step = max(1, BLOCK // len(memory))
+    for i in range(0, len(noised), step):
+        logits = torch.addmm(squared, noised[i : i + step] - centre, rows.T, alpha=-2).neg_()  # up to a constant a row
+        if own is not None and groups is not None:
+            logits.masked_fill_(own[i : i + step, None] == groups, -torch.inf)
+            if bool(logits.isneginf().all(1).any()):
+                raise ValueError("the memory holds nothing but a query's own group; give it rows of two groups or more")
+        if noise == 0:
+            means.append(memory[logits.argmax(1)])
+        else:
+            means.append(logits.div_(2 * noise**2).softmax(1) @ rows + centre)
+    return torch.cat(means)
