@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,16 +21,19 @@ BATCH = 16
 
 
 class PatchFeatures(nn.Module):
-    """One vector for each position: f's levels, each averaged over 3 x 3 positions, at the size of the finest.
+    """One vector for each position: f's levels, each averaged over its neighbourhood, joined at one size.
 
-    This is Roth et al. 2022, section 3.1, equations 1 to 3, with p = 3. Every level is centred and divided by its
-    deviation over training data, so that all levels weigh alike. An image has P = h w positions. f sees a window or a
-    clip as the scalograms of its F frames, one image for each of V variables, which gives P = F V h w positions.
+    This is Roth et al. 2022, section 3.1, equations 1 to 3. Every level is centred and divided by its deviation over
+    training data, so that all levels weigh alike. The size is that of the deepest level but one: finer levels are
+    averaged to it, and the deepest is enlarged. An image has P = h w positions. f sees a window or a clip as the
+    scalograms of its F frames, one image for each of V variables, which gives P = F V h w positions.
 
     Args:
         spec: of the samples.
         features: path of f's weights.
         device: where f runs.
+        levels: which of f's levels, `patch` or `map` (see `anomark.detectors.backbones.base`).
+        neighbourhood: p, positions on a side that a level is averaged over, odd; 1: no averaging.
 
     Attributes:
         channels: C, length of a vector.
@@ -40,10 +43,14 @@ class PatchFeatures(nn.Module):
     mean: Tensor  # (C, 1, 1)
     scale: Tensor
 
-    def __init__(self, spec: Spec, features: str | None, device: str) -> None:
+    def __init__(
+        self, spec: Spec, features: str | None, device: str, *, levels: str = "patch", neighbourhood: int = 3
+    ) -> None:
         super().__init__()
         self.extractor = FeatureExtractor(spec, features, device)
-        f = self.extractor.f.select(self.extractor.f.patch_levels)
+        self.neighbourhood = neighbourhood
+        f = self.extractor.f
+        f.select({"patch": f.patch_levels, "map": f.map_levels}[levels])
         self.name, self.channels, self.variables = f.name, sum(f.channels), self.extractor.variables
         self.front = front_end(spec)
         self.register_buffer("mean", torch.zeros(self.channels, 1, 1))
@@ -88,12 +95,21 @@ class PatchFeatures(nn.Module):
 
     def _maps(self, maps: Tensor) -> Tensor:
         """The front end's maps (B, C', H, W) to f's joined levels (B V, C, h, w)."""
-        levels = self.extractor(maps)
-        averaged = [F.avg_pool2d(level, 3, stride=1, padding=1, count_include_pad=False) for level in levels]
-        finest = averaged[0].shape[-2:]
-        return torch.cat([F.interpolate(m, size=finest, mode="bilinear", align_corners=False) for m in averaged], dim=1)
+        p = self.neighbourhood
+        levels = [
+            F.avg_pool2d(level, p, stride=1, padding=p // 2, count_include_pad=False) for level in self.extractor(maps)
+        ]
+        size = levels[max(0, len(levels) - 2)].shape[-2:]
+        return torch.cat([_resized(level, size) for level in levels], dim=1)
 
     def _vectors(self, maps: Tensor) -> Tensor:
         """(B V, C, h, w) to (B, V h w, C), centred and scaled."""
         rows = ((maps - self.mean) / self.scale).flatten(2).transpose(1, 2)  # (B V, h w, C)
         return rows.reshape(-1, self.variables * rows.shape[1], self.channels)
+
+
+def _resized(level: Tensor, size: Sequence[int]) -> Tensor:
+    """(B, C, h, w) at another size: means of what a position covers where it is coarser, else interpolated."""
+    if size[0] <= level.shape[-2] and size[1] <= level.shape[-1]:
+        return F.adaptive_avg_pool2d(level, (size[0], size[1]))
+    return F.interpolate(level, size=list(size), mode="bilinear", align_corners=False)

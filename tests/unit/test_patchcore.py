@@ -11,12 +11,16 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from anomark.contracts import Spec
+from anomark.detectors import patch_features
 from anomark.detectors.patch_features import PatchFeatures
 from anomark.nn import nearest as nearest_module
 from anomark.nn.nearest import nearest
 from tests.samples import uniform
 
 patchcore = importlib.import_module("anomark_methods.patchcore")
+
+
+PUBLISHED = {k: v for k, v in patchcore.VARIANTS["patchcore-published"].items() if k in patchcore.DEFAULTS}
 
 
 def method(f: str, shape: tuple[int, ...], modality: str = "image", seed: int = 0, **params: Any) -> Any:
@@ -68,7 +72,7 @@ def test_greedy_k_center_takes_no_point_twice() -> None:
 def test_scores_follow_equations_6_and_7(f: str) -> None:
     """Written out patch by patch with exact distances."""
     X, test = uniform(12, 1, 16, 16), uniform(4, 1, 16, 16, seed=1)
-    model = method(f, (1, 16, 16), neighbours=3).fit(X, None)
+    model = method(f, (1, 16, 16), **PUBLISHED | {"neighbours": 3}).fit(X, None)
     bank = model.bank.double().numpy()
     for x, score in zip(test, model.decision_function(test), strict=True):
         patches = model.features(torch.from_numpy(x[None]))[0].double().numpy()
@@ -84,7 +88,7 @@ def test_scores_follow_equations_6_and_7(f: str) -> None:
 
 def test_without_reduction_and_reweighting_the_score_is_the_largest_distance(f: str) -> None:
     X, test = uniform(5, 3, 16, 16), uniform(3, 3, 16, 16, seed=1)
-    model = method(f, (3, 16, 16), coreset=1.0, neighbours=0).fit(X, None)
+    model = method(f, (3, 16, 16), coreset=1.0, share=0.0).fit(X, None)
     scores, maps = model.detect(test)
     np.testing.assert_allclose(scores, maps.max((1, 2)), rtol=1e-5)
     assert model.info["patches"] == {"training": 5 * 16**2, "kept": 5 * 16**2}
@@ -106,6 +110,20 @@ def test_patches_are_local_averages_of_both_levels(f: str) -> None:
     for y, column in [(0, 0), (3, 7), (15, 15), (0, 9)]:
         around = level[:, :, max(0, y - 1) : y + 2, max(0, column - 1) : column + 2]
         torch.testing.assert_close(got[:, y, column, : level.shape[1]], around.mean((2, 3)), rtol=1e-4, atol=1e-5)
+
+
+def test_levels_meet_at_the_size_of_the_deepest_but_one(f: str) -> None:
+    features = PatchFeatures(Spec("image", (3, 64, 64), (-1.0, 1.0)), f, "cpu", levels="map", neighbourhood=1)
+    x = torch.from_numpy(uniform(2, 3, 64, 64))
+    levels = features.extractor.f(x)
+    got = features(x).reshape(2, *features.size, features.channels)
+    assert features.size == tuple(levels[-2].shape[-2:])
+    first = levels[-2].shape[1]
+    torch.testing.assert_close(got[..., -first - levels[-1].shape[1] : -levels[-1].shape[1]], levels[-2].movedim(1, 3))
+    fine, coarse = torch.rand(1, 2, 8, 8), torch.rand(1, 2, 3, 3)
+    means = fine.reshape(1, 2, 4, 2, 4, 2).mean((3, 5))
+    torch.testing.assert_close(patch_features._resized(fine, (4, 4)), means)
+    assert patch_features._resized(coarse, (4, 4)).shape == (1, 2, 4, 4)
 
 
 def test_levels_weigh_alike(f: str) -> None:
