@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.distance import cdist
 
 from anomark.contracts import AnomarkError, Spec
 from anomark.data.images import enlarge_maps
@@ -13,7 +14,7 @@ from anomark.nn.hybrid_embedding import HybridTimeEmbedding
 from anomark.nn.unet import ResidualBlock
 from anomark.nn.wavelet import WaveletPyramid
 from anomark.statistics.ranking import auroc
-from tests.samples import waves
+from tests.samples import uniform, waves
 
 latent = importlib.import_module("anomark_methods.wavediff_latent")
 SMALL = {"steps": 2, "batch_size": 4, "width": 4, "multipliers": [2, 4], "times": [50, 300]}
@@ -30,12 +31,17 @@ def method(f: str, modality: str, shape: tuple[int, ...], seed: int = 0, **param
     return latent.Method(spec, seed, "cpu", features=f, **{**SMALL, **params})
 
 
+def network(model: Any) -> torch.nn.Module:
+    found: torch.nn.Module = model.model.modules["network"]
+    return found
+
+
 def parts(model: Any) -> set[type]:
-    return {type(module) for module in model.network.modules()}
+    return {type(module) for module in network(model).modules()}
 
 
 def widths(model: Any) -> list[int]:
-    return [m.conv2.out_channels for m in model.network.modules() if isinstance(m, ResidualBlock)]
+    return [m.conv2.out_channels for m in network(model).modules() if isinstance(m, ResidualBlock)]
 
 
 @pytest.mark.parametrize("variant", PARTS)
@@ -50,7 +56,7 @@ def test_an_ablation_takes_out_its_part_and_nothing_else(f: str, variant: str) -
 def test_calls_are_counted_and_f_is_named(f: str) -> None:
     info = method(f, "image", (3, 8, 8)).info
     assert info["network_calls"] == 2 and info["f"].startswith("small_net")
-    assert len(latent.DEFAULTS["times"]) <= 10
+    assert all(1 <= len(times) <= 4 for times in latent.DEFAULTS["times"].values())
 
 
 def test_f_is_asked_for_and_not_stored(f: str) -> None:
@@ -59,12 +65,12 @@ def test_f_is_asked_for_and_not_stored(f: str) -> None:
     model = method(f, "image", (1, 8, 8))
     stored = sum(v.numel() for key, v in model.state_dict().items() if key.startswith("network."))
     assert stored == model.info["parameters"]
-    assert {key.split(".")[0] for key in model.state_dict()} == {"network", "errors"}
+    assert {key.split(".")[0] for key in model.state_dict()} == {"network", "features", "whitening", "anchor"}
 
 
 def test_errors_are_relative_to_their_channel_and_in_series_to_their_position(f: str) -> None:
     X = waves(30, (2, 40))
-    model = method(f, "series", (2, 40), steps=20).fit(X, None)
+    model = method(f, "series", (2, 40), steps=20).fit(X, None).model
     squared = model._squared(model._standardised(model.front(torch.from_numpy(X))))
     assert squared.shape[:2] == (60, 2)  # rows and variables, times
     usual = squared.mean((0, 3, 4))
@@ -76,6 +82,39 @@ def test_errors_are_relative_to_their_channel_and_in_series_to_their_position(f:
     torch.testing.assert_close(model.errors.spread, spread.clamp(min=0.1 * spread.mean()), rtol=1e-3, atol=1e-4)
     scores, maps = model.detect(X)
     assert (scores > 0).all() and (maps >= 0).all()
+
+
+@pytest.mark.parametrize("switched_off", ["whitening", "anchor", "network"])
+def test_each_step_can_be_left_out(f: str, switched_off: str) -> None:
+    X, test = uniform(12, 1, 16, 16), uniform(3, 1, 16, 16, seed=1)
+    full, without = (method(f, "image", (1, 16, 16), **p).fit(X, None) for p in ({}, {switched_off: False}))
+    assert not np.array_equal(full.decision_function(test), without.decision_function(test))
+    copy = method(f, "image", (1, 16, 16), seed=1, **{switched_off: False})
+    copy.load_state_dict(without.state_dict())
+    np.testing.assert_array_equal(copy.decision_function(test), without.decision_function(test))
+
+
+def test_the_anchor_alone_at_no_noise_is_the_nearest_whitened_patch(f: str) -> None:
+    X, test = uniform(12, 1, 16, 16), uniform(3, 1, 16, 16, seed=1)
+    model = method(f, "image", (1, 16, 16), network=False, noise=0.0, memory=10**6).fit(X, None)
+    bank, queries = (
+        model.model.whitening(model.model.features(torch.from_numpy(x))).flatten(0, 1).double().numpy()
+        for x in (X, test)
+    )
+    expected = cdist(queries, bank).min(1).reshape(3, -1) ** 2 / bank.shape[1]
+    scores, maps = model.detect(test)
+    np.testing.assert_allclose(maps.reshape(3, -1), expected, rtol=1e-3)
+    count = max(1, round(latent.DEFAULTS["share"]["image"] * expected.shape[1]))
+    np.testing.assert_allclose(scores, np.sort(expected)[:, -count:].mean(1), rtol=1e-3)
+
+
+def test_an_image_is_left_out_of_its_own_anchor_while_the_network_learns(f: str) -> None:
+    """Two images alone: what the first misses is its distance to the second, and not 0."""
+    X = uniform(2, 1, 16, 16)
+    model = method(f, "image", (1, 16, 16), noise=0.0, memory=10**6).fit(X, None).model
+    z = model.whitening(model.features(torch.from_numpy(X))).double().numpy()
+    missed = np.concatenate([cdist(z[0], z[1]).min(1), cdist(z[1], z[0]).min(1)])
+    assert float(model.anchor.missing) == pytest.approx(np.sqrt((missed**2).mean() / z.shape[2]), rel=1e-3)
 
 
 def test_a_short_training_finds_a_foreign_patch(f: str) -> None:
