@@ -152,11 +152,12 @@ class Fingerprints:
     def __init__(self, cache: Path) -> None:
         self.cache = cache
         self._known: dict[str, Any] = {}
-        self._changed = False
+        self._changed = cache.exists()  # until it is known to be right, so that a damaged one is written anew
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             stored = json.loads(cache.read_bytes())
             if stored["sha256"] == digest(stored["files"]):
                 self._known = stored["files"]
+                self._changed = False
 
     def of(self, root: Path, files: Iterable[Path]) -> str:
         """One hash for a set of files below `root`, from their relative names and contents."""

@@ -230,3 +230,13 @@ def test_a_killed_fit_resumes_from_its_checkpoint_to_the_same_bits(job: Build, t
     assert record.info == FitRecord.load(whole / "fit.json").info, "the curve of the losses has no gap"
     assert record.cost.fit_seconds is None, "its clock saw a part of the fit alone"
     assert not checkpoints.exists()
+
+
+def test_a_damaged_checkpoint_is_dropped(job: Build, capsys: pytest.CaptureFixture[str]) -> None:
+    cell = job("good")
+    checkpoints = Path(cell.checkpoints)
+    checkpoints.mkdir(parents=True)
+    (checkpoints / "train.pt").write_bytes(b"half of one")
+    record = run_cell(cell, Limits(seconds=60, memory_gb=2))
+    assert record.status == "done" and record.cost.fit_seconds is not None, "the fit starts anew"
+    assert "train.pt" in capsys.readouterr().err and not checkpoints.exists()

@@ -111,6 +111,8 @@ def test_a_damaged_cache_of_fingerprints_gives_no_wrong_key(tmp_path: Path) -> N
     for place in range(len(text)):
         cache.write_bytes(text[:place] + bytes([text[place] ^ 1]) + text[place + 1 :])
         assert Fingerprints(cache).of(tmp_path, [raw]) == right
+    Fingerprints(cache).save()
+    assert cache.read_bytes() != text[:-1] + bytes([text[-1] ^ 1]), "a damaged cache is written anew"
 
 
 # ---- a dataset and its cells --------------------------------------------------------------------------------------
