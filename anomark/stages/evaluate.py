@@ -111,11 +111,11 @@ def _measure(jobs: Jobs, data: Data, meta: Meta, cells: list[tuple[Cell, FitReco
     if severity:
         pd.DataFrame(severity).to_csv(work / "severity.csv", index=False)
     write_examples(measured, Path(data.folder), first, jobs.highlight, work)
-    parts = (np.load(Path(data.folder) / name, mmap_mode="r") for name in ("train.npy", "test.npy"))
+    train, test = (np.load(Path(data.folder) / name, mmap_mode="r") for name in ("train.npy", "test.npy"))
     return Summary(
         **data.only(DatasetInfo),
         **meta.only(Samples),
-        warnings=tuple(warnings(*parts, measured.all_labels, meta.window, measured.scored)),
+        warnings=tuple(warnings(train, test, measured.all_labels, meta.window, measured.scored)),
         n_valid=len(meta.valid),
         n_labels=len(labels),
         n_anomalous=int(labels.sum()),
