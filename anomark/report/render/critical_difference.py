@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
 from anomark.report.rank_tests import Field, p_value
-from anomark.report.render.draw import INK, name_rows
+from anomark.report.render.draw import name_rows
 from anomark.report.results import Results
 from anomark.statistics.ranks import cliques
 
@@ -70,7 +70,8 @@ def rank_map(results: Results, field: Field) -> tuple[Figure, str, str]:
     figure, axes = plt.subplots(figsize=(max(7.0, 2.4 + 0.34 * k), 1.5 + 0.26 * n))
     axes.imshow(ranks, cmap="YlGnBu_r", vmin=1, vmax=k, aspect="auto", interpolation="nearest")
     for (y, x), rank in np.ndenumerate(ranks):
-        ink = "white" if rank <= 1 + 0.5 * (k - 1) else INK
+        # Not the report's ink, which turns pale on a dark page: these letters stand on cells of their own.
+        ink = "white" if rank <= 1 + 0.5 * (k - 1) else "black"
         axes.text(x, y, f"{rank:g}", ha="center", va="center", fontsize=7, color=ink)
     name_rows(axes, [results.label(dataset) for dataset in field.datasets])
     axes.set_ylim(n - 0.5, -0.5)
