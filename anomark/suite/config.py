@@ -76,7 +76,7 @@ class Suite(BaseModel):
         1, ge=1, description="Threads of one cell. Another count trains other weights, so it is part of every key."
     )
     features: str = Field(
-        "embedded",
+        "efficientnet_lite0",
         description="The frozen perceptual network f of the methods that need one, by a name that a file of "
         "`anomark/detectors/backbones/` has under WEIGHTS. `efficientnet_lite0` and `mobilenet_v2` are trained on "
         "ImageNet: the first comes with a Python package, the second lies in the data folder "
