@@ -111,6 +111,21 @@ rule prepare_features:
         'python -m anomark.stages.job features "$ANOMARK_PLAN" {output[0]:q} 2>&1 | tee {log:q}'
 
 
+rule map_features:
+    # What f makes of a dataset, where several cells look at it.
+    input:
+        lambda w: PLAN.maps_inputs(f"{PLAN.results}/maps/{w.dataset}/{w.key}"),
+    output:
+        f"{PLAN.results}/maps/{{dataset}}/{{key}}/{SUMS}",
+    log:
+        f"{LOGS}/maps/{{dataset}}-{{key}}.log",
+    conda:
+        "envs/anomark.yaml"
+    threads: PLAN.suite.threads
+    shell:
+        "python -m anomark.stages.job maps $ANOMARK_PLAN {output:q} 2>&1 | tee {log:q}"
+
+
 rule fit_and_score:
     # A cell that is there needs no data, so copied or restored cells don't run again when their data is prepared anew.
     input:

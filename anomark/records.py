@@ -264,6 +264,8 @@ class Cell(CellInfo):
 
     data, features
         Folder of the prepared data, and file of the weights of f or None.
+    maps
+        Folder of f's maps of the data, read where it is there; None where the method looks at other samples.
     folder
         Where its result is stored; the key names it.
     core_seconds
@@ -274,6 +276,7 @@ class Cell(CellInfo):
 
     data: str
     features: str | None
+    maps: str | None = None
     folder: str
     core_seconds: float
     private: tuple[str, ...] = ()

@@ -10,10 +10,12 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from anomark.contracts import AnomarkError, Spec
+from anomark.detectors import stored_maps
 from anomark.detectors.backbones.base import FeatureNetwork, read_weights
 
 #: Rows of scalograms are standardised; divided by this, all but their extremes lie in f's range, [-1, 1].
@@ -80,11 +82,23 @@ class FeatureExtractor:
         Args:
             side: in place of the attribute.
         """
-        if not self.planar:
-            maps = maps.unflatten(1, (-1, 3)).flatten(0, 1) / SCALOGRAM_RANGE
-        side, smallest = side or self.side, min(maps.shape[-2:])
-        if smallest < side:
-            size = [round(n * side / smallest) for n in maps.shape[-2:]]
-            maps = F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
-        levels: list[Tensor] = self.f(maps)
+        side, maps = side or self.side, self.seen(maps)
+        stored = stored_maps.current()
+        if stored and not (torch.is_grad_enabled() and maps.requires_grad):
+            found = stored.find(self.f.name, self.f.levels, side, maps)
+            if found is not None:
+                return found
+        levels: list[Tensor] = self.f(self.enlarged(maps, side))
         return levels
+
+    def seen(self, maps: Tensor) -> Tensor:
+        """Maps (B, C, H, W) as the images (B V, c, H, W) that f is shown, before they are enlarged."""
+        return maps if self.planar else maps.unflatten(1, (-1, 3)).flatten(0, 1) / SCALOGRAM_RANGE
+
+    @staticmethod
+    def enlarged(seen: Tensor, side: int) -> Tensor:
+        """Images whose shorter side has at least that many pixels."""
+        if min(seen.shape[-2:]) >= side:
+            return seen
+        size = [round(n * side / min(seen.shape[-2:])) for n in seen.shape[-2:]]
+        return F.interpolate(seen, size=size, mode="bilinear", align_corners=False)

@@ -59,6 +59,8 @@ def run_cell(cell: Cell, limits: Limits) -> FitRecord:
         else:
             for path in filter(None, (cell.data, cell.features)):
                 seals.verify(Path(path))
+            if cell.maps and Path(cell.maps, seals.SUMS).exists():
+                seals.verify(Path(cell.maps))
             _absolute(cell).save(work / "cell.json")
             for name in cell.parts.sources:  # its process may not store what it compiles
                 compileall.compile_file(ROOT / name, quiet=2)
@@ -121,9 +123,9 @@ def _checkpoints(cell: Cell) -> Iterator[Path | None]:
 
 def _absolute(cell: Cell) -> Cell:
     """The cell as its process is told of it, which does not start in the folder that paths begin at."""
-    features = cell.features and os.path.abspath(cell.features)
-    private = tuple(map(os.path.abspath, cell.private))
-    return cell.model_copy(update={"data": os.path.abspath(cell.data), "features": features, "private": private})
+    known = {"data": cell.data, "features": cell.features, "maps": cell.maps}
+    paths = {name: path and os.path.abspath(path) for name, path in known.items()}
+    return cell.model_copy(update=paths | {"private": tuple(map(os.path.abspath, cell.private))})
 
 
 def _environment(work: Path) -> dict[str, str]:

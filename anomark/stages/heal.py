@@ -102,6 +102,7 @@ class Healer:
             yield from self._data(data)
         if self.jobs.features:
             yield self._features(self.jobs.features)
+        yield from self._maps()
         for cell in self.jobs.cells.values():
             yield self._cell(cell)
         for sweep in self.jobs.sweeps.values():
@@ -131,6 +132,18 @@ class Healer:
 
         path = Path(features.path)
         return Thing(features.path, path.parents[1], lambda: seals.verify(path), make)
+
+    def _maps(self) -> Iterator[Thing]:
+        for folder, cell in {cell.maps: cell for cell in self.jobs.cells.values()}.items():
+            if folder and Path(folder).exists():  # what was never made is missed by nobody
+
+                def make(cell: Cell = cell) -> None:
+                    from anomark.stages import maps
+
+                    maps.write(cell)
+
+                path = Path(folder)
+                yield Thing(f"{folder}/{seals.SUMS}", path.parents[2], partial(seals.verify, path), make)
 
     def _cell(self, cell: Cell) -> Thing:
         def verify() -> None:

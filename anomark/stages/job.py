@@ -13,7 +13,7 @@ from pathlib import Path
 from anomark.contracts import AnomarkError
 from anomark.stages.heal import Healer, load_jobs
 
-STAGES = ("prepare", "features", "cell", "sweep", "evaluate", "report", "verdict")
+STAGES = ("prepare", "features", "maps", "cell", "sweep", "evaluate", "report", "verdict")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -78,6 +78,7 @@ class Plan:
             for seed in ([d.seed] if d.seed is not None else suite.seeds[:1] if m.deterministic else suite.seeds)
         ]
         self._by_id = {cell.id: cell for cell in self.cells}
+        self._looking = {cell.maps: [c for c in self.cells if c.maps == cell.maps] for cell in self.cells if cell.maps}
         self.sweeps = {sweep.path: sweep for sweep in self._sweeps()}
 
     # -- data -----------------------------------------------------------------------------------------------------
@@ -184,15 +185,38 @@ class Plan:
             parts=parts,
             data=data.folder,
             features=features.path if features else None,
+            maps=self._maps(data, method, features),
             folder=f"{self.cells_root}/{dataset.id}/{method.id}/{seed}-{key}",
             core_seconds=suite.cost(method.id, method.base),
             private=self._private,
         )
 
+    def _maps(self, data: Data, method: Method, features: Features | None) -> str | None:
+        """The folder of f's maps of a dataset, for a method that looks through f at the samples as they are prepared.
+
+        The key of a cell needs no word of it: what a method reads there has the bits that it would compute itself.
+        """
+        suite = self.suite
+        if features is None or not method.full_resolution or suite.device != "cpu":
+            return None
+        key = digest([data.key, features.key, suite.threads, *closure([STAGES / "maps.py"])])[:16]
+        return f"{self.results}/maps/{data.dataset}/{key}"
+
     def inputs(self, cell_id: str) -> list[str]:
-        """The files that a cell still has to read. Once its result is stored there are none."""
+        """The files that a cell still has to read. Once its result is stored there are none.
+
+        Maps of f are made where more than one cell is going to read them.
+        """
         cell = self._by_id[cell_id]
-        return [] if cell.exists else _files_for(cell, "train.npy", "test.npy", "meta.json")
+        if cell.exists:
+            return []
+        files = _files_for(cell, "train.npy", "test.npy", "meta.json")
+        shared = cell.maps and sum(not other.exists for other in self._looking[cell.maps]) > 1
+        return [*files, f"{cell.maps}/{seals.SUMS}"] if shared else files
+
+    def maps_inputs(self, folder: str) -> list[str]:
+        """The files that f's maps of a dataset are made from."""
+        return _files_for(self._looking[folder][0], "train.npy", "test.npy", "meta.json")
 
     def _sweeps(self) -> list[Sweep]:
         suite, sources = self.suite, closure([STAGES / "sweep.py"])[0]
