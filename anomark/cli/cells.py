@@ -36,7 +36,9 @@ def run(dataset: str, method: str, seed: int = 0, suite: SuiteOption = DEFAULT_S
 
 
 def verify(
-    cells: Annotated[list[str] | None, typer.Argument(help="Patterns such as digits-0/knn/0. All if none.")] = None,
+    cells: Annotated[
+        list[str] | None, typer.Argument(help="Patterns <dataset>/<method>/<seed>, such as digits-*/*/0. All if none.")
+    ] = None,
     bundle: Annotated[Path | None, typer.Option(help="Somebody else's folder `results`, instead of a suite.")] = None,
     count: Annotated[int, typer.Option("--cells", help="How many cells of a bundle to run again.")] = 3,
     seed: Annotated[int | None, typer.Option(help="Draws the cells of a bundle; at random without it.")] = None,

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from anomark.contracts import AnomarkError, Spec
-from anomark.detectors import stored_maps
 from anomark.detectors.backbones.base import FeatureNetwork, read_weights
+from anomark.detectors.latent import stored_maps
 
 #: Rows of scalograms are standardised; divided by this, all but their extremes lie in f's range, [-1, 1].
 SCALOGRAM_RANGE = 3.0

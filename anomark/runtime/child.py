@@ -92,7 +92,7 @@ class Saved:
 @contextlib.contextmanager
 def _maps(cell: Cell) -> Iterator[Saved]:
     """Let the method read f's stored maps instead of running f; that moves no bit."""
-    stored = sys.modules.get("anomark.detectors.stored_maps")
+    stored = sys.modules.get("anomark.detectors.latent.stored_maps")
     if stored is None:  # the method doesn't look through f
         yield Saved()
         return

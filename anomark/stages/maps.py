@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from anomark import seals
-from anomark.detectors import stored_maps
 from anomark.detectors.frontend import front_end, too_short
+from anomark.detectors.latent import stored_maps
 from anomark.detectors.perceptual import FeatureExtractor
 from anomark.files import partial_name
 from anomark.records import Cell

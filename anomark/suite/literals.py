@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+import string
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from anomark.contracts import AnomarkError, one_line
@@ -123,3 +124,19 @@ def first_sentence(tree: ast.Module) -> str:
     """The first sentence of a file's docstring, on one line and without its full stop; "" where it has none."""
     paragraph = " ".join((ast.get_docstring(tree) or "").partition("\n\n")[0].split())
     return re.split(r"\.\s+(?=[A-Z`])", paragraph)[0].removesuffix(".")
+
+
+def check_files(path: Path, alternatives: tuple[Any, ...], known: set[str]) -> None:
+    """Refuse a pattern of FILES that is none, or that leads out of the data folder."""
+    for patterns in alternatives:
+        for pattern in patterns if isinstance(patterns, list | tuple) else (patterns,):
+            try:
+                fields = [name for _, name, _, _ in string.Formatter().parse(pattern) if name is not None]
+            except (TypeError, ValueError):
+                fields = [""]
+            good = isinstance(patterns, list | tuple) and known.issuperset(fields)
+            if not good or not (parts := PurePosixPath(pattern).parts) or parts[0] == "/" or ".." in parts:
+                raise AnomarkError(
+                    f"{path}: FILES holds {pattern!r}, expected tuples of patterns below the data folder, in which "
+                    f"{{name}} stands for one of {', '.join(sorted(known))}"
+                )

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import importlib
 import re
-import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from anomark import modality
@@ -21,6 +20,7 @@ from anomark.suite.literals import (
     LONGEST_ID,
     REPEATED,
     binds,
+    check_files,
     check_id,
     check_label,
     dropin_files,
@@ -295,7 +295,7 @@ def read_family(path: Path) -> Family:
             raise AnomarkError(f"{path}: ITEMS[{item!r}] is {own!r}, expected a dict of parameters")
         if item != "*":
             check_id(path, "an item", item)
-    _check_files(path, meta.get("FILES", ()), {"item", *defaults, *(key for own in items.values() for key in own)})
+    check_files(path, meta.get("FILES", ()), {"item", *defaults, *(key for own in items.values() for key in own)})
     for variant, changes in variants.items():
         check_id(path, "a variant", variant)
         if not isinstance(changes, dict) or not changes.keys() <= {*SAID_OF_VARIANT, *defaults}:
@@ -311,22 +311,6 @@ def read_family(path: Path) -> Family:
     name = meta.get("NAME", path.stem)
     says = {"name": name, "label": name} | _fields(meta) | {"variants": variants}
     return Family(id=path.stem.replace("_", "-"), path=path, **says)
-
-
-def _check_files(path: Path, alternatives: tuple[Any, ...], known: set[str]) -> None:
-    """Refuse a pattern of FILES that is none, or that leads out of the data folder."""
-    for patterns in alternatives:
-        for pattern in patterns if isinstance(patterns, list | tuple) else (patterns,):
-            try:
-                fields = [name for _, name, _, _ in string.Formatter().parse(pattern) if name is not None]
-            except (TypeError, ValueError):
-                fields = [""]
-            good = isinstance(patterns, list | tuple) and known.issuperset(fields)
-            if not good or not (parts := PurePosixPath(pattern).parts) or parts[0] == "/" or ".." in parts:
-                raise AnomarkError(
-                    f"{path}: FILES holds {pattern!r}, expected tuples of patterns below the data folder, in which "
-                    f"{{name}} stands for one of {', '.join(sorted(known))}"
-                )
 
 
 @cache

@@ -15,9 +15,9 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor, nn
 
-from anomark.detectors import stored_maps
 from anomark.detectors.backbones import efficientnet_lite, mobilenet_v2
 from anomark.detectors.backbones.base import FeatureNetwork, random_network
+from anomark.detectors.latent import stored_maps
 
 IMAGES = 8
 

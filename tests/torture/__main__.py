@@ -23,7 +23,9 @@ from pathlib import Path
 
 from tests.torture.case import Case
 
-PARTS = sorted({path.stem for path in Path(__file__).parent.glob("*.py")} - {"__init__", "__main__", "case"})
+PARTS = sorted(
+    {path.stem for path in Path(__file__).parent.glob("*.py")} - {"__init__", "__main__", "case", "attempts"}
+)
 
 
 def cases(part: str, short: bool, folder: Path) -> Iterator[Case]:

@@ -25,7 +25,7 @@ from anomark.seals import ASIDE, SUMS
 from tests.conftest import Checkout
 from tests.torture.case import Case
 
-FULL, SHORT = 100, 4
+FULL, SHORT = 100, 2
 KIND = "SIGKILL at a random moment"
 
 SUITE = """

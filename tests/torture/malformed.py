@@ -18,7 +18,7 @@ from tests.conftest import Checkout
 from tests.torture.attempts import Attempt, make
 from tests.torture.case import Case
 
-FULL, SHORT = 60, 14
+FULL, SHORT = 60, 6
 
 #: What a suite's file may not be.
 CONFIGS: dict[str, bytes] = {

@@ -17,7 +17,7 @@ from tests.conftest import Checkout
 from tests.torture.attempts import SMALL, Attempt, make
 from tests.torture.case import Case
 
-FULL, SHORT = 60, 18
+FULL, SHORT = 60, 8
 #: Whatever is executed leaves a file whose name begins so.
 CANARY = "pwned"
 

@@ -11,7 +11,8 @@ import torch
 
 from anomark import seals
 from anomark.contracts import AnomarkError, Array
-from anomark.detectors import perceptual, stored_maps
+from anomark.detectors import perceptual
+from anomark.detectors.latent import stored_maps
 from anomark.records import Cell
 from anomark.runtime import fit_score
 from anomark.runtime.fit_score import build, score, spec_of, training_data
