@@ -215,7 +215,7 @@ def test_a_killed_fit_resumes_from_its_checkpoint_to_the_same_bits(job: Build, t
     command = [sys.executable, "-m", "anomark.stages.job", "cell", str(tmp_path / "plan.json"), cell.id]
     process = subprocess.Popen(command)
     checkpoints = Path(cell.checkpoints)
-    while not (checkpoints / "train.pt").exists():
+    while not (checkpoints / "train.pt.sha256").exists():  # which is written after the checkpoint
         assert process.poll() is None
         time.sleep(0.1)
     os.kill(process.pid, signal.SIGTERM)
