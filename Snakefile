@@ -101,7 +101,7 @@ rule prepare_data:
 
 rule prepare_features:
     output:
-        f"{PLAN.results}/features/{{name}}.safetensors",
+        file=f"{PLAN.results}/features/{{name}}.safetensors",
         f"{PLAN.results}/features/{{name}}.safetensors.sha256",
     log:
         f"{LOGS}/features/{{name}}.log",
@@ -153,7 +153,7 @@ rule sweep_settings:
     input:
         lambda w: PLAN.sweep_inputs(f"{SWEEPS}/{w.dataset}/{w.method}/{w.cell}.npz"),
     output:
-        f"{SWEEPS}/{{dataset}}/{{method}}/{{cell}}.npz",
+        file=f"{SWEEPS}/{{dataset}}/{{method}}/{{cell}}.npz",
         f"{SWEEPS}/{{dataset}}/{{method}}/{{cell}}.npz.sha256",
     log:
         f"{LOGS}/sweeps/{{dataset}}/{{method}}/{{cell}}.log",
@@ -243,7 +243,7 @@ rule check_outcomes:
         coverage=f"{PLAN.folder}/coverage.csv",
         sweep=f"{PLAN.folder}/sweep.csv",
     output:
-        f"{PLAN.folder}/verdict.txt",
+        file=f"{PLAN.folder}/verdict.txt",
         f"{PLAN.folder}/verdict.txt.sha256",
     log:
         f"{LOGS}/verdict.log",
