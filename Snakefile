@@ -102,7 +102,7 @@ rule prepare_data:
 rule prepare_features:
     output:
         file=f"{PLAN.results}/features/{{name}}.safetensors",
-        f"{PLAN.results}/features/{{name}}.safetensors.sha256",
+        seal=f"{PLAN.results}/features/{{name}}.safetensors.sha256",
     log:
         f"{LOGS}/features/{{name}}.log",
     conda:
@@ -154,7 +154,7 @@ rule sweep_settings:
         lambda w: PLAN.sweep_inputs(f"{SWEEPS}/{w.dataset}/{w.method}/{w.cell}.npz"),
     output:
         file=f"{SWEEPS}/{{dataset}}/{{method}}/{{cell}}.npz",
-        f"{SWEEPS}/{{dataset}}/{{method}}/{{cell}}.npz.sha256",
+        seal=f"{SWEEPS}/{{dataset}}/{{method}}/{{cell}}.npz.sha256",
     log:
         f"{LOGS}/sweeps/{{dataset}}/{{method}}/{{cell}}.log",
     conda:
@@ -244,7 +244,7 @@ rule check_outcomes:
         sweep=f"{PLAN.folder}/sweep.csv",
     output:
         file=f"{PLAN.folder}/verdict.txt",
-        f"{PLAN.folder}/verdict.txt.sha256",
+        seal=f"{PLAN.folder}/verdict.txt.sha256",
     log:
         f"{LOGS}/verdict.log",
     conda:
