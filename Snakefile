@@ -108,7 +108,7 @@ rule prepare_features:
     conda:
         "envs/anomark.yaml"
     shell:
-        'python -m anomark.stages.job features "$ANOMARK_PLAN" {output[0]:q} 2>&1 | tee {log:q}'
+        'python -m anomark.stages.job features "$ANOMARK_PLAN" {output.file:q} 2>&1 | tee {log:q}'
 
 
 rule map_features:
@@ -123,7 +123,7 @@ rule map_features:
         "envs/anomark.yaml"
     threads: PLAN.suite.threads
     shell:
-        "python -m anomark.stages.job maps $ANOMARK_PLAN {output:q} 2>&1 | tee {log:q}"
+        'python -m anomark.stages.job maps "$ANOMARK_PLAN" {output:q} 2>&1 | tee {log:q}'
 
 
 rule fit_and_score:
@@ -164,7 +164,7 @@ rule sweep_settings:
         mem_mb=int(PLAN.suite.limits.memory_gb * 1024),
         gpu=int(PLAN.suite.device == "cuda"),
     shell:
-        'python -m anomark.stages.job sweep "$ANOMARK_PLAN" {output[0]:q} 2>&1 | tee {log:q}'
+        'python -m anomark.stages.job sweep "$ANOMARK_PLAN" {output.file:q} 2>&1 | tee {log:q}'
 
 
 rule evaluate_dataset:
@@ -250,5 +250,5 @@ rule check_outcomes:
     conda:
         "envs/anomark.yaml"
     shell:
-        'python -m anomark.stages.job verdict "$ANOMARK_PLAN" {input.coverage:q} {input.sweep:q} {output[0]:q} 2>&1'
+        'python -m anomark.stages.job verdict "$ANOMARK_PLAN" {input.coverage:q} {input.sweep:q} {output.file:q} 2>&1'
         " | tee {log:q}"
