@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomark import modality as modalities
@@ -17,7 +18,7 @@ from anomark.detectors.frontend import FrontEnd
 #: (maps (B, C, H, W), number of the noise draw) -> reconstructed maps.
 Reconstruct = Callable[[Tensor, int], Tensor]
 #: Maps per forward pass.
-BATCH = 50
+BATCH = 16
 #: Normal samples that statistics come from, evenly spaced.
 CALIBRATION = 256
 
@@ -85,13 +86,17 @@ class ReconstructionScore(nn.Module):
 
     @torch.inference_mode()
     def errors(self, X: Any, reconstruct: Reconstruct) -> tuple[Tensor, Tensor]:
-        """E_recon and E_feat of samples, (N, terms), and their maps (N, terms, H, W) or (N, terms, L)."""
+        """E_recon and E_feat of samples, (N, terms), and their maps (N, terms, H, W) or (N, terms, L).
+
+        The last batch is filled up with zeros, so that the errors of a sample are the same bits whatever samples it
+        comes with: the libraries choose their kernels by the shape of a batch.
+        """
         size = max(1, BATCH // self.front[0].maps_per_sample)
-        device = self.scale.device
-        parts = [
-            self._maps(torch.from_numpy(np.array(X[i : i + size], dtype=np.float32)).to(device), reconstruct)
-            for i in range(0, len(X), size)
-        ]
+        parts = []
+        for i in range(0, len(X), size):
+            x = torch.from_numpy(np.array(X[i : i + size], dtype=np.float32))
+            filled = F.pad(x, (0,) * (2 * x.ndim - 1) + (size - len(x),))
+            parts.append(self._maps(filled.to(self.scale.device), reconstruct)[: len(x)])
         maps = torch.cat(parts)
         flat = maps.flatten(2)
         largest = flat.topk(max(1, round(self.share * flat.shape[2])), dim=2).values if self.share < 1 else flat

@@ -29,6 +29,13 @@ def test_more_rows_than_a_scoring_batch_are_all_scored(monkeypatch) -> None:
     assert [m.shape for m in model.detect(X)] == [(5,), (5, 12, 12)]
 
 
+def test_a_sample_scores_the_same_bits_whatever_it_comes_with() -> None:
+    X = images(5)
+    model = fitted(X)
+    alone = np.concatenate([model.decision_function(X[i : i + 1]) for i in range(len(X))])
+    assert np.array_equal(alone, model.decision_function(X))
+
+
 def test_draws_are_averaged_and_calls_are_counted() -> None:
     X = images(2)
     one, two = fitted(X, draws=1), fitted(X, draws=2)
