@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -41,6 +42,16 @@ def replacing(path: Path) -> Iterator[Path]:
 def partial_name(path: Path) -> Path:
     """A hidden name beside `path` that no other process has, for what is to take its place."""
     return path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+
+
+@contextmanager
+def temporary_files_in(folder: Path) -> Iterator[None]:
+    """Let what Python's libraries keep in temporary files lie in a folder inside."""
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def locked(path: Path, create: bool = True) -> TextIO | None:

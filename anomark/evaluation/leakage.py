@@ -25,7 +25,14 @@ _SIDE, _LENGTH = 16, 64  # of a reduced copy
 _BASE = 0x9E3779B97F4A7C15  # odd, so that it can be divided by modulo 2**64
 
 
-def warnings(train: Array, test: Array, labels: Array, window: int | None, scored: Array | None = None) -> list[str]:
+def warnings(
+    train: Array,
+    test: Array,
+    labels: Array,
+    window: int | None,
+    scored: Array | None = None,
+    copied: Array | None = None,
+) -> list[str]:
     """What a reader should know of a dataset before trusting a number, each in one sentence.
 
     Args:
@@ -33,18 +40,21 @@ def warnings(train: Array, test: Array, labels: Array, window: int | None, score
             (N, ...), which may be memory-mapped and are read in blocks.
         labels: (N,) or (T,), 1 anomalous.
         scored: those of the labels that count, all unless it is given.
+        copied: what `copies` found, where it was asked already.
     """
     found = [*_constant(train, window), *_one_number(test, labels, window, scored)]
     if window:
         return [*found, *_stretches(train[None], test[None], window, range(0, len(test) - window + 1, window))]
-    copies = _copies(train, test)
-    if copies.any():
-        found.append(f"{copies.sum():,} of {len(test):,} test samples occur in the training part too, bit for bit.")
+    copied = copies(train, test) if copied is None else copied
+    # A sample of one value only is nobody's copy.
+    copied = copied & np.array([np.ptp(row) > 0 for block in blocks(test) for row in block])
+    if copied.any():
+        found.append(f"{copied.sum():,} of {len(test):,} test samples occur in the training part too, bit for bit.")
     elif train.ndim == 3 and train.shape[2] >= 2 * _MIN_STRETCH:
         half = train.shape[2] // 2
         turned = train.swapaxes(1, 2), test.swapaxes(1, 2)
         found += _stretches(*turned, half, (0, train.shape[2] - half))
-    return [*found, *_near(train, test, copies)]
+    return [*found, *_near(train, test, copied)]
 
 
 # -- one channel, one number ----------------------------------------------------------------------------------------
@@ -91,10 +101,10 @@ def _size(rows: Array) -> Array:
 # -- copies ----------------------------------------------------------------------------------------------------------
 
 
-def _copies(train: Array, test: Array) -> Array:
-    """bool (N,): the test samples that are training samples too; those of one value only are nobody's copy."""
+def copies(train: Array, test: Array) -> Array:
+    """bool (N,): the test samples that equal a training sample in every bit, which a method may remember."""
     known = {_digest(row) for block in blocks(train) for row in block}
-    return np.array([_digest(row) in known and np.ptp(row) > 0 for block in blocks(test) for row in block])
+    return np.array([_digest(row) in known for block in blocks(test) for row in block])
 
 
 def _digest(row: Array) -> bytes:
@@ -144,12 +154,12 @@ def _rolling(codes: Array, length: int) -> Array:
     return (prefixes[length:] - prefixes[:-length]) * inverse[: len(codes) - length + 1]
 
 
-def _near(train: Array, test: Array, copies: Array) -> Iterator[str]:
+def _near(train: Array, test: Array, copied: Array) -> Iterator[str]:
     """Test samples whose reduced copy is nearer to one of the training part than these are to each other."""
     if train.ndim < 3 or len(train) < 4:
         return
     rows = _chosen(len(test))
-    rows = rows[~copies[rows]]
+    rows = rows[~copied[rows]]
     known, asked = _reduced(train, _chosen(len(train))), _reduced(test, rows)
     usual = np.median([np.partition(_distances(known[i], known), 1)[1] for i in _chosen(len(known), 200)])
     near = sum(_distances(sample, known).min() < NEAR * usual for sample in asked)

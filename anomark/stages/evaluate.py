@@ -17,9 +17,8 @@ import pandas as pd
 from anomark import modality, seals
 from anomark.contracts import Array, DataError
 from anomark.data.images import enlarge_maps
-from anomark.evaluation.copies import count_copies
 from anomark.evaluation.examples import write_examples
-from anomark.evaluation.leakage import warnings
+from anomark.evaluation.leakage import copies, warnings
 from anomark.evaluation.measure import Measured
 from anomark.evaluation.severity import by_severity
 from anomark.evaluation.tables import loss_rows, outcome_row, setting_rows, write_tables
@@ -112,14 +111,15 @@ def _measure(jobs: Jobs, data: Data, meta: Meta, cells: list[tuple[Cell, FitReco
         pd.DataFrame(severity).to_csv(work / "severity.csv", index=False)
     write_examples(measured, Path(data.folder), first, jobs.highlight, work)
     train, test = (np.load(Path(data.folder) / name, mmap_mode="r") for name in ("train.npy", "test.npy"))
+    copied = None if meta.window else copies(train, test)
     return Summary(
         **data.only(DatasetInfo),
         **meta.only(Samples),
-        warnings=tuple(warnings(train, test, measured.all_labels, meta.window, measured.scored)),
+        warnings=tuple(warnings(train, test, measured.all_labels, meta.window, measured.scored, copied)),
         n_valid=len(meta.valid),
         n_labels=len(labels),
         n_anomalous=int(labels.sum()),
-        copies=None if meta.window else count_copies(Path(data.folder)),
+        copies=None if copied is None else int(copied.sum()),
         random_band=measured.random_band(labels),
         f=jobs.features.name if jobs.features else None,
         method_params={cell.method: record.parts.params for cell, record in cells},

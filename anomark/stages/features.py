@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from anomark import seals
 from anomark.detectors.weights import write_weights
+from anomark.files import temporary_files_in
 from anomark.runtime.locks import making
 from anomark.suite.backbones import find_weights
 from anomark.suite_records import Features, Jobs
@@ -32,8 +32,8 @@ def ensure(features: Features) -> None:
     path = Path(features.path)
     with making(path, f"the weights of {features.name}") as work:
         if not (path.exists() and seals.beside(path).exists()):
-            tempfile.tempdir = str(work)  # a download goes when this process does, however it ends
-            write_features(features.kind, features.raw, path)
+            with temporary_files_in(work):  # a download goes when this process does, however it ends
+                write_features(features.kind, features.raw, path)
 
 
 def run(jobs: Jobs, out: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import sys
-import tempfile
 import traceback
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import numpy as np
 from anomark import seals
 from anomark.contracts import AnomarkError, Array, DataError
 from anomark.data.arrange import Arranged, arrange, load
-from anomark.files import replacing
+from anomark.files import replacing, temporary_files_in
 from anomark.records import Data, Meta
 from anomark.runtime.locks import making
 from anomark.suite_records import Jobs
@@ -72,11 +71,8 @@ def ensure(data: Data) -> None:
     stored = [*(out / name for name in (*FILES, seals.SUMS)), Path(data.labels), seals.beside(Path(data.labels))]
     with making(out, f"the arrays of {data.dataset}") as work:
         if not all(path.exists() for path in stored):
-            before, tempfile.tempdir = tempfile.tempdir, str(work)  # what is too large for memory lies there meanwhile
-            try:
+            with temporary_files_in(work):  # what is too large for memory lies there meanwhile
                 write(data)
-            finally:
-                tempfile.tempdir = before
 
 
 def run(jobs: Jobs, dataset: str) -> None:
