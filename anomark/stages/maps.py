@@ -5,7 +5,6 @@ A map that a method asks for and that is not here is computed by the method, so 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from anomark import seals
 from anomark.detectors.frontend import front_end, too_short
 from anomark.detectors.latent import stored_maps
 from anomark.detectors.perceptual import FeatureExtractor
-from anomark.files import partial_name
 from anomark.records import Cell
 from anomark.runtime.fit_score import pin, spec_of, test_data, training_data
 from anomark.runtime.locks import making
@@ -29,16 +27,17 @@ TRAINING_MAPS = 4096
 BATCH = 16
 
 
-def write(cell: Cell) -> None:
-    """Write the maps that a cell, and every other one with the same `maps`, looks at, and seal them."""
+def write(cell: Cell, again: bool = True) -> None:
+    """Write the maps that a cell, and every other one with the same `maps`, looks at, and seal them.
+
+    Args:
+        again: also where they are stored.
+    """
     out = Path(str(cell.maps))
-    work = partial_name(out)
-    work.mkdir(parents=True)
-    try:
-        _fill(work, cell)
-        seals.publish(work, out)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    with making(out, f"the maps of {cell.dataset}") as work:
+        if again or not (out / seals.SUMS).exists():
+            _fill(work, cell)
+            seals.publish(work, out)
 
 
 def _fill(folder: Path, cell: Cell) -> None:
@@ -72,10 +71,7 @@ def _fill(folder: Path, cell: Cell) -> None:
 
 def ensure(cell: Cell) -> None:
     """Write the maps of a cell, unless they are stored."""
-    out = Path(str(cell.maps))
-    with making(out, f"the maps of {cell.dataset}"):
-        if not (out / seals.SUMS).exists():
-            write(cell)
+    write(cell, again=False)
 
 
 def run(jobs: Jobs, out: str) -> None:
