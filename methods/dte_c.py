@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anomark.contracts import Spec
-from anomark.detectors.rows import RowDetector, perceptron
+from anomark.detectors.rows import TimeEstimator, perceptron
 from anomark.detectors.training import Step
-from anomark.diffusion.schedule import Schedule
 
 NAME = "Diffusion time estimation, categorical"
 LABEL = "DTE-C"
@@ -51,15 +48,10 @@ DEFAULTS = {
 }
 
 
-class Method(RowDetector):
+class Method(TimeEstimator):
     """Score = sum over parts k of k p(k given x), in [0, bins - 1]."""
 
     defaults = DEFAULTS
-
-    def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
-        super().__init__(spec, seed, device, **params)
-        self.schedule = Schedule(torch.linspace(1e-4, 0.01, self.params["T"]))
-        self.sigma = (1 - self.schedule.alphas_bar[1:]).sqrt().float().to(device)
 
     def build(self, shape: tuple[int, ...]) -> nn.Module:
         p = self.params
@@ -67,10 +59,9 @@ class Method(RowDetector):
 
     def loss(self, step: Step) -> Tensor:
         """Cross entropy of the part of t, for t uniform in 0..T-1."""
-        p, x = self.params, step.batch
-        t = torch.randint(p["T"], (len(x),), generator=step.generator, device=x.device)
-        noise = torch.randn(x.shape, generator=step.generator, device=x.device)
-        output = self.network(x + self.sigma[t, None] * noise)
+        p = self.params
+        noised, t = self.noised(step)
+        output = self.network(noised)
         if p["softmax_twice"]:
             output = output.softmax(1)
         return F.cross_entropy(output, t * p["bins"] // p["T"])

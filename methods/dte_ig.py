@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from anomark.contracts import Spec
-from anomark.detectors.rows import RowDetector, perceptron
+from anomark.detectors.rows import TimeEstimator, perceptron
 from anomark.detectors.training import Step
-from anomark.diffusion.schedule import Schedule
 
 NAME = "Diffusion time estimation, inverse gamma"
 LABEL = "DTE-IG"
@@ -57,27 +54,18 @@ def negative_log_density(output: Tensor, variance: Tensor, d: int) -> Tensor:
     return scale / variance - (d / 2 - 1) * torch.log(scale + EPSILON)
 
 
-class Method(RowDetector):
+class Method(TimeEstimator):
     """Score = the scale of the inverse gamma, which grows with the noise that a row seems to have."""
 
     defaults = DEFAULTS
-
-    def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
-        super().__init__(spec, seed, device, **params)
-        schedule = Schedule(torch.linspace(1e-4, 0.01, self.params["T"]))
-        self.variance = (1 - schedule.alphas_bar[1:]).float().to(device)
 
     def build(self, shape: tuple[int, ...]) -> nn.Module:
         return perceptron([math.prod(shape), *self.params["hidden"], 1], dropout=self.params["dropout"])
 
     def loss(self, step: Step) -> Tensor:
         """The mean negative log density, for t uniform in 0..T-1."""
-        x = step.batch
-        t = torch.randint(self.params["T"], (len(x),), generator=step.generator, device=x.device)
-        noise = torch.randn(x.shape, generator=step.generator, device=x.device)
-        variance = self.variance[t]
-        output = self.network(x + variance.sqrt()[:, None] * noise)
-        return negative_log_density(output.squeeze(1), variance, x.shape[1]).mean()
+        noised, t = self.noised(step)
+        return negative_log_density(self.network(noised).squeeze(1), self.variance[t], noised.shape[1]).mean()
 
     def score(self, x: Tensor) -> Tensor:
         scale: Tensor = self.network(x).squeeze(1).square()

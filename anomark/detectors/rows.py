@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anomark.contracts import Array
+from anomark.contracts import Array, Spec
 from anomark.detectors.trained import TrainedDetector
+from anomark.detectors.training import Step
+from anomark.diffusion.schedule import Schedule
 
 #: Rows per forward pass when scoring.
 SCORE_BATCH = 256
@@ -109,3 +111,24 @@ class RowDetector(TrainedDetector):
     def decision_function(self, X: Any) -> Array:
         self.network.eval()
         return torch.cat([self.score(x.flatten(1)) for x in self.batches(X, SCORE_BATCH)]).cpu().numpy()
+
+
+class TimeEstimator(RowDetector):
+    """A network that tells from a noised row x_t = x_0 + sigma_t eps alone how long it was noised (Livernoche et al.
+    2024, section 4): there is no drift, and beta is linear from 1e-4 to .01 over T steps.
+
+    Attributes:
+        variance: sigma_t^2, float32 (T,).
+    """
+
+    def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
+        super().__init__(spec, seed, device, **params)
+        schedule = Schedule(torch.linspace(1e-4, 0.01, self.params["T"]))
+        self.variance = (1 - schedule.alphas_bar[1:]).float().to(device)
+
+    def noised(self, step: Step) -> tuple[Tensor, Tensor]:
+        """A batch of rows (B, D), noised, and their times (B,), which are uniform in 0..T-1."""
+        x = step.batch
+        t = torch.randint(self.params["T"], (len(x),), generator=step.generator, device=x.device)
+        noise = torch.randn(x.shape, generator=step.generator, device=x.device)
+        return x + self.variance[t].sqrt()[:, None] * noise, t

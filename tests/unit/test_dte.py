@@ -79,7 +79,7 @@ def test_dte_c_counts_equal_parts_of_the_time_and_its_score_is_their_mean() -> N
         p = model.network(torch.from_numpy(noise(5, 9, seed=1))).softmax(1).numpy()  # type: ignore[attr-defined]
     scores = model.decision_function(noise(5, 9, seed=1))  # type: ignore[attr-defined]
     assert scores == pytest.approx(p @ np.arange(7), rel=1e-5)
-    assert model.sigma[-1] ** 2 == pytest.approx(dte_np.variances(400)[-1], rel=1e-6)  # type: ignore[attr-defined]
+    assert model.variance[-1] == pytest.approx(dte_np.variances(400)[-1], rel=1e-6)  # type: ignore[attr-defined]
 
 
 def test_a_budget_in_epochs_becomes_steps_unless_the_suite_sets_them() -> None:
