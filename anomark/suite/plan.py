@@ -63,7 +63,7 @@ class Plan:
         self.data = {data.dataset: data for data in self._data()}
         self.datasets = [d for d in self.datasets if d.id in self.data]
         self.prints.save()
-        self._code: dict[Path, tuple[dict[str, str], dict[str, str]]] = {}
+        self._code: dict[tuple[Path, ...], tuple[dict[str, str], dict[str, str]]] = {}
         self.not_applicable = [
             NotApplicable(dataset=d.id, method=m.id, reason=f"{m.label} is made for {_nouns(m.modalities)}")
             for d in self.datasets
@@ -160,9 +160,7 @@ class Plan:
         params = method.defaults | common | own | method.overrides | variant
         shrinks = modality.load(data.modality).RESIZABLE and not method.full_resolution
         resolution = suite.resolution if shrinks else None
-        if method.path not in self._code:  # its variants, datasets and seeds share it
-            self._code[method.path] = closure([method.path, FIT_SCORE])
-        sources, versions = self._code[method.path]
+        sources, versions = self._code_of(method.path, FIT_SCORE)
         features = self.features if "features" in method.needs else None
         parts = Parts(
             data=data.key,
@@ -191,6 +189,12 @@ class Plan:
             private=self._private,
         )
 
+    def _code_of(self, *files: Path) -> tuple[dict[str, str], dict[str, str]]:
+        """The closure of some files, which many cells share."""
+        if files not in self._code:
+            self._code[files] = closure(files)
+        return self._code[files]
+
     def _maps(self, data: Data, method: Method, features: Features | None) -> str | None:
         """The folder of f's maps of a dataset, for a method that looks through f at the samples as they are prepared.
 
@@ -199,7 +203,7 @@ class Plan:
         suite = self.suite
         if features is None or not method.full_resolution or suite.device != "cpu":
             return None
-        key = digest([data.key, features.key, suite.threads, *closure([STAGES / "maps.py"])])[:16]
+        key = digest([data.key, features.key, suite.threads, *self._code_of(STAGES / "maps.py")])[:16]
         return f"{self.results}/maps/{data.dataset}/{key}"
 
     def inputs(self, cell_id: str) -> list[str]:
