@@ -28,13 +28,15 @@ from anomark.suite.dropins import ROOT
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 #: Files of the system that can be written to and keep nothing.
 _SINKS = ("/dev/null", "/dev/tty")
+#: Variables by which libraries are told where to cache. torch sets one as soon as it is asked, for its children too.
+_CACHES = ("TMPDIR", "XDG_CACHE_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")
 #: Programs by which libraries ask about the machine. They don't run, but nobody is blamed: libraries do without them.
 _ASKED = ("fc-list", "ldconfig", "lscpu", "sysctl", "uname")
 
 
 def own_caches(folder: Path) -> dict[str, str]:
     """Variables by which libraries keep their temporary files and caches in a folder that goes with the process."""
-    return dict.fromkeys(("TMPDIR", "XDG_CACHE_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR"), str(folder))
+    return dict.fromkeys(_CACHES, str(folder))
 
 
 class Forbidden(AnomarkError):

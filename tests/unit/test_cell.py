@@ -37,6 +37,10 @@ METHODS = {
 OTHERS = {
     "stores_much": "self.a = np.ones(10**5); return np.zeros(len(X))",
     "takes_a_while": "import time; time.sleep(2); return np.zeros(len(X))",
+    "caches_where_told": (
+        "import os\n        os.makedirs(os.environ['TORCHINDUCTOR_CACHE_DIR'], exist_ok=True)\n"
+        "        return np.zeros(len(X))"
+    ),
     "killed_once": (
         "import os, pathlib\n        mark = pathlib.Path(os.environ['TMPDIR'], 'mark')\n"
         "        if not mark.exists():\n            mark.touch(); os.kill(os.getpid(), 9)\n"
@@ -240,3 +244,10 @@ def test_a_damaged_checkpoint_is_dropped(job: Build, capsys: pytest.CaptureFixtu
     record = run_cell(cell, Limits(seconds=60, memory_gb=2))
     assert record.status == "done" and record.cost.fit_seconds is not None, "the fit starts anew"
     assert "train.pt" in capsys.readouterr().err and not checkpoints.exists()
+
+
+def test_a_cache_that_this_process_was_told_of_is_not_the_cells(job: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch names one in the environment once it is imported, as where `anomark run` trains f before the cell."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(Path("elsewhere").absolute()))
+    record = run_cell(job("caches_where_told"), Limits(seconds=60, memory_gb=2))
+    assert record.status == "done", record
