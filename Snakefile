@@ -12,7 +12,7 @@ sys.path.insert(0, workflow.basedir)
 
 from snakemake.exceptions import WorkflowError
 
-from anomark.runtime import progress
+from anomark.runtime import forkserver, progress
 from anomark.runtime.alone import run_alone, write_plan
 from anomark.suite.config import validate
 from anomark.contracts import AnomarkError
@@ -60,6 +60,7 @@ LOGS = f"{PLAN.folder}/logs"
 onstart:
     write_plan(PLAN)
     progress.watch(PLAN, workflow.cores)
+    forkserver.serve(Path(".snakemake"), PLAN)
 
 
 wildcard_constraints:

@@ -52,6 +52,9 @@ def architecture(keep: Callable[[Path], bool] = lambda path: True) -> str:
         "The Snakefile is the whole workflow on one page. A cell is one dataset, one method and one seed. Its fit and "
         "score run in a process of their own, whose result is stored under a key: a hash of everything that the result "
         "depends on.",
+        "Loading torch and scikit-learn takes longer than most fits do. So a run of Snakemake starts one server that "
+        "has them loaded (`anomark/runtime/forkserver.py`), and the processes of its cells are forked from that "
+        "server. A cell that is run in another way starts Python anew, with the same result bit for bit.",
         "## Folders",
         *(_folder(folder, paths) for folder, paths in files.items() if folder.startswith("anomark") and paths),
         "The folders `methods/`, `datasets/` and `metrics/` hold the files that are listed in "

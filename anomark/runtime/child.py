@@ -175,3 +175,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    sys.stdout.flush(), sys.stderr.flush()
+    os._exit(0)  # at once: what the method still has running in threads changes nothing any more

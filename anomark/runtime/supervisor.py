@@ -12,7 +12,6 @@ import fcntl
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -26,7 +25,7 @@ from anomark.contracts import AnomarkError
 from anomark.outcomes import Outcome
 from anomark.records import Cell, CellInfo, Device, FitRecord, Result
 from anomark.runtime.device import claimed_device, device_environment
-from anomark.runtime.fit_score import environment
+from anomark.runtime.forkserver import LOG, Forked, library_variables, start
 from anomark.runtime.isolation import own_caches
 from anomark.runtime.locks import making
 from anomark.runtime.store import save_scores
@@ -65,8 +64,8 @@ def run_cell(cell: Cell, limits: Limits) -> FitRecord:
             for name in cell.parts.sources:  # its process may not store what it compiles
                 compileall.compile_file(ROOT / name, quiet=2)
             with claimed_device(cell.parts.device) as device, _checkpoints(cell) as checkpoints:
-                result = _supervise(work, limits, cell.parts.threads, device, checkpoints)
-            with (work / "log.txt").open("rb") as stream:  # of a method that prints without end it is large
+                result = _supervise(cell, work, limits, device, checkpoints)
+            with (work / LOG).open("rb") as stream:  # of a method that prints without end it is large
                 stream.seek(max(0, stream.seek(0, os.SEEK_END) - 4 * _TAIL))
                 log = stream.read().decode(errors="replace")[-_TAIL:]
         if result.status == Outcome.FAILED and any(word in result.reason + log for word in _NO_SPACE):
@@ -133,58 +132,46 @@ def _environment(work: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ANOMARK_")}
     (temporary := work / "tmp").mkdir(exist_ok=True)
     code = os.pathsep.join(filter(None, [kept.get("PYTHONPATH"), str(ROOT)]))
-    own = {"PYTHONPATH": code, "ANOMARK_PARENT": str(os.getpid())}
-    # Unbuffered, so that the log of a process that is killed tells how far it came.
-    return kept | own_caches(temporary) | own | {"PYTHONUNBUFFERED": "1"}
+    return kept | own_caches(temporary) | {"PYTHONPATH": code}
 
 
 def _supervise(
-    work: Path, limits: Limits, threads: int, device: Device, checkpoints: Path | None, again: bool = True
+    cell: Cell, work: Path, limits: Limits, device: Device, checkpoints: Path | None, again: bool = True
 ) -> Result:
     """Start the child, wait for it within its limits, and say how it ended and what it used.
 
     A child that somebody killed is started `again`, once: that says nothing about the method.
     """
-    # glibc gives large blocks back when they are freed, and each new one is paid for in page faults: a sixth of a step.
-    allocator = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**63 - 1)}
     resume = ["--checkpoints", str(checkpoints.absolute())] if checkpoints else []
     work = work.absolute()
     resumed = checkpoints is not None and any(checkpoints.glob("*.pt"))
     peak, started, verdict = 0, time.monotonic(), None
     short_of_memory = _kills_for_memory()
-    with (work / "log.txt").open("wb") as log:
-        child = psutil.Popen(
-            [sys.executable, "-m", "anomark.runtime.child", str(work), device.kind, *resume],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=work,
-            env=_environment(work) | allocator | device_environment(device) | environment(threads),
-            start_new_session=True,
-        )
-        try:
-            while child.poll() is None:
-                used = _resident(child)
-                peak = max(peak, used)
-                if used > limits.memory_gb * 2**30:
-                    reason = f"it used {used / 2**30:.1f} GiB, its limit is {limits.memory_gb:g}"
-                    verdict = Result(status=Outcome.OOM, reason=reason)
-                elif time.monotonic() - started > limits.seconds:
-                    reason = f"it ran past its limit of {limits.seconds:g} s"
-                    verdict = Result(status=Outcome.TIMEOUT, reason=reason)
-                if verdict:
-                    break
-                with contextlib.suppress(psutil.TimeoutExpired):
-                    child.wait(_POLL)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-            code = child.wait()
+    variables = _environment(work) | device_environment(device) | library_variables(cell.parts.threads)
+    child = start([str(work), device.kind, *resume], work, variables)
+    try:
+        while child.poll() is None:
+            used = _resident(child)
+            peak = max(peak, used)
+            if used > limits.memory_gb * 2**30:
+                reason = f"it used {used / 2**30:.1f} GiB, its limit is {limits.memory_gb:g}"
+                verdict = Result(status=Outcome.OOM, reason=reason)
+            elif time.monotonic() - started > limits.seconds:
+                reason = f"it ran past its limit of {limits.seconds:g} s"
+                verdict = Result(status=Outcome.TIMEOUT, reason=reason)
+            if verdict:
+                break
+            with contextlib.suppress(psutil.TimeoutExpired):
+                child.wait(_POLL)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        code = child.wait()
     killed = code == -signal.SIGKILL and not verdict and not (work / "result.json").exists()
     if killed and short_of_memory == _kills_for_memory() is not None:
         if again:
             print("the process of the cell was killed from outside; it is started again", file=sys.stderr)
-            return _supervise(work, limits, threads, device, checkpoints, again=False)
+            return _supervise(cell, work, limits, device, checkpoints, again=False)
         verdict = Result(status=Outcome.FAILED, reason="it was killed from outside twice, and not for memory")
     result = verdict or _own_result(work, code)
     used_in_all: dict[str, Any] = {
@@ -215,7 +202,7 @@ def _kills_for_memory() -> int | None:
     return None
 
 
-def _resident(process: psutil.Process) -> int:
+def _resident(process: psutil.Process | Forked) -> int:
     """Bytes of memory that a process and its children hold."""
     total = 0
     with contextlib.suppress(psutil.Error):

@@ -60,6 +60,26 @@ EXPECTED = {
 }
 
 
+def misbehave(copy: Path, name: str) -> None:
+    """Write methods/bad.py, whose scoring does what `name` says, and a dataset for it to fit and score."""
+    (copy / "methods/bad.py").write_text(
+        "import numpy as np\n"
+        "class Method:\n"
+        "    def __init__(self, spec, seed, device): pass\n"
+        "    def fit(self, X, X_valid=None): print('fitting', len(X))\n"
+        f"    def decision_function(self, X):\n        {(METHODS | OTHERS)[name]}\n"
+        "    def state_dict(self): return {'a': getattr(self, 'a', np.ones(3))}\n"
+        "    def load_state_dict(self, state): pass\n"
+    )
+    data = copy / "data"
+    data.mkdir(exist_ok=True)
+    rng = np.random.default_rng(0)
+    np.save(data / "train.npy", rng.normal(size=(8, 1, 4)).astype(np.float32))
+    np.save(data / "test.npy", rng.normal(size=(5, 1, 4)).astype(np.float32))
+    Meta(dataset="mine", key="k", modality="series", level="window", shape=(1, 4)).save(data / "meta.json")
+    seals.seal(data)
+
+
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
     """Builds a checkout of its own with one method that misbehaves, and the cell that runs it."""
@@ -67,22 +87,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
 
     def build(name: str, **change: Any) -> Cell:
         copy = Checkout(tmp_path)
-        (tmp_path / "methods/bad.py").write_text(
-            "import numpy as np\n"
-            "class Method:\n"
-            "    def __init__(self, spec, seed, device): pass\n"
-            "    def fit(self, X, X_valid=None): print('fitting', len(X))\n"
-            f"    def decision_function(self, X):\n        {(METHODS | OTHERS)[name]}\n"
-            "    def state_dict(self): return {'a': getattr(self, 'a', np.ones(3))}\n"
-            "    def load_state_dict(self, state): pass\n"
-        )
-        data = tmp_path / "data"
-        data.mkdir()
-        rng = np.random.default_rng(0)
-        np.save(data / "train.npy", rng.normal(size=(8, 1, 4)).astype(np.float32))
-        np.save(data / "test.npy", rng.normal(size=(5, 1, 4)).astype(np.float32))
-        Meta(dataset="mine", key="k", modality="series", level="window", shape=(1, 4)).save(data / "meta.json")
-        seals.seal(data)
+        misbehave(tmp_path, name)
         monkeypatch.chdir(copy.path)
         monkeypatch.setenv("PYTHONPATH", str(copy.path))
         return planned_cell(tmp_path, "bad", **change)
@@ -96,11 +101,16 @@ def test_every_ending_is_an_outcome(job: Build, name: str) -> None:
     record = run_cell(cell, Limits(seconds=3 if name == "sleeps" else 60, memory_gb=0.3))
     status, words = EXPECTED[name]
     assert record.status == status and words in record.reason, record
+    assert_stored(cell, record, good=name == "good")
+
+
+def assert_stored(cell: Cell, record: FitRecord, good: bool) -> None:
+    """The folder of a cell holds its record, and the scores and the model of one that did well."""
     folder = Path(cell.folder)
     assert FitRecord.load(folder / "fit.json") == record
     with np.load(folder / "scores.npz") as stored:
-        assert set(stored) == ({"score"} if name == "good" else set())
-    assert (folder / "model.safetensors").exists() == (name == "good")
+        assert set(stored) == ({"score"} if good else set())
+    assert (folder / "model.safetensors").exists() == good
     assert "fitting 8" in record.log
     assert record.cost.peak_memory_mb and record.cost.peak_memory_mb > 1
     leftovers = [p.name for p in folder.parent.iterdir() if p != folder]
