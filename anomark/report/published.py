@@ -232,7 +232,7 @@ def paper_table(results: Results, paper: Paper, table: PaperTable) -> Table:
     if table.numbers:
         caption += f"; small print: published number and measured − published, {MARK} {tolerance(paper)}"
     name, title = file_name(results, paper, table.id), heading(results, paper, table.title)
-    notes, fields = _notes(results, table, datasets, rows), ("dataset", "level", *columns_of)
+    notes, fields = _notes(results, paper, table, datasets, rows), ("dataset", "level", *columns_of)
     return Table(name, title, f"{caption}.", columns, rows, notes, fields)
 
 
@@ -249,7 +249,7 @@ def rows_of(results: Results, paper: Paper, table: PaperTable) -> tuple[list[str
     return own, [d for d in results.of_modality(table.modality) if d not in named and table is alike[0]]
 
 
-def _notes(results: Results, table: PaperTable, datasets: list[str], rows: list[Row]) -> list[str]:
+def _notes(results: Results, paper: Paper, table: PaperTable, datasets: list[str], rows: list[Row]) -> list[str]:
     notes = [] if datasets else [f"This suite has no {table.modality} dataset."]
     notes += footnotes(rows) + partial_notes(results, datasets)
     reasons: dict[str, list[str]] = {}
@@ -259,8 +259,13 @@ def _notes(results: Results, table: PaperTable, datasets: list[str], rows: list[
     notes += [f"No set-up comparable with the paper's for {', '.join(d)}: {why}." for why, d in reasons.items()]
     if absent := [dataset for dataset in table.datasets.values() if dataset not in datasets]:
         notes.append(f"Rows of the paper that this suite does not have: {', '.join(absent)}.")
-    if table.further:
-        notes.append(f"Columns of the paper that this project does not have: {', '.join(table.further)}.")
+    reasons = {}
+    for column in table.further:
+        reasons.setdefault(paper.left_out.get(column, ""), []).append(column)
+    notes += [
+        f"Columns of the paper that this project does not have: {', '.join(columns)}. {why}".rstrip()
+        for why, columns in reasons.items()
+    ]
     return notes
 
 

@@ -73,6 +73,9 @@ class Paper(Part):
     differences: list[Difference] = Field(
         [], description="Why numbers are not reproduced; the first one that speaks of a number is printed beside it."
     )
+    left_out: dict[str, str] = Field(
+        {}, description="The paper's name of a method that this project does not have -> why, in a sentence."
+    )
     left_open: LeftOpen | None = Field(None, description="Parameters that it does not give.")
 
     @property
@@ -113,6 +116,11 @@ class Paper(Part):
             for dataset in table.datasets.values():
                 if (found := registry.find_dataset(dataset).family.modality) != table.modality:
                     raise ValueError(f"{table.id}: {dataset!r} is of the modality {found}, expected {table.modality}")
+        further = [label for table in self.tables for label in table.further]
+        if strange := [label for label in self.left_out if label not in further]:
+            raise ValueError(
+                f"left_out names {strange[0]!r}, which no table leaves out; {nearest(strange[0], further)}"
+            )
         if self.left_open:
             defaults = registry.methods()[self.left_open.method].defaults
             for name in self.left_open.parameters:

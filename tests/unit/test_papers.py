@@ -110,6 +110,7 @@ def without(key: str) -> Callable[[dict[str, Any]], None]:
         (in_table(datasets={"Taxi": "nab-nyc_txi"}), ("tables.0.datasets.Taxi", "'nab-nyc_txi'", "'nab-nyc_taxi'")),
         (in_table(datasets={"Taxis": "nab-nyc_taxi"}), ("main.csv", "row 'Taxis'", "'Taxi'")),
         (in_table(not_comparable={"seris": "x"}), ("not_comparable", "'seris'", "'series'")),
+        (changed(left_out={"Othr": "x"}), ("left_out", "'Othr'", "'Other'")),
         (changed(claims=[{"kind": "order", "table": "mani"}]), ("'order'", "'mani'", "'main'")),
         (changed(claims=[{"kind": "hunch"}]), ("claims.0", "hunch")),
         (changed(baseline=None), ("gain", "'over'")),
@@ -251,6 +252,12 @@ def test_a_table_of_another_protocol_is_printed_alone(results: Results, tmp_path
     both = SECOND["tables"][0] | {"printed_alone": "It trains on the test set."}
     with pytest.raises(AnomarkError, match="printed_alone"):
         read_paper(write_paper(tmp_path, SECOND | {"tables": [both]}))
+
+
+def test_a_column_that_is_left_out_has_its_reason_below_the_table(results: Results, tmp_path: Path) -> None:
+    paper = read_paper(write_paper(tmp_path, SECOND | {"left_out": {"Other": "Nobody has its code."}}))
+    notes = paper_table(results, paper, paper.tables[0]).notes
+    assert any("Other" in note and note.endswith("Nobody has its code.") for note in notes)
 
 
 def test_the_reason_of_a_difference_is_that_of_the_number_or_of_the_method(tmp_path: Path) -> None:
