@@ -32,7 +32,8 @@ def method(f: str, modality: str, shape: tuple[int, ...], seed: int = 0, **param
 
 
 def network(model: Any) -> torch.nn.Module:
-    found: torch.nn.Module = model.model.modules["network"]
+    inner = model.model
+    found: torch.nn.Module = inner.network if hasattr(inner, "network") else inner.modules["network"]
     return found
 
 
@@ -46,7 +47,8 @@ def widths(model: Any) -> list[int]:
 
 @pytest.mark.parametrize("variant", PARTS)
 def test_an_ablation_takes_out_its_part_and_nothing_else(f: str, variant: str) -> None:
-    full, ablated = (method(f, "image", (3, 16, 16), **p) for p in ({}, latent.VARIANTS[variant]))
+    assert latent.VARIANTS[variant]["MODALITIES"] == ("series", "audio"), "where the network is part of the method"
+    full, ablated = (method(f, "series", (2, 40), **p) for p in ({}, latent.VARIANTS[variant]))
     assert parts(full) >= set(PARTS.values())
     assert {part for part in PARTS.values() if part not in parts(ablated)} == {PARTS[variant]}
     assert ablated.info["parameters"] != full.info["parameters"]
@@ -54,7 +56,8 @@ def test_an_ablation_takes_out_its_part_and_nothing_else(f: str, variant: str) -
 
 
 def test_calls_are_counted_and_f_is_named(f: str) -> None:
-    info = method(f, "image", (3, 8, 8)).info
+    assert method(f, "image", (3, 8, 8)).info["parameters"] == 0, "nothing is learnt by gradient steps"
+    info = method(f, "image", (3, 8, 8), network=True).info
     assert info["network_calls"] == 2 and info["f"].startswith("small_net")
     assert all(1 <= len(times) <= 4 for times in latent.DEFAULTS["times"].values())
 
@@ -62,7 +65,7 @@ def test_calls_are_counted_and_f_is_named(f: str) -> None:
 def test_f_is_asked_for_and_not_stored(f: str) -> None:
     with pytest.raises(AnomarkError, match="give `features`"):
         latent.Method(Spec("image", (1, 8, 8), (-1.0, 1.0)), 0, "cpu", **SMALL)
-    model = method(f, "image", (1, 8, 8))
+    model = method(f, "image", (1, 8, 8), network=True)
     stored = sum(v.numel() for key, v in model.state_dict().items() if key.startswith("network."))
     assert stored == model.info["parameters"]
     assert {key.split(".")[0] for key in model.state_dict()} == {"network", "features", "whitening", "anchor"}
@@ -87,16 +90,18 @@ def test_errors_are_relative_to_their_channel_and_in_series_to_their_position(f:
 @pytest.mark.parametrize("switched_off", ["whitening", "anchor", "network"])
 def test_each_step_can_be_left_out(f: str, switched_off: str) -> None:
     X, test = uniform(12, 1, 16, 16), uniform(3, 1, 16, 16, seed=1)
-    full, without = (method(f, "image", (1, 16, 16), **p).fit(X, None) for p in ({}, {switched_off: False}))
+    all_three = {"whitening": True, "anchor": True, "network": True}
+    one_less = all_three | {switched_off: False}
+    full, without = (method(f, "image", (1, 16, 16), **p).fit(X, None) for p in (all_three, one_less))
     assert not np.array_equal(full.decision_function(test), without.decision_function(test))
-    copy = method(f, "image", (1, 16, 16), seed=1, **{switched_off: False})
+    copy = method(f, "image", (1, 16, 16), seed=1, **one_less)
     copy.load_state_dict(without.state_dict())
     np.testing.assert_array_equal(copy.decision_function(test), without.decision_function(test))
 
 
 def test_the_anchor_alone_at_no_noise_is_the_nearest_whitened_patch(f: str) -> None:
     X, test = uniform(12, 1, 16, 16), uniform(3, 1, 16, 16, seed=1)
-    model = method(f, "image", (1, 16, 16), network=False, noise=0.0, memory=10**6).fit(X, None)
+    model = method(f, "image", (1, 16, 16), noise=0.0, memory=10**6).fit(X, None)
     bank, queries = (
         model.model.whitening(model.model.features(torch.from_numpy(x))).flatten(0, 1).double().numpy()
         for x in (X, test)
@@ -111,19 +116,22 @@ def test_the_anchor_alone_at_no_noise_is_the_nearest_whitened_patch(f: str) -> N
 def test_an_image_is_left_out_of_its_own_anchor_while_the_network_learns(f: str) -> None:
     """Two images alone: what the first misses is its distance to the second, and not 0."""
     X = uniform(2, 1, 16, 16)
-    model = method(f, "image", (1, 16, 16), noise=0.0, memory=10**6).fit(X, None).model
+    model = method(f, "image", (1, 16, 16), network=True, noise=0.0, memory=10**6).fit(X, None).model
     z = model.whitening(model.features(torch.from_numpy(X))).double().numpy()
     missed = np.concatenate([cdist(z[0], z[1]).min(1), cdist(z[1], z[0]).min(1)])
     assert float(model.anchor.missing) == pytest.approx(np.sqrt((missed**2).mean() / z.shape[2]), rel=1e-3)
 
 
-def test_a_short_training_finds_a_foreign_patch(f: str) -> None:
+@pytest.mark.parametrize("network", [False, True])
+def test_a_foreign_patch_is_found(f: str, network: bool) -> None:
     rng = np.random.default_rng(0)
     stripes = np.sin(np.arange(16) * 1.5)[None, None, None, :]
     X, test = (0.6 * stripes + 0.1 * rng.normal(size=(n, 1, 16, 16)) for n in (40, 20))
     test[:10, :, 4:10, 4:10] = test[:10, :, 4:10, 4:10].swapaxes(2, 3)
     X, test = X.astype(np.float32), test.astype(np.float32)
-    scores, maps = method(f, "image", (1, 16, 16), steps=40, batch_size=8, width=8).fit(X, None).detect(test)
+    scores, maps = (
+        method(f, "image", (1, 16, 16), network=network, steps=40, batch_size=8, width=8).fit(X, None).detect(test)
+    )
     assert auroc(np.arange(20) < 10, scores) > 0.9
     maps = enlarge_maps(maps, (16, 16))
     assert maps[:10, 4:10, 4:10].mean() > 1.5 * maps[:10, :, 12:].mean()

@@ -1,4 +1,4 @@
-"""Diffusion on whitened feature maps of images: a denoiser known in closed form, and a learnt one on top of it."""
+"""Diffusion on whitened feature maps of images: a denoiser in closed form, and a learnt one that may go on top."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MEMORY_SEED = 0
 class WhitenedDiffusion(OnePassDetector):
     """Score = mean of the largest `share` of the squared errors between whitened features and their reconstruction.
 
-    Four steps lead to the errors.
+    Four steps lead to the errors; each may be left out but the last.
 
     1. f's levels give a vector at each position, and the vector is whitened by the position's own mean and covariance.
     2. The anchor D(z) is the closed-form denoiser of a memory of training vectors from all images and positions.
