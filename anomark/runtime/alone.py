@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from snakemake.exceptions import WorkflowError
+from snakemake.jobs import Job
 from snakemake.persistence.file import FilePersistence
 from snakemake_interface_executor_plugins.settings import ExecMode
 
@@ -50,9 +51,20 @@ def run_alone(workflow: Any, plan: Plan, first: Callable[[], object] = lambda: N
             if alone:
                 clear(plan, state)
             first()
+            _keep_stored(plan)
             return execute(executor_plugin=executor_plugin, **settings)
 
     workflow.execute = execute_alone
+
+
+def _keep_stored(plan: Plan) -> None:
+    """Let Snakemake not remove what a job that was killed had stored under a key: it is whole, or found damaged."""
+    keyed, cleanup = set(_keyed(plan)), Job.cleanup
+
+    async def cleanup_others(job: Job, skip: Iterable[str]) -> None:
+        await cleanup(job, {*skip, *(path for path in job.output if path in keyed)})
+
+    Job.cleanup = cleanup_others
 
 
 def write_plan(plan: Plan) -> None:

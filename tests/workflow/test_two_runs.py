@@ -48,3 +48,17 @@ def test_no_cell_is_computed_twice_and_the_tables_are_equal(checkout: Callable[[
     assert tables[0] == tables[1]
     for root in (tmp_path / "cells", *(copy.path / name for copy in (one, other) for name in ("results", "reports"))):
         assert {path.name for path in root.rglob(".*")} <= {".snakemake_timestamp"}, "nothing temporary is left"
+
+
+def test_what_a_job_had_stored_before_it_was_killed_is_kept(checkout: Callable[[], Checkout]) -> None:
+    copy = checkout()
+    suite = ("--configfile", copy.suite(SUITE))
+    published = "        seals.publish(work, folder)\n"
+    copy.edit("anomark/runtime/supervisor.py", published, f"{published}        os.kill(os.getpid(), signal.SIGKILL)\n")
+    assert copy.snakemake(*suite).returncode
+    stored = copy.cells()
+    assert len(stored) == 4
+    copy.edit("anomark/runtime/supervisor.py", "        os.kill(os.getpid(), signal.SIGKILL)\n", "")
+    done = copy.snakemake(*suite)
+    assert done.returncode == 0, done.stdout
+    assert copy.cells() == stored and not (copy.path / "results/cells/.damaged").exists()
