@@ -102,3 +102,12 @@ def test_training_of_the_diffusion_model_stops_when_its_loss_no_longer_falls() -
     assert not any(falling.add(1 / (i + 1), 2) for i in range(400))
     stops = [flat.add(1 + i / 1000, 2) for i in range(200)]
     assert stops.index(True) == 2 * ddpm_rows.FIRST_STOP - 1
+
+
+def test_without_any_noise_predicted_a_row_grows_by_the_schedule_alone() -> None:
+    model = ddpm_rows.Method(Spec("tabular", (3,)), 0, "cpu", steps=1)
+    model.network = lambda x, t: torch.zeros_like(x)
+    x = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    kept = math.prod(1 - b for b in np.linspace(1e-4, 0.01, 1000)[:250])
+    expected = ((x - x / math.sqrt(kept)) ** 2).mean(1)
+    torch.testing.assert_close(model.score(x), expected, rtol=1e-4, atol=1e-6)
