@@ -33,6 +33,8 @@ def read_csv(files: RawFiles, name: str, keep_default_na: bool = True) -> Iterat
             for table in pd.read_csv(stream, dtype=str, chunksize=CHUNK, keep_default_na=keep_default_na):
                 if len(table) and not isinstance(table.index, pd.RangeIndex):  # pandas took a column for their names
                     raise DataError(f"{name}: its rows have more values than its first line has names; mend that line")
+                if strange := [column for column in table.columns if "\0" in column]:  # pandas does not find it again
+                    raise DataError(f"{name}: a column is called {strange[0]!r}, which holds a NUL; rename it")
                 yield table
         except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OverflowError) as error:
             raise DataError(

@@ -46,6 +46,8 @@ SEEDS: tuple[tuple[str, str, Callable[[bytes], bytes]], ...] = (
     ("suite", "suite.yaml", replaced(b"table-pump", b'"table-a\\u2028b"')),
     ("table", "table/pump.csv", replaced(b"timestamp", b"\0imestamp")),
     ("table", "table/pump.csv", lambda content: re.sub(rb"(?m)^(2024.*)$", rb"\1,7", content)),
+    ("rows", "rows/mine.csv", replaced(b"colour", b"\0")),
+    ("rows", "rows/mine.csv", replaced(b"size", b"\0")),
     ("telemanom", "telemanom/data/test/C-1.npy", replaced(rb"\(30, 3\), }", b"((((((((((( ")),
     ("telemanom", "telemanom/data/test/C-1.npy", replaced(rb"\(30, 3\), } {9}", b"(3000000000000,3)}")),
     ("telemanom", "telemanom/labeled_anomalies.csv", replaced(rb"\[\[5, 9\]", b"[" * 3000)),
