@@ -52,6 +52,9 @@ def run_alone(workflow: Any, plan: Plan, first: Callable[[], object] = lambda: N
                 clear(plan, state)
             first()
             _keep_stored(plan)
+            if executor_plugin.common_settings.local_exec:
+                # A limit of jobs a second has Snakemake look at all jobs again once a second, for each that has ended.
+                workflow.scheduling_settings.max_jobs_per_timespan = None
             return execute(executor_plugin=executor_plugin, **settings)
 
     workflow.execute = execute_alone
