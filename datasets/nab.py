@@ -184,7 +184,7 @@ def _label(files: RawFiles, stream: str, name: str, times: Array) -> Array:
     try:
         windows = json.loads(files.read(labels_name))[stream]
         bounds = [(pd.Timestamp(start).to_numpy(), pd.Timestamp(end).to_numpy()) for start, end in windows]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{labels_name}: not NAB's list of windows ({error}); delete it and fetch it again") from error
     except KeyError as error:
         raise DataError(f"{labels_name}: no entry for {stream}; fetch the full label file") from error

@@ -13,6 +13,9 @@ from scipy.signal import resample_poly
 from anomark.contracts import Array, DataError, Prepared
 from anomark.data.rawfiles import locate
 
+#: Samples a second that no recorder exceeds.
+FASTEST = 768_000
+
 
 def prepare_clips(
     table: pd.DataFrame, *, normal: str, test_fold: int, rate: int, seconds: float, source: str
@@ -118,6 +121,10 @@ def read_clip(path: Path, rate: int, seconds: float) -> Array:
         raise DataError(f"{path}: holds NaN or infinite samples; delete it and fetch it again")
     if own_rate < rate:
         raise DataError(f"{path}: sampled at {own_rate} Hz, expected {rate} Hz or more; lower rate in dataset_params")
+    if own_rate > FASTEST:  # the filter that resamples is as long as the rate is high
+        raise DataError(
+            f"{path}: sampled at {own_rate} Hz, expected {FASTEST} Hz or less; delete it and fetch it again"
+        )
     common = gcd(rate, own_rate)
     mono = resample_poly(samples.mean(axis=1), rate // common, own_rate // common)
     return np.clip(np.resize(mono, round(rate * seconds)), -1, 1).astype(np.float32)

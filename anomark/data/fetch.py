@@ -36,6 +36,7 @@ TIMEOUT = 30  # seconds without an answer
 CHUNK = 1 << 18  # bytes
 #: An archive may unpack to so many times its size: images and npy shrink by less, a bomb by thousands.
 LARGEST_EXPANSION = 100
+LONGEST_NAME = 255  # bytes of a file's or folder's name, which is what file systems take
 
 pooch.get_logger().setLevel(logging.WARNING)
 
@@ -43,7 +44,8 @@ pooch.get_logger().setLevel(logging.WARNING)
 def _stays_inside(name: str) -> bool:
     """Whether a path of a manifest or an archive, relative to a folder, names something below that folder."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    return bool(parts) and parts[0] != "/" and ".." not in parts and ":" not in parts[0] and not _STRANGE.search(name)
+    stays = bool(parts) and parts[0] != "/" and ".." not in parts and ":" not in parts[0] and not _STRANGE.search(name)
+    return stays and all(len(part.encode(errors="surrogatepass")) <= LONGEST_NAME for part in parts)
 
 
 def _inside(path: str) -> str:
