@@ -19,7 +19,10 @@ from anomark.contracts import DataError
 #: thousands.
 LARGEST_EXPANSION, SMALL = 100, 1 << 24
 #: What reading a member raises that is damaged, encrypted (RuntimeError) or packed in a way that nobody knows here.
-BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, RuntimeError, EOFError, KeyError)
+BROKEN_ARCHIVE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, RuntimeError, EOFError, KeyError),
+    UnicodeDecodeError,  # of a name
+)
 
 
 def locate(raw: Path, alternatives: tuple[tuple[str, ...], ...], **params: Any) -> list[Path]:

@@ -26,6 +26,11 @@ def replaced(pattern: bytes, by: bytes) -> Callable[[bytes], bytes]:
     return lambda content: re.sub(pattern, lambda _: by, content, count=1)
 
 
+def misnamed(archive: bytes) -> bytes:
+    """A zip archive whose first file has a name that is no UTF-8 where the file lies, though it says that it is."""
+    return archive[:6] + b"\x00\x08" + archive[8:30] + b"\x98" + archive[31:]
+
+
 #: Damages that once let something else out, or were taken: parser, file, damage.
 SEEDS: tuple[tuple[str, str, Callable[[bytes], bytes]], ...] = (
     ("suite", "suite.yaml", lambda _: b"[" * 3000),
@@ -48,6 +53,7 @@ SEEDS: tuple[tuple[str, str, Callable[[bytes], bytes]], ...] = (
     ("table", "table/pump.csv", lambda content: re.sub(rb"(?m)^(2024.*)$", rb"\1,7", content)),
     ("rows", "rows/mine.csv", replaced(b"colour", b"\0")),
     ("rows", "rows/mine.csv", replaced(b"size", b"\0")),
+    ("nab zipped", "nab.zip", misnamed),
     ("nab", "NAB/labels/combined_windows.json", lambda _: b"[" * 100_000),
     ("telemanom", "telemanom/data/test/C-1.npy", replaced(rb"\(30, 3\), }", b"((((((((((( ")),
     ("telemanom", "telemanom/data/test/C-1.npy", replaced(rb"\(30, 3\), } {9}", b"(3000000000000,3)}")),
