@@ -60,6 +60,11 @@ class Limits(Record):
     memory_gb: float = Field(8, gt=0, description="Resident memory of one cell, in GiB.")
 
 
+def runs_once(deterministic: bool | tuple[str, ...], modality: str) -> bool:
+    """What a method's DETERMINISTIC says of a modality: yes or no for all, or the modalities that it holds for."""
+    return modality in deterministic if isinstance(deterministic, tuple) else deterministic
+
+
 class MethodInfo(Record):
     """What the tables know of a method, a control or a variant.
 
@@ -81,7 +86,7 @@ class MethodInfo(Record):
     kind: Literal["method", "control"] = "method"
     track: str = "from scratch"
     family: str = ""
-    deterministic: bool = False
+    deterministic: bool | tuple[str, ...] = False
     transductive: bool = False
 
     @property

@@ -25,17 +25,20 @@ DIFFERS = (
 )
 FAMILY = "diffusion"
 MODALITIES = ("image", "series", "audio")
+DETERMINISTIC = ("image",)
 NEEDS = ("features",)
 FULL_RESOLUTION = True
 VARIANTS = {
     "wavediff_latent-network": {
         "network": True,
+        "DETERMINISTIC": False,
         "MODALITIES": ("image",),
         "SUITES": ("extended", "paper-cpu"),
         "DIFFERS": "The network with the blocks of `wavediff` learns what the closed-form denoiser misses.",
     },
     "wavediff_latent-no-anchor": {
         "network": True,
+        "DETERMINISTIC": False,
         "anchor": False,
         "MODALITIES": ("image",),
         "SUITES": ("extended", "paper-cpu"),

@@ -69,7 +69,7 @@ def _method(method: Method, variants: list[Method]) -> str:
         "Parameters": settings(method.defaults),
     }
     says = {
-        "The same score comes out of every seed, so it runs once.": method.deterministic,
+        f"The same score comes out of every seed{_where(method)}, so it runs once.": bool(method.deterministic),
         "A score depends on the other test rows (transductive).": method.transductive,
         "It takes images at the size that they are prepared in.": method.full_resolution,
         "It wants held-out normal samples.": method.uses_valid,
@@ -77,6 +77,12 @@ def _method(method: Method, variants: list[Method]) -> str:
     points = [sentence for sentence, applies in says.items() if applies]
     points += [f"Variant `{v.id}` ({v.label}): {_switch(v)}" for v in variants]
     return chapter(method.id, method.path, facts, *points)
+
+
+def _where(method: Method) -> str:
+    """The modalities that alone are meant by a file's DETERMINISTIC, if it names them."""
+    named = method.deterministic if isinstance(method.deterministic, tuple) else ()
+    return f" on data of the modality {' and '.join(named)}" if named else ""
 
 
 def _switch(variant: Method) -> str:

@@ -26,7 +26,7 @@ from anomark.outcomes import Outcome
 from anomark.records import Cell, CellName, Data, DatasetInfo, FitRecord, Meta, Samples, Summary
 from anomark.runtime.locks import making
 from anomark.statistics.ranking import roc_points
-from anomark.suite_records import Jobs
+from anomark.suite_records import Jobs, runs_once
 
 #: The oracle's scores are the labels, so it lives here and not in methods/. Its AUROC must be 1, or this file is wrong.
 ORACLE = "oracle"
@@ -47,7 +47,7 @@ def evaluate(jobs: Jobs, dataset: str, out: Path) -> None:
     """
     data = jobs.data[dataset]
     meta = data.meta()
-    deterministic = {method.id: method.deterministic for method in jobs.methods}
+    deterministic = {method.id: runs_once(method.deterministic, data.modality) for method in jobs.methods}
     cells = [(cell, cell.record()) for cell in jobs.cells.values() if cell.dataset == dataset]
     outcomes = [outcome_row(cell, record, deterministic[cell.method]) for cell, record in cells]
     applies_not = [row for row in jobs.not_applicable if row.dataset == dataset]

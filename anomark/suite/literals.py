@@ -7,11 +7,14 @@ import re
 import string
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from types import UnionType
 from typing import Any
 
 from anomark.contracts import AnomarkError, one_line
 from anomark.suite.dropins import ROOT
 
+#: What a literal may be: a type, or several.
+Kind = type | UnionType
 #: Literals that stand in tables, on one line.
 LABELS = ("LABEL", "NAME")
 #: Bytes of a name: file systems allow 255, of which the parts of a stored file's name take some.
@@ -20,7 +23,12 @@ LONGEST_ID = 150
 REPEATED = re.compile(r"(.+?)\1{19}$")
 
 
-def read_literals(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
+def called(kind: Kind) -> str:
+    """How an error names a type."""
+    return kind.__name__ if isinstance(kind, type) else str(kind).replace(" | ", " or a ")
+
+
+def read_literals(path: Path, kinds: Mapping[str, Kind]) -> dict[str, Any]:
     """Top-level literals of a drop-in file whose names are in `kinds`, with their types checked."""
     tree = parse(path)
     found: dict[str, Any] = {}
@@ -45,9 +53,7 @@ def read_literals(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
             literal = tuple(literal)
         if not isinstance(literal, kinds[name]):
             hint = f", as in ({literal!r},)" if kinds[name] is tuple and isinstance(literal, str) else ""
-            raise AnomarkError(
-                f"{where}: {name} is a {type(literal).__name__}, expected a {kinds[name].__name__}{hint}"
-            )
+            raise AnomarkError(f"{where}: {name} is a {type(literal).__name__}, expected a {called(kinds[name])}{hint}")
         if isinstance(literal, dict) and (strange := [key for key in literal if not isinstance(key, str)]):
             raise AnomarkError(f"{where}: {name} has the key {strange[0]!r}, expected text; put it in quotes")
         if name in LABELS:

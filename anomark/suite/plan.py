@@ -20,7 +20,7 @@ from anomark.suite.environment import commit, environment
 from anomark.suite.keys import Fingerprints, closure, digest
 from anomark.suite.papers import PAPERS, find_paper
 from anomark.suite.registry import Dataset, Method, find_method
-from anomark.suite_records import Features, Jobs, MethodInfo, NotApplicable, SuiteRecord, Sweep
+from anomark.suite_records import Features, Jobs, MethodInfo, NotApplicable, SuiteRecord, Sweep, runs_once
 
 STAGES = ROOT / "anomark" / "stages"
 #: What the key of every dataset covers beside its own file, and the key of every cell beside its method.
@@ -75,7 +75,7 @@ class Plan:
             for d in self.datasets
             for m in self.methods
             if d.family.modality in m.modalities
-            for seed in ([d.seed] if d.seed is not None else suite.seeds[:1] if m.deterministic else suite.seeds)
+            for seed in self._seeds(d, m)
         ]
         self._by_id = {cell.id: cell for cell in self.cells}
         self._looking = {cell.maps: [c for c in self.cells if c.maps == cell.maps] for cell in self.cells if cell.maps}
@@ -137,6 +137,11 @@ class Plan:
         own = given.get(family.id, {}) | given.get(dataset.base, {}) | given.get(dataset.id, {})
         item = {} if dataset.item is None else {"item": dataset.item}
         return family.defaults | common | own | item | dataset.overrides
+
+    def _seeds(self, dataset: Dataset, method: Method) -> list[int]:
+        if dataset.seed is not None:
+            return [dataset.seed]
+        return self.suite.seeds[:1] if runs_once(method.deterministic, dataset.family.modality) else self.suite.seeds
 
     # -- the perceptual network -----------------------------------------------------------------------------------
 

@@ -19,7 +19,9 @@ from anomark.contracts import UNPRINTABLE, AnomarkError, nearest
 from anomark.suite.literals import (
     LONGEST_ID,
     REPEATED,
+    Kind,
     binds,
+    called,
     check_files,
     check_id,
     check_label,
@@ -30,11 +32,12 @@ from anomark.suite.literals import (
 from anomark.suite.metric_files import Compute, read_metric
 from anomark.suite_records import MetricInfo
 
-METHOD_LITERALS: dict[str, type] = {
+METHOD_LITERALS: dict[str, Kind] = {
     **dict.fromkeys(("NAME", "LABEL", "PAPER", "PUBLISHED", "DIFFERS", "FAMILY"), str),
     **dict.fromkeys(("MODALITIES", "NEEDS", "SUITES"), tuple),
     **dict.fromkeys(("VARIANTS", "DEFAULTS", "SWEEP"), dict),
-    **dict.fromkeys(("USES_VALID", "DETERMINISTIC", "TRANSDUCTIVE", "FULL_RESOLUTION"), bool),
+    **dict.fromkeys(("USES_VALID", "TRANSDUCTIVE", "FULL_RESOLUTION"), bool),
+    "DETERMINISTIC": bool | tuple,
 }
 #: What a variant may say of itself, where its file says otherwise, beside the parameters that it switches.
 VARIANT_LITERALS = ("LABEL", "DIFFERS", "FAMILY", "MODALITIES", "NEEDS", "SUITES", "DETERMINISTIC")
@@ -93,7 +96,7 @@ class Method:
     needs: tuple[str, ...] = ()
     suites: tuple[str, ...] = ()
     uses_valid: bool = False
-    deterministic: bool = False
+    deterministic: bool | tuple[str, ...] = False
     transductive: bool = False
     full_resolution: bool = False
     sweep: dict[str, Any] = field(default_factory=dict)
@@ -233,8 +236,11 @@ def read_method(path: Path) -> list[Method]:
         )
     stem = path.stem
     modalities = meta.get("MODALITIES", modality.ids())
-    if unknown := [m for m in modalities if m not in modality.ids()]:
-        raise AnomarkError(f"{path}: MODALITIES names {unknown[0]!r}; {nearest(str(unknown[0]), modality.ids())}")
+    own_variants = [v for v in meta.get("VARIANTS", {}).values() if isinstance(v, dict)]
+    for says, key in ((says, key) for says in (meta, *own_variants) for key in ("MODALITIES", "DETERMINISTIC")):
+        named = says[key] if isinstance(says.get(key), tuple | list) else ()
+        if unknown := [m for m in named if m not in modality.ids()]:
+            raise AnomarkError(f"{path}: {key} names {unknown[0]!r}; {nearest(str(unknown[0]), modality.ids())}")
     variants, name = meta.pop("VARIANTS", {}), meta.get("NAME", stem)
     own = {"name": name, "label": name, "modalities": modalities} | _fields(meta)
     rows = [Method(id=stem, base=stem, path=path, **own)]
@@ -246,7 +252,7 @@ def read_method(path: Path) -> list[Method]:
         for key, value in says.items():
             if not isinstance(value, METHOD_LITERALS[key]):
                 raise AnomarkError(
-                    f"{path}: VARIANTS[{variant!r}] says {key} = {value!r}, expected a {METHOD_LITERALS[key].__name__}"
+                    f"{path}: VARIANTS[{variant!r}] says {key} = {value!r}, expected a {called(METHOD_LITERALS[key])}"
                 )
         check_label(path, says.get("LABEL", ""))
         label = f"{own['label']} {variant.removeprefix(f'{stem}-').replace('-', ' ')}"

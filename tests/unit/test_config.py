@@ -200,3 +200,16 @@ def test_overlays_merge_as_snakemake_does() -> None:
     merged = config.merge(base, overlay)
     update_config(base, overlay)
     assert merged == base
+
+
+def test_a_method_that_is_deterministic_on_some_modalities_runs_once_on_those() -> None:
+    datasets = ["textures-brick", "series"]
+    suite = config.load().model_copy(update={"datasets": datasets, "only": ["wavediff_latent", "knn"], "seeds": [3, 4]})
+    cells = {(cell.dataset, cell.method, cell.seed) for cell in Plan(suite).cells}
+    knn = {(dataset, "knn", 3) for dataset in datasets}
+    latent = {
+        ("textures-brick", "wavediff_latent", 3),
+        ("series", "wavediff_latent", 3),
+        ("series", "wavediff_latent", 4),
+    }
+    assert cells == knn | latent
