@@ -85,6 +85,7 @@ class Prepared:
 
     train, test
         float32. Images (N, C, H, W) in [-1, 1]; windows and clips (N, C, L); a series (T, C); rows of a table (N, D).
+        Rows may be float64; then methods get float32, and classes of other libraries the rows as they are.
         `train` holds normal data only. Rows are in any order: the prepare stage permutes test rows.
     labels
         uint8, 0 normal, 1 anomalous: one per test row, or one per time step of `test` (level "point").

@@ -32,8 +32,8 @@ def split_rows(
     train, test = halves(name, labels)
     scaler = StandardScaler().fit(rows[train])
     return Prepared(
-        train=scaler.transform(rows[train]).astype(np.float32),
-        test=scaler.transform(rows[test]).astype(np.float32),
+        train=scaler.transform(rows[train]).astype(np.float64),
+        test=scaler.transform(rows[test]).astype(np.float64),
         labels=np.asarray(labels, np.uint8)[test],
         normal_class=normal_class,
         choices=(

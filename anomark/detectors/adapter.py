@@ -83,7 +83,7 @@ class _Adapted:
 
 
 def _rows(X: Any) -> Array:
-    return np.asarray(X, dtype=np.float32).reshape(len(X), -1)
+    return np.asarray(X).reshape(len(X), -1)
 
 
 def _scores_normality(cls: type) -> bool:

@@ -78,13 +78,14 @@ def fit_and_score(
     parts = cell.parts
     pin(parts.threads)
     spec = spec_of(meta, parts.resolution)
-    X, X_valid = training_data(data, meta, parts.uses_valid, parts.resolution)
+    exact = adapt(cls) is not cls  # classes of other libraries get rows as their authors would give them
+    X, X_valid = training_data(data, meta, parts.uses_valid, parts.resolution, exact=exact)
     started = time.perf_counter()
     method = build(cls, spec, seed_of_cell(cell), device, parts.params, features)
     with around_fit:
         method.fit(X, X_valid)
     fitted = time.perf_counter()
-    X_test = test_data(data, meta, parts.resolution)
+    X_test = test_data(data, meta, parts.resolution, exact=exact)
     begin = time.perf_counter()
     scores, maps = score(method, X_test, spec)
     scored = time.perf_counter()
@@ -128,11 +129,17 @@ def spec_of(meta: Meta, resolution: int | None = None) -> Spec:
     return Spec(meta.modality, shape, meta.value_range)
 
 
-def training_data(folder: Path, meta: Meta, uses_valid: bool, resolution: int | None = None) -> tuple[Any, Any]:
+def training_data(
+    folder: Path, meta: Meta, uses_valid: bool, resolution: int | None = None, *, exact: bool = False
+) -> tuple[Any, Any]:
     """Normal samples to fit on and held-out normal ones, which a method that doesn't use them gets to fit on too.
 
+    Args:
+        exact: leave rows of a table in the precision that they are stored in.
+
     Returns:
-        (X, X_valid), each float32 (N, C, H, W) or (N, C, L), or lazy windows; X_valid is None where none is held out.
+        (X, X_valid), each float32 (N, C, H, W), (N, C, L) or (N, D), or lazy windows; X_valid is None where none is
+        held out.
     """
     train = np.load(folder / "train.npy", mmap_mode="r")
     if meta.train_starts is not None:
@@ -144,20 +151,24 @@ def training_data(folder: Path, meta: Meta, uses_valid: bool, resolution: int | 
     else:
 
         def rows(index: Any) -> Any:
-            return reduce_images(np.asarray(train[index]), resolution)
+            return _single(reduce_images(np.asarray(train[index]), resolution), exact)
 
     if uses_valid and meta.valid:
         return rows(np.asarray(meta.fit)), rows(np.asarray(meta.valid))
     return rows(slice(None)), None
 
 
-def test_data(folder: Path, meta: Meta, resolution: int | None = None) -> Any:
-    """Test samples in their seeded permutation, float32 (N, C, H, W) or (N, C, L), or lazy windows."""
+def test_data(folder: Path, meta: Meta, resolution: int | None = None, *, exact: bool = False) -> Any:
+    """Test samples in their seeded permutation, otherwise as `training_data` gives its samples."""
     test = np.load(folder / "test.npy", mmap_mode="r")
     if meta.test_starts is not None:
         assert meta.window
         return Windows(test, np.asarray(meta.test_starts), meta.window)
-    return reduce_images(np.asarray(test), resolution)
+    return _single(reduce_images(np.asarray(test), resolution), exact)
+
+
+def _single(samples: Array, exact: bool) -> Array:
+    return samples if exact else samples.astype(np.float32, copy=False)
 
 
 # -- scores --------------------------------------------------------------------------------------------------------

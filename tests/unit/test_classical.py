@@ -66,3 +66,19 @@ def test_a_class_that_asks_for_the_number_of_features_gets_it_and_its_seed() -> 
         scores.append(model.decision_function(X))
     assert model.estimator.n_features == 7
     assert np.array_equal(*scores)
+
+
+def test_rows_are_not_rounded_before_a_class_of_another_library_sees_them() -> None:
+    """Columns that differ by next to nothing leave a variance of next to nothing, by which PCA's scores divide."""
+    from pyod.models.pca import PCA
+
+    rng = np.random.default_rng(0)
+    column = rng.normal(size=(2, 60, 1))
+    train, test = np.concatenate(
+        [rng.normal(size=(2, 60, 3)), column, column + 1e-9 * rng.normal(size=(2, 60, 1))], axis=2
+    )
+    model = build(registry.load_method("pca"), Spec("tabular", (5,)), 0, "cpu", {})
+    model.fit(train)
+    expected = PCA().fit(train).decision_function(test)
+    assert np.isfinite(expected).all()
+    np.testing.assert_array_equal(model.decision_function(test), expected.astype(np.float32))

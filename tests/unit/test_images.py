@@ -54,6 +54,17 @@ def test_a_method_is_told_the_shape_that_it_is_given(tmp_path: Path) -> None:
         assert fit_score.test_data(tmp_path, meta, resolution).shape == (6, 3, side, side)
 
 
+def test_rows_of_a_table_keep_their_precision_for_those_who_ask(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(6, 3))
+    for part in ("train", "test"):
+        np.save(tmp_path / f"{part}.npy", rows)
+    meta = Meta(dataset="mine", modality="tabular", level="row", shape=(3,))
+    for exact, expected in ((False, rows.astype(np.float32)), (True, rows)):
+        X, _ = fit_score.training_data(tmp_path, meta, False, exact=exact)
+        for found in (X, fit_score.test_data(tmp_path, meta, exact=exact)):
+            assert found.dtype == expected.dtype and np.array_equal(found, expected)
+
+
 class _Maps:
     def __init__(self, side: int) -> None:
         self.side = side
