@@ -236,11 +236,6 @@ def read_method(path: Path) -> list[Method]:
         )
     stem = path.stem
     modalities = meta.get("MODALITIES", modality.ids())
-    own_variants = [v for v in meta.get("VARIANTS", {}).values() if isinstance(v, dict)]
-    for says, key in ((says, key) for says in (meta, *own_variants) for key in ("MODALITIES", "DETERMINISTIC")):
-        named = says[key] if isinstance(says.get(key), tuple | list) else ()
-        if unknown := [m for m in named if m not in modality.ids()]:
-            raise AnomarkError(f"{path}: {key} names {unknown[0]!r}; {nearest(str(unknown[0]), modality.ids())}")
     variants, name = meta.pop("VARIANTS", {}), meta.get("NAME", stem)
     own = {"name": name, "label": name, "modalities": modalities} | _fields(meta)
     rows = [Method(id=stem, base=stem, path=path, **own)]
@@ -259,6 +254,9 @@ def read_method(path: Path) -> list[Method]:
         overrides = {key: value for key, value in changes.items() if key not in VARIANT_LITERALS}
         fields = own | {"label": label} | _fields(says)
         rows.append(Method(id=variant, base=stem, path=path, overrides=overrides, **fields))
+    for key, named in ((key, getattr(row, key.lower())) for row in rows for key in ("MODALITIES", "DETERMINISTIC")):
+        if unknown := [m for m in named if m not in modality.ids()] if isinstance(named, tuple) else []:
+            raise AnomarkError(f"{path}: {key} names {unknown[0]!r}; {nearest(str(unknown[0]), modality.ids())}")
     return rows
 
 

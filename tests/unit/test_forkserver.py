@@ -114,8 +114,7 @@ def _started(copy: Path, name: str) -> forkserver.Forked:
     """The process of a cell that nobody supervises."""
     work = copy / f"work-{name}"
     work.mkdir()
-    misbehave(copy, name)
-    _cell(copy, name).model_copy(update={"data": str(copy / "data")}).save(work / "cell.json")
+    _cell(copy, name).save(work / "cell.json")
     process = forkserver.start([str(work), "cpu"], work, {"PATH": os.environ["PATH"]})
     assert isinstance(process, forkserver.Forked)
     return process

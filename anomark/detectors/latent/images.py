@@ -29,7 +29,7 @@ MEMORY_SEED = 0
 class WhitenedDiffusion(OnePassDetector):
     """Score = mean of the largest `share` of the squared errors between whitened features and their reconstruction.
 
-    Four steps lead to the errors; each may be left out but the last.
+    Four steps lead to the errors; `params` says which of whitening, anchor and network take part.
 
     1. f's levels give a vector at each position, and the vector is whitened by the position's own mean and covariance.
     2. The anchor D(z) is the closed-form denoiser of a memory of training vectors from all images and positions.
