@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from anomark.contracts import Array, Spec
+from anomark.data.windows import Windows
 from anomark.nn.nearest import nearest
 
 NAME = "Matrix profile"
@@ -22,6 +23,16 @@ FAMILY = "classical"
 MODALITIES = ("series",)
 DETERMINISTIC = True
 SUITES = ("extended", "paper-cpu")
+DEFAULTS = {"dense": False}
+VARIANTS = {
+    "matrix_profile-dense": {
+        "LABEL": "Matrix profile, every shift",
+        "dense": True,
+        "DIFFERS": "Training windows are taken at every shift, as in the paper, instead of at the suite's stride.",
+    }
+}
+#: Largest number of values in the memory at every shift; evenly spaced windows beyond.
+LARGEST = 4_000_000
 #: Test windows compared at a time.
 BATCH = 1024
 
@@ -33,11 +44,13 @@ class Method:
     Profile VI", ICDM 2017, with all dimensions).
     """
 
-    def __init__(self, spec: Spec, seed: int, device: str) -> None:
-        self.device = device
+    def __init__(self, spec: Spec, seed: int, device: str, dense: bool = False) -> None:
+        self.device, self.dense = device, dense
         self.train = torch.empty(0, *spec.shape, device=device)
 
     def fit(self, X: Any, X_valid: Any) -> Method:
+        if self.dense:
+            X = Windows.of(X).every_shift().thinned(LARGEST // (X.shape[1] * X.shape[2]))
         self.train = torch.from_numpy(z_normalised(X)).to(self.device)
         return self
 

@@ -16,7 +16,12 @@ BLOCK = 2**23
 
 
 def posterior_mean(
-    noised: Tensor, memory: Tensor, noise: float, *, own: Tensor | None = None, groups: Tensor | None = None
+    noised: Tensor,
+    memory: Tensor,
+    noise: float,
+    *,
+    places: tuple[Tensor, Tensor] | None = None,
+    apart: int = 1,
 ) -> Tensor:
     """The closed-form denoiser D: the mean of what `noised` may have been, if it was one of the rows of `memory`.
 
@@ -26,9 +31,9 @@ def posterior_mean(
         noised: (N, D), z_t = z + s n.
         memory: (M, D), M >= 1, equally likely.
         noise: s >= 0 in units of the vectors; 0 gives the nearest row.
-        own: int64 (N,), the group that each query belongs to. Rows of that group are left out, so that training
-            vectors are denoised by those of the other groups alone.
-        groups: int64 (M,), the group of each row of the memory; given with `own`.
+        places: int64 (N,) and (M,), where queries and rows of the memory come from: an image's number, or the first
+            step of a window. Rows from nearby are left out, so that training vectors are denoised by others alone.
+        apart: smallest distance of two places that don't count as nearby.
 
     Returns:
         (N, D).
@@ -45,10 +50,11 @@ def posterior_mean(
     step = max(1, BLOCK // len(memory))
     for i in range(0, len(noised), step):
         logits = torch.addmm(squared, noised[i : i + step] - centre, rows.T, alpha=-2).neg_()  # up to a constant a row
-        if own is not None and groups is not None:
-            logits.masked_fill_(own[i : i + step, None] == groups, -torch.inf)
+        if places is not None:
+            own, others = places
+            logits.masked_fill_((own[i : i + step, None] - others).abs() < apart, -torch.inf)
             if bool(logits.isneginf().all(1).any()):
-                raise ValueError("the memory holds nothing but a query's own group; give it rows of two groups or more")
+                raise ValueError("the memory holds nothing but what is near a query; give it rows from farther away")
         if noise == 0:
             means.append(memory[logits.argmax(1)])
         else:

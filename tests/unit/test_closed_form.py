@@ -39,9 +39,16 @@ def test_its_limits_are_the_nearest_row_and_the_mean() -> None:
 def test_a_query_is_denoised_by_the_other_groups_alone(level: float) -> None:
     memory = torch.from_numpy(noise(12, 4))
     groups = torch.arange(12) // 3
-    got = posterior_mean(memory, memory, level, own=groups, groups=groups)
+    got = posterior_mean(memory, memory, level, places=(groups, groups))
     for i in range(12):
         expected = posterior_mean(memory[i : i + 1], memory[groups != groups[i]], level)
         torch.testing.assert_close(got[i : i + 1], expected, rtol=1e-4, atol=1e-5)
-    with pytest.raises(ValueError, match="own group"):
-        posterior_mean(memory[:3], memory[:3], level, own=groups[:3], groups=groups[:3])
+    with pytest.raises(ValueError, match="near a query"):
+        posterior_mean(memory[:3], memory[:3], level, places=(groups[:3], groups[:3]))
+
+
+def test_rows_from_nearby_are_left_out() -> None:
+    memory = torch.from_numpy(noise(12, 4))
+    places = torch.arange(12)
+    got = posterior_mean(memory[4:5], memory, 0.5, places=(places[4:5], places), apart=3)
+    torch.testing.assert_close(got, posterior_mean(memory[4:5], memory[(places - 4).abs() >= 3], 0.5))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from anomark.statistics.context import Context
 from anomark.statistics.events import best_f1, calls
 from anomark_metrics.affiliation_f1 import affiliation
+from anomark_metrics.auroc_smoothed import compute as auroc_smoothed
 from anomark_metrics.nab import PROFILES, nab_score
 from anomark_metrics.point_adjusted_f1 import compute as point_adjusted_f1
 from anomark_metrics.range_f1 import range_based
@@ -26,6 +27,19 @@ def some_runs(rng: np.random.Generator, steps: int) -> np.ndarray:
     for first in rng.integers(steps, size=rng.integers(1, 5)):
         binary[first : first + rng.integers(1, 8)] = 1
     return binary
+
+
+def test_smoothing_pays_where_labels_are_wider_than_what_is_found() -> None:
+    """A peak in the middle of a wide label, and moving averages written out."""
+    labels, scores = np.zeros(200, np.uint8), np.random.default_rng(0).normal(0, 0.01, 200)
+    labels[80:120] = 1
+    scores[100] = 1
+    got = auroc_smoothed(labels, scores, Context("point", window=20))
+    assert got["auroc_smoothed_half"] < got["auroc_smoothed_one"] < got["auroc_smoothed_two"]
+    padded = np.pad(scores, 20, mode="edge")
+    mean = np.array([padded[t + 10 : t + 30].mean() for t in range(200)])  # of 20 steps around each
+    pairs = mean[labels == 1][:, None] - mean[labels == 0]
+    assert got["auroc_smoothed_one"] == pytest.approx((pairs > 0).mean(), abs=1e-9)
 
 
 @settings(max_examples=200, deadline=None)

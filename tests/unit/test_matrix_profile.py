@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from anomark.contracts import Spec
+from anomark.data.windows import Windows
 from tests.samples import noise
 
 profile = importlib.import_module("anomark_methods.matrix_profile")
@@ -33,3 +34,11 @@ def test_a_window_that_stands_still_is_far_from_those_that_move() -> None:
     flat = np.full((1, 1, 16), 7.0, np.float32)
     assert model.decision_function(flat) == pytest.approx(4.0, rel=1e-5)  # the length of a z-normalised window
     assert fitted(flat).decision_function(flat) == 0
+
+
+def test_every_shift_of_a_series_can_be_compared() -> None:
+    values = noise(80, 1)
+    windows, between = (Windows(values, starts, 16) for starts in (np.arange(0, 65, 4), np.array([5, 30])))
+    model = profile.Method(Spec("series", (1, 16)), 0, "cpu", dense=True).fit(windows, None)
+    np.testing.assert_allclose(model.decision_function(between), 0, atol=1e-3)
+    assert fitted(windows).decision_function(between).min() > 0.1

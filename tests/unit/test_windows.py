@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -37,6 +39,27 @@ def test_windows_equal_a_loop() -> None:
     assert np.array_equal(windows[1], expected[1]) and np.array_equal(windows[1:3], expected[1:3])
     assert np.array_equal(windows[np.array([2, 0])], expected[[2, 0]])
     assert windows[0].dtype == np.float32
+
+
+@given(st.integers(3, 60), st.data())
+def test_every_shift_shows_no_step_that_was_held_out(steps: int, data: st.DataObject) -> None:
+    length = data.draw(st.integers(1, steps))
+    starts = np.array(sorted(data.draw(st.sets(st.integers(0, steps - length), min_size=1))))
+    series = np.arange(steps, dtype=np.float32)[:, None]
+    shown = {step for start in starts for step in range(start, start + length)}
+    every = Windows(series, starts, length).every_shift()
+    whole = [s for s in range(steps - length + 1) if {*range(s, s + length)} <= shown]
+    between = {s for s in whole if any(a <= s <= b <= a + length for a, b in pairwise(starts))}
+    assert list(every.starts) == sorted(between | set(starts.tolist()))
+    assert np.array_equal(every[:][:, 0, 0], every.starts)
+
+
+def test_separate_samples_have_no_shifts_between_them() -> None:
+    samples = np.random.default_rng(0).normal(size=(7, 2, 5)).astype(np.float32)
+    windows = Windows.of(samples)
+    assert np.array_equal(windows[:], samples) and np.array_equal(windows.every_shift()[:], samples)
+    assert np.array_equal(windows.thinned(3)[:], samples[[0, 3, 6]]) and len(windows.thinned(0)) == 1
+    assert Windows.of(windows) is windows
 
 
 def test_windows_are_not_expanded() -> None:

@@ -92,8 +92,8 @@ class WhitenedDiffusion(OnePassDetector):
         if p["anchor"]:
             own = torch.arange(count, device=z.device).repeat_interleave(positions)
             # One image alone has no other to be told by, and then nothing is missing.
-            others = {"own": own, "groups": drawn // positions} if count > 1 else {}
-            z = z - posterior_mean(z.flatten(0, 1), self.anchor.rows, p["noise"], **others).reshape(z.shape)
+            places = (own, drawn // positions) if count > 1 else None
+            z = z - posterior_mean(z.flatten(0, 1), self.anchor.rows, p["noise"], places=places).reshape(z.shape)
         self.anchor.missing.copy_(z.square().mean().sqrt().clamp(min=1e-3))
         with torch.enable_grad():
             self.modules["network"] = train_network(
