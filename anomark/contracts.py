@@ -65,11 +65,14 @@ class Spec:
         One sample: (C, H, W) for images, (C, L) for windows of series and for audio clips, (D,) for rows of a table.
     value_range
         (low, high) that every value lies in, or None where it is unbounded (standardised series).
+    rate
+        Samples a second of a clip; None of other data.
     """
 
     modality: str
     shape: tuple[int, ...]
     value_range: tuple[float, float] | None = None
+    rate: int | None = None
 
     @property
     def planar(self) -> bool:
@@ -94,6 +97,8 @@ class Prepared:
     train_groups, test_groups
         One recording id per row where rows depend on each other (clips of one recording), or None.
         Held-out normals are split by group.
+    rate
+        Samples a second of audio clips.
     window, stride
         Level "point" only: length and stride, in steps, of the windows cut from the series.
     choices
@@ -111,6 +116,7 @@ class Prepared:
     window: int | None = None
     stride: int | None = None
     value_range: tuple[float, float] | None = None
+    rate: int | None = None
     normal_class: str = ""
     choices: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -18,8 +18,8 @@ from anomark.contracts import AnomarkError, Generator, Prepared, nearest
 
 FOLDER = Path(__file__).parent / "modalities"
 
-#: One row's shape, and the range that its values lie in, or None where they are unbounded.
-Sample = tuple[tuple[int, ...], tuple[float, float] | None]
+#: One row's shape, the range that its values lie in (None where they are unbounded), and the rate of a clip.
+Sample = tuple[tuple[int, ...], tuple[float, float] | None] | tuple[tuple[int, ...], tuple[float, float] | None, int]
 
 
 class Modality(Protocol):

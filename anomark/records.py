@@ -169,6 +169,8 @@ class Meta(Samples):
         As in `DatasetInfo`.
     value_range
         (low, high) that every value lies in, or None where there are no bounds.
+    rate
+        Samples a second of audio clips, or None.
     fit, valid
         Indices of the training rows (windows) to fit on, and of the held-out normal ones.
     train_starts, test_starts
@@ -180,6 +182,7 @@ class Meta(Samples):
     modality: str
     level: str
     value_range: tuple[float, float] | None = None
+    rate: int | None = None
     fit: tuple[int, ...] = ()
     valid: tuple[int, ...] = ()
     train_starts: tuple[int, ...] | None = None

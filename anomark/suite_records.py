@@ -13,10 +13,10 @@ TIDY = ("metrics.csv", "coverage.csv", "sweep.csv")
 
 
 class Features(Record):
-    """The frozen perceptual network f of a suite.
+    """A frozen network of a suite: f for pictures, or the one for sounds.
 
     kind
-        Which network it is: embedded, mobilenet_v2 or random.
+        Its name in the suite, such as mobilenet_v2 or yamnet.
     path
         The file that its weights are written to.
     raw
@@ -152,6 +152,8 @@ class MetricInfo(Record):
 class Jobs(Record):
     """plan.json: what the jobs of a suite read. Data by dataset, cells by id, sweeps by path.
 
+    features
+        Frozen networks by the key of the suite that names them, `features` for f.
     highlight
         Ids of the methods that stand out; the first that a dataset has chooses the examples stored of it.
     """
@@ -159,7 +161,7 @@ class Jobs(Record):
     data: dict[str, Data]
     cells: dict[str, Cell]
     sweeps: dict[str, Sweep]
-    features: Features | None
+    features: dict[str, Features]
     not_applicable: tuple[NotApplicable, ...]
     limits: Limits
     methods: tuple[MethodInfo, ...]

@@ -69,6 +69,7 @@ def prepare(raw: Path, *, seed: int) -> Prepared:
         train_groups=np.repeat(train_recordings, TRAIN_CLIPS),
         test_groups=np.concatenate([np.repeat(test_recordings, GOOD_CLIPS), np.repeat(test_recordings, BAD_CLIPS)]),
         value_range=(-1.0, 1.0),
+        rate=RATE,
         normal_class="sound machine",
         choices=("test recordings are not in training", f"faults: {', '.join(kinds)}"),
     )

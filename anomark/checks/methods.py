@@ -54,8 +54,8 @@ class Subject:
     def __init__(self, method: registry.Method, cls: type, spec: Spec) -> None:
         self.method, self.cls, self.spec = method, cls, spec
         self.params = method.defaults | {k: v for k, v in _QUICK.items() if k in method.defaults} | method.overrides
-        if "features" in method.needs:
-            self.params["features"] = _random_features()
+        for need in method.needs:
+            self.params["features"] = _random_features(need)
         self.X, self.X_valid = _sample(self.spec, 24, 1), _sample(self.spec, 6, 2)
         self.X_test = np.concatenate([_sample(self.spec, 6, 3), _sample(self.spec, 6, 4, shift=3.0)])
         self._fitted: Any = None
@@ -97,13 +97,14 @@ class Subject:
 
 
 @cache
-def _random_features() -> str:
-    """Weights of a random perceptual network, for methods that need one; they live as long as the process."""
+def _random_features(need: str) -> str:
+    """Weights of a frozen network as it is drawn, for methods that need one; they live as long as the process."""
     from anomark.stages.features import write_features
 
     folder = tempfile.mkdtemp(prefix="anomark-check-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    write_features("random", None, path := Path(folder) / "random.safetensors")
+    drawn = {"features": "random", "audio_features": "yamnet_random"}[need]
+    write_features(drawn, None, path := Path(folder) / f"{drawn}.safetensors")
     return str(path)
 
 

@@ -25,7 +25,7 @@ AXES = (1, 2, 3)
 
 def rows_of(sample: Sample, rows: int = ROWS, seed: int = 0) -> Array:
     """Made-up normal samples (rows, *shape): random walks, in the value range where there is one."""
-    shape, value_range = sample
+    shape, value_range = sample[:2]
     walks = 0.3 * np.random.default_rng(seed).normal(size=(rows, *shape)).cumsum(-1)
     low, high = value_range or (-np.inf, np.inf)
     return walks.clip(low, high).astype(np.float32)
@@ -51,7 +51,7 @@ def scalograms_are_of_signals(rules: Modality) -> None:
         return
     wanted = {"shortest", "scales", "decimation"}
     assert rules.SCALOGRAM.keys() == wanted, f"SCALOGRAM has the keys {sorted(rules.SCALOGRAM)}, not {sorted(wanted)}"
-    for shape, _ in rules.SAMPLES:
+    for shape, *_ in rules.SAMPLES:
         assert len(shape) == 2, f"SCALOGRAM is given, but the sample {shape} is no signal (C, L)"
         assert shape[-1] >= rules.SCALOGRAM["shortest"], f"the sample {shape} is too short for a scalogram"
 
@@ -81,7 +81,8 @@ def pictures_are_known(rules: Modality) -> None:
 def _dataset(sample: Sample, level: str) -> Prepared:
     train, test = rows_of(sample), rows_of(sample, 2 * ROWS, seed=1)
     if level != "point":
-        return Prepared(train, test, np.repeat(np.array([0, 1], np.uint8), ROWS), value_range=sample[1])
+        labels = np.repeat(np.array([0, 1], np.uint8), ROWS)
+        return Prepared(train, test, labels, value_range=sample[1], rate=sample[2] if len(sample) > 2 else None)
     train, test = (np.concatenate([*part], axis=-1).T for part in (train, test))  # windows, one after the other: (T, C)
     labels = (np.arange(len(test)) >= len(test) // 2).astype(np.uint8)
     return Prepared(train, test, labels, window=sample[0][-1], stride=1, value_range=sample[1])

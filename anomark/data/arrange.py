@@ -157,6 +157,7 @@ def arrange(p: Prepared, dataset: str) -> Arranged:
     samples = {
         "shape": (p.train.shape[1], p.window) if p.window else p.train.shape[1:],
         "value_range": p.value_range,
+        "rate": p.rate,
         "n_train": len(fit) + len(valid),
         "n_test": len(order),
         "fit": fit.tolist(),

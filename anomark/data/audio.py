@@ -68,6 +68,7 @@ def prepare_clips(
         train_groups=groups[train].to_numpy(),
         test_groups=groups[test].to_numpy(),
         value_range=(-1.0, 1.0),
+        rate=rate,
         normal_class=normal,
         choices=(
             f"class {normal} is normal, fold {test_fold} is the test part",

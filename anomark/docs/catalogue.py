@@ -199,7 +199,7 @@ def _modalities(known: list[str], keep: Keep) -> str:
     for name in known:
         says = modality.load(name)
         families = [f for f in registry.families().values() if f.modality == name and keep(f.path)]
-        shapes = code("x".join(map(str, shape)) for shape, _ in says.SAMPLES)
+        shapes = code("x".join(map(str, shape)) for shape, *_ in says.SAMPLES)
         facts = {
             "Levels": code(says.LEVELS),
             "Shapes that `anomark check` tries methods on": shapes,

@@ -10,15 +10,17 @@ NOUN = "audio"
 LABEL = "Audio"
 ORDER = 3
 LEVELS = {"clip": 3}  # (N, C, L)
-SAMPLES = (((1, 64), (-1.0, 1.0)),)
+SAMPLES = (((1, 64), (-1.0, 1.0), 8000), ((1, 1600), (-1.0, 1.0), 8000))
 RESIZABLE = False
 SCALOGRAM = {"shortest": 32, "scales": 32, "decimation": 8}
 PICTURES = {"clip": ("window_examples", "scalograms")}
 
 
 def check(prepared: Prepared) -> str | None:
-    """Sound is bounded, so its range must be known."""
-    return "clips need a value_range, for example (-1.0, 1.0)" if prepared.value_range is None else None
+    """Sound is bounded, so its range must be known, and so must its rate."""
+    if prepared.value_range is None:
+        return "clips need a value_range, for example (-1.0, 1.0)"
+    return "clips need a rate, in samples a second" if not prepared.rate else None
 
 
 def synthetic() -> Sequence[Generator]:

@@ -134,7 +134,7 @@ def _keyed(plan: Plan) -> Iterator[str]:
         yield from (f"{data.folder}/{name}" for name in ("train.npy", "test.npy", "meta.json", SUMS))
     yield from plan.outputs
     single = [*(data.labels for data in plan.data.values()), *plan.sweeps]
-    for path in [*single, plan.features.path] if plan.features else single:
+    for path in [*single, *(features.path for features in plan.features.values())]:
         yield from (path, path + SUFFIX)
 
 

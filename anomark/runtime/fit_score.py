@@ -126,7 +126,7 @@ def build(cls: type, spec: Spec, seed: int, device: str, params: dict[str, Any],
 def spec_of(meta: Meta, resolution: int | None = None) -> Spec:
     """What a method is told: modality, shape of a sample (images reduced to `resolution`), value range."""
     shape = (meta.shape[0], *(min(side, resolution or side) for side in meta.shape[1:]))
-    return Spec(meta.modality, shape, meta.value_range)
+    return Spec(meta.modality, shape, meta.value_range, meta.rate)
 
 
 def training_data(

@@ -121,7 +121,7 @@ def _measure(jobs: Jobs, data: Data, meta: Meta, cells: list[tuple[Cell, FitReco
         n_anomalous=int(labels.sum()),
         copies=None if copied is None else int(copied.sum()),
         random_band=measured.random_band(labels),
-        f=jobs.features.name if jobs.features else None,
+        f=jobs.features["features"].name if "features" in jobs.features else None,
         method_params={cell.method: record.parts.params for cell, record in cells},
         failed_metrics=failed,
     )

@@ -1,4 +1,4 @@
-"""Stage 1 for methods that need the perceptual network f: its weights are trained, drawn, copied or fetched."""
+"""Stage 1 for methods that need a frozen network: its weights are trained, drawn, copied or fetched."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from anomark.suite_records import Features, Jobs
 
 
 def write_features(kind: str, raw: str | None, out: Path) -> None:
-    """Write the weights that a suite's `features` names to `out`, whole or not at all, and their seal.
+    """Write the weights that a suite names to `out`, whole or not at all, and their seal.
 
     Args:
         kind: the name.
@@ -23,12 +23,12 @@ def write_features(kind: str, raw: str | None, out: Path) -> None:
         AnomarkError: the weights can't be fetched, or are not what their name says.
     """
     weights = find_weights(kind)
-    write_weights(weights.path.stem, weights.source, Path(raw) if raw else None, out)
+    write_weights(weights.module, weights.source, Path(raw) if raw else None, out)
     seals.seal(out)
 
 
 def ensure(features: Features) -> None:
-    """Write the weights of the network f of a plan, unless they are stored."""
+    """Write the weights of a frozen network of a plan, unless they are stored."""
     path = Path(features.path)
     with making(path, f"the weights of {features.name}") as work:
         if not (path.exists() and seals.beside(path).exists()):
@@ -37,6 +37,5 @@ def ensure(features: Features) -> None:
 
 
 def run(jobs: Jobs, out: str) -> None:
-    """Write the weights of the plan's network f."""
-    assert jobs.features is not None and jobs.features.path == out, "this job is part of no plan without features"
-    ensure(jobs.features)
+    """Write the weights of that one of the plan's frozen networks whose place is `out`."""
+    ensure(next(features for features in jobs.features.values() if features.path == out))

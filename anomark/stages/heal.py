@@ -100,8 +100,7 @@ class Healer:
         """Everything that the jobs of the plan store, what is made from it behind it."""
         for data in self.jobs.data.values():
             yield from self._data(data)
-        if self.jobs.features:
-            yield self._features(self.jobs.features)
+        yield from map(self._features, self.jobs.features.values())
         yield from self._maps()
         for cell in self.jobs.cells.values():
             yield self._cell(cell)

@@ -65,10 +65,10 @@ def _stored_or_run(plan: Plan, cell: Cell) -> FitRecord:
     if cell.exists:
         return cell.record()
     prepare.ensure(plan.data[cell.dataset])
-    if plan.features and cell.features and not Path(cell.features).exists():
+    if cell.features and not Path(cell.features).exists():
         from anomark.stages import features  # torch, which other cells need not wait for
 
-        features.ensure(plan.features)
+        features.run(plan.jobs(), cell.features)
     from anomark.runtime.supervisor import run_cell
 
     return run_cell(cell, plan.suite.limits)

@@ -1,4 +1,4 @@
-"""What a suite's `features` may name: the weights that the files of `anomark/detectors/backbones/` offer.
+"""What a suite's `features` and `audio_features` may name: the weights that files of two folders offer.
 
 They are read from the files' literals, as those of methods are, so that a config is validated without torch.
 """
@@ -15,7 +15,9 @@ from anomark.contracts import AnomarkError, nearest
 from anomark.suite.dropins import ROOT
 from anomark.suite.literals import read_literals
 
-FOLDER = ROOT / "anomark" / "detectors" / "backbones"
+#: By the key of a suite, the folder whose files offer weights for it: networks for pictures, and for sounds.
+FOLDERS = {"features": "backbones", "audio_features": "listeners"}
+DETECTORS = ROOT / "anomark" / "detectors"
 #: The keys that a source of weights may have.
 SOURCES = ({"recipe"}, {"file", "url", "sha256"}, {"file", "package", "sha256"})
 EXPECTED = (
@@ -26,17 +28,25 @@ EXPECTED = (
 
 @dataclass(frozen=True)
 class Weights:
-    """One name that `features` may have.
+    """One name that `features` or `audio_features` may have.
 
+    need
+        Which of the two.
     path
-        The backbone's file.
+        The network's file.
     source
         Where the weights come from, one of `EXPECTED`.
     """
 
     id: str
+    need: str
     path: Path
     source: dict[str, Any]
+
+    @property
+    def module(self) -> str:
+        """The import name of the network's file."""
+        return f"anomark.detectors.{FOLDERS[self.need]}.{self.path.stem}"
 
     def owned(self, root: Path | None) -> Path | None:
         """The file of weights in the data folder, if the source names one and it is there."""
@@ -46,13 +56,14 @@ class Weights:
 
 @lru_cache(maxsize=1)
 def weights() -> dict[str, Weights]:
-    """Every name that `features` may have.
+    """Every name that `features` or `audio_features` may have.
 
     Raises:
         AnomarkError: a file says no WEIGHTS, a name or a source in it is malformed, or two files offer the same name.
     """
     found: dict[str, Weights] = {}
-    for path in sorted(FOLDER.glob("*.py")):
+    files = [(need, path) for need, name in FOLDERS.items() for path in sorted((DETECTORS / name).glob("*.py"))]
+    for need, path in files:
         if path.stem == "base" or path.name.startswith("_"):
             continue
         offered = read_literals(path, {"WEIGHTS": dict}).get("WEIGHTS")
@@ -65,7 +76,7 @@ def weights() -> dict[str, Weights]:
                 raise AnomarkError(f"{path}: WEIGHTS[{name!r}] is {source!r}, expected {EXPECTED}")
             if name in found:
                 raise AnomarkError(f"{path}: WEIGHTS names {name!r}, which {found[name].path} has; rename one of them")
-            found[name] = Weights(name, path, source)
+            found[name] = Weights(name, need, path, source)
     return found
 
 
@@ -78,3 +89,8 @@ def find_weights(name: str) -> Weights:
     if name not in weights():
         raise AnomarkError(f"unknown features {name!r}; {nearest(name, weights())}")
     return weights()[name]
+
+
+def offered(need: str) -> list[str]:
+    """The names that a key of a suite may have."""
+    return [name for name, found in weights().items() if found.need == need]

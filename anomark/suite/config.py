@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from anomark.contracts import AnomarkError, nearest
 from anomark.files import read_yaml
-from anomark.suite.backbones import weights
+from anomark.suite.backbones import offered
 from anomark.suite.dropins import ROOT
 from anomark.suite_records import Limits
 
@@ -83,6 +83,12 @@ class Suite(BaseModel):
         "(`weights/mobilenet_v2.safetensors`) or is fetched. `embedded` is trained here without labels, and `random` "
         "is the control.",
     )
+    audio_features: str = Field(
+        "yamnet",
+        description="The frozen network of the methods that listen to clips through one, by a name that a file of "
+        "`anomark/detectors/listeners/` has under WEIGHTS. `yamnet` is trained on AudioSet and lies in the data folder "
+        "(`weights/yamnet_spectra_in.tflite`) or is fetched. `yamnet_random` is the control.",
+    )
     budget: dict[str, Number] = Field(
         {},
         description="The same training budget for all methods; it overrides those DEFAULTS that bear the name.",
@@ -108,11 +114,12 @@ class Suite(BaseModel):
         "without one of its own has that of its base. The expected time left is computed from these.",
     )
 
-    @field_validator("features")
+    @field_validator("features", "audio_features")
     @classmethod
-    def _offered(cls, name: str) -> str:
-        if name not in weights():
-            raise ValueError(f"no backbone offers these weights; {nearest(name, weights())}")
+    def _offered(cls, name: str, info: ValidationInfo) -> str:
+        known = offered(str(info.field_name))
+        if name not in known:
+            raise ValueError(f"no backbone offers these weights; {nearest(name, known)}")
         return name
 
     @field_validator("seeds", "papers", "highlight")

@@ -57,7 +57,8 @@ class Plan:
         registry.metrics()  # one that can't be read ends the run before it starts
         self.papers = [find_paper(name) for name in suite.papers]
         self.prints = Fingerprints(Path(results) / "fingerprints.json")
-        self.features = self._features() if any("features" in m.needs for m in self.methods) else None
+        #: By the key of the suite that names them, the pretrained networks that some method needs.
+        self.features = {need: self._features(need) for need in sorted({n for m in self.methods for n in m.needs})}
         #: Datasets whose files are not here, and how to get them; the run does without.
         self.absent: dict[str, str] = {}
         self.data = {data.dataset: data for data in self._data()}
@@ -145,8 +146,8 @@ class Plan:
 
     # -- the perceptual network -----------------------------------------------------------------------------------
 
-    def _features(self) -> Features:
-        weights = find_weights(self.suite.features)
+    def _features(self, need: str) -> Features:
+        weights = find_weights(getattr(self.suite, need))
         raw = weights.owned(self.suite.data_folder())
         found = self.prints.of(raw.parent, [raw]) if raw else None
         # The code of the backbone too: methods find it by the file of weights, so it is in no method's closure.
@@ -166,7 +167,7 @@ class Plan:
         shrinks = modality.load(data.modality).RESIZABLE and not method.full_resolution
         resolution = suite.resolution if shrinks else None
         sources, versions = self._code_of(method.path, FIT_SCORE)
-        features = self.features if "features" in method.needs else None
+        features = next((self.features[need] for need in method.needs), None)
         parts = Parts(
             data=data.key,
             params=params,

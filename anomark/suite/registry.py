@@ -113,7 +113,7 @@ class Method:
     @property
     def track(self) -> str:
         """Rankings never mix the two: with a pretrained network at score time, or from scratch."""
-        return "pretrained" if "features" in self.needs else "from scratch"
+        return "pretrained" if self.needs else "from scratch"
 
     def belongs_to(self, suite: str) -> bool:
         """Whether the suite has it without naming it."""

