@@ -9,10 +9,14 @@ grows it becomes their mean. It generalises no further than that, so it is what 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 #: Numbers of a distance matrix that are held at a time.
 BLOCK = 2**23
+#: Weights of less than exp(SMALLEST) of a query's largest are left out where at most one in DENSE is larger; thousands
+#: of them together are below single precision.
+SMALLEST, DENSE = -25.0, 16
 
 
 def posterior_mean(
@@ -57,6 +61,15 @@ def posterior_mean(
                 raise ValueError("the memory holds nothing but what is near a query; give it rows from farther away")
         if noise == 0:
             means.append(memory[logits.argmax(1)])
-        else:
-            means.append(logits.div_(2 * noise**2).softmax(1) @ rows + centre)
+            continue
+        exponents = logits.sub_(logits.amax(1, keepdim=True)).div_(2 * noise**2)
+        query, row = (exponents > SMALLEST).nonzero(as_tuple=True)
+        if len(query) > logits.numel() // DENSE:
+            means.append(exponents.softmax(1) @ rows + centre)
+            continue
+        # Where few rows weigh anything, a sum over them costs next to nothing beside the product with all rows.
+        weights, first = exponents[query, row].exp(), torch.searchsorted(query, torch.arange(len(logits)).to(query))
+        total = F.embedding_bag(row, torch.ones_like(squared)[:, None], first, mode="sum", per_sample_weights=weights)
+        summed = F.embedding_bag(row, rows, first, mode="sum", per_sample_weights=weights)
+        means.append(summed / total + centre)
     return torch.cat(means)

@@ -30,6 +30,8 @@ class PositionWhitening(nn.Module):
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("mean", torch.zeros(positions, channels))
         self.register_buffer("root", torch.zeros(positions, channels, channels, dtype=torch.half))
+        #: The root, its version, and its values in single precision, which would take longer to make than to use.
+        self._single: tuple[Tensor, int, Tensor] | None = None
 
     @torch.no_grad()
     def fit(self, x: Tensor) -> None:
@@ -48,7 +50,9 @@ class PositionWhitening(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         difference = ((x - self.mean) / self.scale).transpose(0, 1)  # (P, N, C)
-        return (difference @ self.root.float()).transpose(0, 1)
+        if self._single is None or self._single[0] is not self.root or self._single[1] != self.root._version:
+            self._single = self.root, self.root._version, self.root.float()
+        return (difference @ self._single[2]).transpose(0, 1)
 
 
 class UnitVariance(nn.Module):

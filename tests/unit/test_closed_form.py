@@ -52,3 +52,12 @@ def test_rows_from_nearby_are_left_out() -> None:
     places = torch.arange(12)
     got = posterior_mean(memory[4:5], memory, 0.5, places=(places[4:5], places), apart=3)
     torch.testing.assert_close(got, posterior_mean(memory[4:5], memory[(places - 4).abs() >= 3], 0.5))
+
+
+@pytest.mark.parametrize("level", [0.05, 0.3, 3.0])
+def test_rows_that_weigh_nothing_may_be_left_out(level: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sum over the rows that count equals the product with all of them."""
+    memory, noised = (torch.from_numpy(noise(*shape, seed=i)) for i, shape in enumerate([(600, 6), (50, 6)]))
+    short = posterior_mean(noised, memory, level)
+    monkeypatch.setattr(closed_form, "DENSE", 10**9)
+    torch.testing.assert_close(short, posterior_mean(noised, memory, level), rtol=1e-5, atol=1e-5)
