@@ -53,7 +53,7 @@ def planned_jobs(**change: Any) -> Jobs:
         "data": {},
         "cells": {},
         "sweeps": {},
-        "features": None,
+        "features": {},
         "not_applicable": (),
         "methods": (),
     }

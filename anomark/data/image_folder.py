@@ -1,28 +1,38 @@
-"""Images in the layout of MVTec AD, whoever took them: train/good, test/good, test/<kind>, ground_truth/<kind>.
+"""Images in folders: train/good, test/good, test/<kind>, and masks in ground_truth/<kind>, as MVTec AD has them.
 
-The mask of test/<kind>/<stem>.png is ground_truth/<kind>/<stem>_mask.png.
+Folders may be nested. The mask of test/<kind>/<name>.png lies in ground_truth/<kind>/ under one of the usual names:
+<name>_mask, <name>_gt, <name>-mask, or <name> itself, with any ending of an image.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from anomark.contracts import Array, DataError, Prepared
 from anomark.data.images import resize_image, resize_mask
+from anomark.data.photographs import Reader, mask, suffixes, visible
+from anomark.seeds import seed_of
 
-SUFFIXES = {".png", ".jpg", ".jpeg"}
-#: Pixel formats that are read as they are. Palettes, transparency and 16 bits would need a choice that only the
-#: owner of the images can make.
-IMAGE_MODES, MASK_MODES = {"L", "RGB"}, {"1", "L"}
+#: Folders of masks, and what the name of a mask adds to its image's.
+MASK_FOLDERS = ("ground_truth", "masks", "mask", "gt")
+MASK_ENDINGS = ("_mask", "", "_gt", "-mask", "_label", "_seg")
 PARTS = ("training", "good test", "defective test")
+#: Endings that an error names, of the many that are read.
+COMMON = (".bmp", ".jpg", ".png", ".tif", ".webp")
+#: Share of the normal images that test where normal and suspect ones lie in a folder each.
+TEST_SHARE = 0.3
 
 
 def prepare_images(
-    root: Path, files: list[Path], size: int, owners_counts: tuple[int, int, int] | None = None
+    root: Path,
+    files: list[Path],
+    size: int,
+    owners_counts: tuple[int, int, int] | None = None,
+    flat: tuple[str, str] | None = None,
 ) -> Prepared:
     """Images to train on from train/good, and to test on from every folder of test/, RGB at `size` x `size` pixels.
 
@@ -32,86 +42,129 @@ def prepare_images(
         root: the folder that holds train/ and test/.
         files: what lies below it.
         owners_counts: how many training, good and defective images the whole dataset has, where that is known.
+        flat: names of a folder of normal images and of one of suspects, which lie in `root` instead of train/ and
+            test/. A seeded share of the normal images tests.
 
     Raises:
         DataError: files are missing or broken, or the test part holds one class only.
     """
-    files = [path for path in files if path.suffix.lower() in SUFFIXES]
-    train_files = _images(files, root / "train" / "good")
-    good_files = _images(files, root / "test" / "good")
-    kinds = sorted({path.parent for path in files if path.parent.parent == root / "test"} - {root / "test" / "good"})
-    defect_files = [path for kind in kinds for path in _images(files, kind)]
+    files = sorted(path for path in files if visible(path, root))
+    images = [path for path in files if path.suffix.lower() in suffixes()]
+    train_files, good_files, defect_files = _flat(root, images, *flat) if flat else _sorted(root, images)
     found = (len(train_files), len(good_files), len(defect_files))
-    for number, what, folder in zip(found, PARTS, ("train/good", "test/good", "test"), strict=True):
+    others = [path for path in files if path.suffix.lower() not in suffixes()]
+    for number, what, folder in zip(found, PARTS, flat or ("train/good", "test/good", "test"), strict=False):
         if not number:
-            raise DataError(f"{root}: no {what} image under {folder}, so the score has one class only; complete it")
-    if spoilt := sorted({p.parent for p in files if p.parent.parent == root / "train"} - {root / "train" / "good"}):
-        raise DataError(
-            f"{spoilt[0]}: training images that are not good; "
-            "train/ holds the folder good alone, so move the others to test/"
-        )
+            raise DataError(
+                f"{root}: no {what} image under {folder}, so the score has one class only; complete it{_named(others)}"
+            )
 
-    mask_files = {(path.parent.name, path.stem): path for path in files if path.parent.parent == root / "ground_truth"}
-    wanted = [(path.parent.name, f"{path.stem}_mask") for path in defect_files]
-    masked = sum(key in mask_files for key in wanted)
-    notes = [f"{found[0]} training, {found[1]} good and {found[2]} defective test images, {masked} masks"]
+    reader = Reader()
+    defect_masks, notes = _masks(root, images, defect_files)
+    notes = [
+        f"{found[0]} training, {found[1]} good and {found[2]} defective test images, {len(defect_masks)} masks",
+        *notes,
+    ]
     notes += [
         f"partial: {have} of {full} {what} images"
         for have, full, what in zip(found, owners_counts or found, PARTS, strict=True)
         if have != full
     ]
+    train, test = (
+        np.stack([resize_image(reader.photograph(path), size) for path in paths])
+        for paths in (train_files, good_files + defect_files)
+    )
     masks = None
-    if masked == len(wanted):
-        defects = [_mask(mask_files[key], path, size) for key, path in zip(wanted, defect_files, strict=True)]
+    if len(defect_masks) == len(defect_files):
+        defects = [_mask(defect_masks[path], path, size) for path in defect_files]
         masks = np.concatenate([np.zeros((len(good_files), size, size), dtype=bool), np.stack(defects)])
-    else:
-        notes.append(f"image-level figures only: {masked} of {len(wanted)} defective images have a mask")
+    if others:
+        notes.append(f"{len(others)} files are no images and were left aside{_named(others)}")
     return Prepared(
-        train=np.stack([resize_image(_open(path), size) for path in train_files]),
-        test=np.stack([resize_image(_open(path), size) for path in good_files + defect_files]),
+        train=train,
+        test=test,
         labels=np.repeat(np.array([0, 1], dtype=np.uint8), [len(good_files), len(defect_files)]),
         masks=masks,
         value_range=(-1.0, 1.0),
-        normal_class="good",
+        normal_class="good" if flat is None else flat[0],
         choices=(f"resized by area to {size}x{size}", "a mask pixel is anomalous where any part of it is"),
-        notes=tuple(notes),
+        notes=(*notes, *reader.notes()),
     )
 
 
-def _images(files: list[Path], folder: Path) -> list[Path]:
-    """Image files of one folder in the order of their stems, which must be unique."""
-    images = sorted(path for path in files if path.parent == folder)
-    twice = [stem for stem, count in Counter(path.stem for path in images).items() if count > 1]
-    if twice:
-        names = ", ".join(path.name for path in images if path.stem == twice[0])
-        raise DataError(f"{folder}: two files hold image {twice[0]} ({names}); keep one of them")
-    return images
-
-
-def _open(path: Path, modes: set[str] = IMAGE_MODES) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            image.load()
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path}: not a readable image ({error}); replace it by a whole copy, or remove it") from error
-    if image.mode not in modes:
+def _sorted(root: Path, images: list[Path]) -> tuple[list[Path], list[Path], list[Path]]:
+    """Training, good and defective images of the layout with train/ and test/."""
+    below = {path: path.relative_to(root).parts for path in images}
+    if spoilt := sorted({parts[1] for parts in below.values() if parts[0] == "train" and len(parts) > 2} - {"good"}):
         raise DataError(
-            f"{path}: pixel format {image.mode}, expected {' or '.join(sorted(modes))} (8 bits); convert it"
+            f"{root / 'train' / spoilt[0]}: training images that are not good; "
+            "train/ holds the folder good alone, so move the others to test/"
         )
-    return image
+    kinds = sorted({parts[1] for parts in below.values() if parts[0] == "test" and len(parts) > 2} - {"good"})
+    return (
+        _unique(images, root / "train" / "good"),
+        _unique(images, root / "test" / "good"),
+        [path for kind in kinds for path in _unique(images, root / "test" / kind)],
+    )
+
+
+def _flat(root: Path, images: list[Path], normal: str, suspect: str) -> tuple[list[Path], list[Path], list[Path]]:
+    """Training, good and suspect images of a folder of normal and one of suspect images."""
+    usual, suspects = (_unique(images, root / name) for name in (normal, suspect))
+    rng = np.random.default_rng(seed_of(dataset=root.name, purpose="split"))
+    tested = set(rng.permutation(len(usual))[: round(TEST_SHARE * len(usual))].tolist())
+    return (
+        [path for i, path in enumerate(usual) if i not in tested],
+        [path for i, path in enumerate(usual) if i in tested],
+        suspects,
+    )
+
+
+def _unique(images: Iterable[Path], folder: Path) -> list[Path]:
+    """Images below a folder in the order of their names without endings, which must be unique."""
+    inside = sorted(path for path in images if folder in path.parents)
+    twice = [name for name, count in Counter(path.with_suffix("") for path in inside).items() if count > 1]
+    if twice:
+        names = ", ".join(path.name for path in inside if path.with_suffix("") == twice[0])
+        raise DataError(f"{twice[0].parent}: two files hold image {twice[0].name} ({names}); keep one of them")
+    return inside
+
+
+def _masks(root: Path, images: list[Path], defects: list[Path]) -> tuple[Mapping[Path, Path], list[str]]:
+    """The mask file of each defective image that has one, and what a reader must know where some have none."""
+    by_name = {path.relative_to(root).with_suffix("").as_posix(): path for path in images}
+    found: dict[Path, Path] = {}
+    for path in defects:
+        # test/<kind>/<name> stands beside ground_truth/<kind>/<name>, and a folder of suspects beside its masks.
+        parts = path.relative_to(root).with_suffix("").parts
+        inner = (PurePosixPath(*parts[1:]), PurePosixPath(*parts))
+        names = (f"{folder}/{name}{ending}" for folder in MASK_FOLDERS for name in inner for ending in MASK_ENDINGS)
+        if first := next((name for name in names if name in by_name), None):
+            found[path] = by_name[first]
+    missing = [path for path in defects if path not in found]
+    if not missing:
+        return found, []
+    lone = missing[0]
+    endings = ", ".join(f"{lone.stem}{ending}" for ending in MASK_ENDINGS)
+    notes = [f"image-level figures only: {len(found)} of {len(defects)} defective images have a mask"]
+    if any(name.partition("/")[0] in MASK_FOLDERS for name in by_name):
+        notes.append(
+            f"no mask was found for {lone.relative_to(root)}, under the names {endings} "
+            f"in {', '.join(MASK_FOLDERS)}/{lone.parent.name}"
+        )
+    return found, notes
 
 
 def _mask(path: Path, image_path: Path, size: int) -> Array:
-    mask, image = _open(path, MASK_MODES), _open(image_path)
-    if mask.size != image.size:
+    marked, image = mask(path), Reader().photograph(image_path)
+    if marked.shape != (image.height, image.width):
         raise DataError(
-            f"{path}: mask of {mask.width}x{mask.height} pixels for an image of {image.width}x{image.height} "
+            f"{path}: mask of {marked.shape[1]}x{marked.shape[0]} pixels for an image of {image.width}x{image.height} "
             f"({image_path.name}); give both one size"
         )
-    marked = np.asarray(mask.convert("L")) > 127  # the masks of owners hold 0 and 255
-    if not marked.any():
-        raise DataError(
-            f"{path}: the mask of a defective image marks no pixel; "
-            "mark the defect, or replace the file by a whole copy"
-        )
     return resize_mask(marked, size)
+
+
+def _named(others: list[Path]) -> str:
+    """The first of the files that are no images, for a sentence."""
+    return f" (the first is {others[0].name}, and images end in {', '.join(sorted(COMMON))})" if others else ""
