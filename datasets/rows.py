@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from anomark.contracts import Array, DataError, Prepared
+from anomark.data.labels import LABELS_OF_CASES, label_column, meaning
 from anomark.data.rawfiles import RawFiles
 from anomark.data.rows import halves, split_rows
 from anomark.data.streamed import read_csv
@@ -35,9 +36,6 @@ ITEMS: dict[str, dict] = {"*": {}}
 DEFAULTS: dict = {"label": "", "normal": "", "categorical": [], "in_order": False}
 FILES = (("rows/{item}.csv",),)
 
-LABELS = ("label", "anomaly", "is_anomaly", "outlier", "is_outlier", "class", "target", "y")
-NORMAL = {"0", "0.0", "false", "no", "normal", "inlier"}
-ANOMALOUS = {"1", "1.0", "true", "yes", "anomaly", "anomalous", "abnormal", "outlier"}
 #: A column with a share of so many numbers is one of numbers, and a word in it a mistake.
 MOSTLY = 0.5
 #: The most frequent values of a categorical column have a column of their own each, all others share one.
@@ -60,7 +58,7 @@ def prepare(raw: Path, *, item: str, label: str, normal: str, categorical: list[
     table = pd.concat(read_csv(files, name))
     if len(table) < FEWEST:
         raise DataError(f"{name}: has {len(table)} rows below its header, expected {FEWEST} at least; add rows")
-    column = _label_column(name, table, label)
+    column = label_column(name, [*map(str, table.columns)], label, LABELS_OF_CASES)
     labels = _labels(name, table[column], normal)
     table = table.drop(columns=column)
     if unknown := [c for c in categorical if c not in table]:
@@ -111,29 +109,12 @@ def prepare(raw: Path, *, item: str, label: str, normal: str, categorical: list[
     )
 
 
-def _label_column(name: str, table: pd.DataFrame, label: str) -> str:
-    usual = {str(column).strip().lower(): str(column) for column in reversed(table.columns)}
-    found = [label] if label in table else [usual[known] for known in LABELS if known in usual and not label]
-    if not found:
-        columns = ", ".join(map(str, table.columns[:8])) + " ..." * (len(table.columns) > 8)
-        raise DataError(
-            f"{name}: columns are {columns}, expected one of labels called {label or ' or '.join(LABELS)}; give its "
-            "name as `label` in dataset_params"
-        )
-    return found[0]
-
-
 def _labels(name: str, column: pd.Series, normal: str) -> Array:
     """uint8 (N,), 1 where a row is anomalous."""
     text = column.fillna("").str.strip().str.lower()
-    known = text.ne("") if normal else text.isin(NORMAL | ANOMALOUS)
-    if not known.all():
-        line = int(np.argmin(known.to_numpy()))
-        raise DataError(
-            f"{name}: line {line + 2} has the label {column.iloc[line]!r}, expected 0 for a normal or 1 for an "
-            "anomalous row; mend it, or give the label of normal rows as `normal` in dataset_params"
-        )
-    return (text != normal.strip().lower() if normal else text.isin(ANOMALOUS)).to_numpy(np.uint8)
+    first = text.drop_duplicates()
+    lines = dict(zip(first, (first.index + 2).tolist(), strict=True))
+    return text.map(meaning(name, lines, normal)).to_numpy(np.uint8)
 
 
 def _numbers(name: str, column: pd.Series) -> Array | None:

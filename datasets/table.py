@@ -1,12 +1,15 @@
 """Own series: your time series as a CSV table with a column of labels, 0 normal and 1 anomalous.
 
 It needs no code: `table-pump` in a suite reads `table/pump.csv` of the data folder. A table has a header, numbers, a
-column `label`, and normal rows in its first half; `dataset_params` sets what differs.
+column of labels, and normal rows in its first half; `dataset_params` sets what differs. Values may be separated by
+commas, semicolons, tabs or bars, and decimals may stand behind a comma. Labels are 0 and 1, false and true, no and yes,
+normal and anomaly, or 1 and -1, of which -1 is the anomaly. Gaps of a few rows are filled along straight lines.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from anomark.contracts import Array, DataError, Prepared
+from anomark.data.labels import LABELS, label_column, meaning
 from anomark.data.rawfiles import RawFiles
 from anomark.data.series import autocorrelation_period, prepare_series
 from anomark.data.streamed import read_csv, stored
@@ -27,17 +31,38 @@ SOURCE = "your own table"
 CITATION = ""
 #: Any name of a table, or of a folder with the tables train.csv and test.csv.
 ITEMS: dict[str, dict] = {"*": {}}
-#: Names of the column of time, which a table may lack, and of the column of labels. A window of 0 stands for the period
-#: of the training part.
-DEFAULTS = {"time": "timestamp", "label": "label", "train_share": 0.5, "window": 0, "stride_divisor": 8}
+#: Names of the column of time, which a table may lack, and of the column of labels: the usual ones where these are
+#: empty. The label of normal rows, where it is an unusual one. A window of 0 stands for the period of the training
+#: part. Longer gaps than `longest_gap` rows are refused.
+DEFAULTS = {
+    "time": "",
+    "label": "",
+    "normal": "",
+    "train_share": 0.5,
+    "window": 0,
+    "stride_divisor": 8,
+    "longest_gap": 5,
+}
 FILES = (("table/{item}.csv",), ("table/{item}/train.csv", "table/{item}/test.csv"))
+#: Usual names of the column of time, and how people write that a value is missing.
+TIMES = ("timestamp", "time", "date", "datetime")
+MISSING = ("", "na", "n/a", "nan", "null", "none", "-", "?")
 SHORTEST, LONGEST = 32, 512  # window length L where it is taken from the period, steps
 
 
 def prepare(
-    raw: Path, *, item: str, time: str, label: str, train_share: float, window: int, stride_divisor: int
+    raw: Path,
+    *,
+    item: str,
+    time: str,
+    label: str,
+    normal: str,
+    train_share: float,
+    window: int,
+    stride_divisor: int,
+    longest_gap: int,
 ) -> Prepared:
-    """Every column but time and label is a variable; labels are 0 (normal) and 1 (anomalous), one a row.
+    """Every column but time and label is a variable; there is one label a row.
 
     Of a single table the first rows train, a share of `train_share`. Training rows must be normal, and time must go on
     from row to row.
@@ -47,10 +72,12 @@ def prepare(
     """
     files = RawFiles(raw, FILES, item=item)
     name = files.one(f"{item}.csv", "test.csv")
-    values, labels, columns = _read(files, name, time, label, needs_labels=True)
+    read = partial(_read, files, time=time, label=label, normal=normal, longest_gap=longest_gap)
+    values, labels, columns, filled = read(name, needs_labels=True)
     if name.endswith("/test.csv"):
         train_name, split = files.one("train.csv"), 0
-        train, train_labels, train_columns = _read(files, train_name, time, label, needs_labels=False)
+        train, train_labels, train_columns, more = read(train_name, needs_labels=False)
+        filled += more
         if train_columns != columns:
             raise DataError(
                 f"{train_name}: columns are {', '.join(train_columns)}, those of test.csv {', '.join(columns)}; "
@@ -78,47 +105,92 @@ def prepare(
         source=name,
         normal_class="label 0",
         choices=(share, f"L = {length} steps"),
-        notes=(f"variables: {', '.join(columns)}",),
+        notes=(f"variables: {', '.join(columns)}", *filled),
     )
 
 
-def _read(files: RawFiles, name: str, time: str, label: str, *, needs_labels: bool) -> tuple[Array, Array, list[str]]:
-    """Values float64 (T, C), labels uint8 (T,) and the names of the C variables of one table."""
+def _read(
+    files: RawFiles, name: str, *, time: str, label: str, normal: str, longest_gap: int, needs_labels: bool
+) -> tuple[Array, Array, list[str], list[str]]:
+    """Values float64 (T, C), labels uint8 (T,), the names of the C variables of one table, and what its notes tell."""
     columns: list[str] = []
-    labels: list[Array] = []
-    clock = _Clock(name, time)
+    codes: list[Array] = []
+    lines: dict[str, int] = {}
+    missing = 0
 
     def rows() -> Iterator[Array]:
+        nonlocal missing
+        clock: _Clock | None = None
         for table in read_csv(files, name, keep_default_na=False):
             header = list(table.columns)
-            if needs_labels and label not in header:
-                raise DataError(
-                    f"{name}: columns are {', '.join(header)}, expected a column {label!r} of 0 and 1; add it, or give "
-                    "its name as `label` in dataset_params"
-                )
-            columns[:] = [column for column in header if column not in (time, label)]
+            told = label_column(name, header, label) if needs_labels else next(iter(_usual(header, label)), None)
+            when = time if time in header else next((c for c in header if not time and c.lower() in TIMES), None)
+            columns[:] = [column for column in header if column not in (when, told)]
             if not columns:
                 raise DataError(
                     f"{name}: columns are {', '.join(header)}, expected one variable at least; add its column"
                 )
-            if time in header:
-                clock.check(table[time])
-            numbers = table.drop(columns=time, errors="ignore").apply(pd.to_numeric, errors="coerce")
-            for column in numbers:
-                is_label = column == label
-                right = np.isin(numbers[column], (0, 1)) if is_label else np.isfinite(numbers[column].to_numpy(float))
-                if not right.all():
-                    row = table.index[int(np.argmin(right))]
-                    kind = "0 or 1" if is_label else "a finite number"
-                    raise DataError(
-                        f"{name}: line {row + 2} has {column} {table.loc[row, column]!r}, expected {kind}; "
-                        "correct it, or "
-                        "remove the line"
-                    )
-            labels.append(numbers[label].to_numpy(np.uint8) if label in header else np.zeros(len(table), np.uint8))
-            yield numbers[columns].to_numpy(np.float64)
+            if when:
+                clock = clock or _Clock(name, when)
+                clock.check(table[when])
+            values, empty = _numbers_of(name, table[columns])
+            missing += int(empty.sum())
+            text = table[told].str.strip().str.lower() if told else pd.Series("0", index=table.index)
+            first = text.drop_duplicates()
+            for value, line in zip(first, (first.index + 2).tolist(), strict=True):
+                lines.setdefault(value, line)
+            number = {value: i for i, value in enumerate(lines)}
+            codes.append(text.map(number).to_numpy(np.int64))
+            yield values
 
-    return stored(rows()), np.concatenate(labels), columns
+    values = stored(rows())
+    means = meaning(name, lines, normal)
+    labels = np.array([*means.values()], np.uint8)[np.concatenate(codes)] if means else np.zeros(0, np.uint8)
+    notes = [f"{missing} missing values, filled along straight lines"] * bool(missing)
+    notes += ["labels are 1 and -1, of which -1 is an anomaly"] * any(value.startswith("-1") for value in means)
+    if missing:
+        _fill(name, values, columns, longest_gap)
+    return values, labels, columns, notes
+
+
+def _usual(header: list[str], label: str) -> list[str]:
+    """The column of labels that a training table may have."""
+    return [column for column in header if column == label or (not label and column.lower() in LABELS)]
+
+
+def _numbers_of(name: str, table: pd.DataFrame) -> tuple[Array, Array]:
+    """Values float64 (T, C), NaN where a cell says that its value is missing, and where that is: bool (T, C)."""
+    empty = table.apply(lambda column: column.str.strip().str.lower().isin(MISSING)).to_numpy()
+    values = table.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    wrong = ~np.isfinite(values) & ~empty
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise DataError(
+            f"{name}: line {table.index[row] + 2} has {table.columns[column]} {table.iloc[row, column]!r}, expected a "
+            "finite number; correct it, or remove the line"
+        )
+    return values, empty
+
+
+def _fill(name: str, values: Array, columns: list[str], longest: int) -> None:
+    """Replace NaN by straight lines between the values beside it, and at the ends by the nearest value.
+
+    Raises:
+        DataError: a gap has more rows than `longest`, or a column holds nothing.
+    """
+    for i, column in enumerate(columns):
+        gaps = np.isnan(values[:, i])
+        if not gaps.any():
+            continue
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], gaps, [False]]).astype(np.int8)))
+        lengths = edges[1::2] - edges[::2]
+        if (lengths > longest).any():
+            first = int(np.argmax(lengths > longest))
+            raise DataError(
+                f"{name}: {column} has no value in {lengths[first]} rows from line {edges[2 * first] + 2} on, and gaps "
+                f"of {longest} rows at most are filled; cut the table there, or raise longest_gap in dataset_params"
+            )
+        values[gaps, i] = np.interp(np.flatnonzero(gaps), np.flatnonzero(~gaps), values[~gaps, i])
 
 
 class _Clock:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from anomark.contracts import Array, DataError
+from anomark.data.dialect import SAMPLE, dialect_of
 from anomark.data.rawfiles import RawFiles
 
 #: How many numbers a block has, and how many rows of a CSV file are read at once.
@@ -22,6 +23,9 @@ CHUNK = 1 << 12
 def read_csv(files: RawFiles, name: str, keep_default_na: bool = True) -> Iterator[pd.DataFrame]:
     """A CSV file as tables of text whose index goes on from one to the next. A file without rows gives one empty table.
 
+    Values may be separated by commas, semicolons, tabs or bars, decimals may stand behind a comma, and the encoding may
+    be UTF-8 or UTF-16; see `anomark.data.dialect`.
+
     Args:
         keep_default_na: whether "", "NA" and their like are read as NaN, as pandas does.
 
@@ -29,13 +33,25 @@ def read_csv(files: RawFiles, name: str, keep_default_na: bool = True) -> Iterat
         DataError: it can't be read or is no table.
     """
     with files.open(name) as stream:
+        dialect = dialect_of(stream.read(SAMPLE))
+    with files.open(name) as stream:
         try:
-            for table in pd.read_csv(stream, dtype=str, chunksize=CHUNK, keep_default_na=keep_default_na):
+            tables = pd.read_csv(
+                stream,
+                dtype=str,
+                chunksize=CHUNK,
+                sep=dialect.separator,
+                encoding=dialect.encoding,
+                keep_default_na=keep_default_na,
+            )
+            for table in tables:
                 if len(table) and not isinstance(table.index, pd.RangeIndex):  # pandas took a column for their names
                     raise DataError(f"{name}: its rows have more values than its first line has names; mend that line")
                 if strange := [column for column in table.columns if "\0" in column]:  # pandas does not find it again
                     raise DataError(f"{name}: a column is called {strange[0]!r}, which holds a NUL; rename it")
-                yield table
+                table.columns = table.columns.str.strip()
+                ends = [c for c in table.columns if c.startswith("Unnamed:") and not table[c].replace("", None).count()]
+                yield dialect.with_points(table.drop(columns=ends))  # a separator behind the last value names nothing
         except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OverflowError) as error:
             raise DataError(
                 f"{name}: not a CSV table ({error}); mend the file, or replace it by a whole copy"

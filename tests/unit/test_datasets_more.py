@@ -183,17 +183,20 @@ def test_train_and_test_may_be_files_of_their_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"header": "timestamp,flow,valve,broken"}, "expected a column 'label' of 0 and 1"),
+        ({"header": "timestamp,flow,valve,broken"}, "expected one of labels called label or"),
         ({"header": "0,0.1,3,0"}, "columns are 0, 0.1, 3, 0"),
         (
             {"lines": [line.split(",")[0] + ",0" for line in rows()], "header": "timestamp,label"},
             "one variable at least",
         ),
-        ({"lines": [*rows()[:5], "5,,1,0", *rows()[6:]]}, "line 7 has flow '', expected a finite number"),
-        ({"lines": [*rows()[:5], "5,NaN,1,0", *rows()[6:]]}, "line 7 has flow 'NaN'"),
+        (
+            {"lines": [*rows()[:5], *[f"{i},,1,0" for i in range(5, 11)], *rows()[11:]]},
+            "flow has no value in 6 rows from line 7 on",
+        ),
+        ({"lines": [",".join([line.split(",")[0], "", *line.split(",")[2:]]) for line in rows()]}, "flow has no value"),
         ({"lines": [*rows()[:5], "5,much,1,0", *rows()[6:]]}, "line 7 has flow 'much'"),
         ({"lines": [*rows()[:5], "5,1,inf,0", *rows()[6:]]}, "line 7 has valve 'inf'"),
-        ({"lines": [*rows()[:5], "5,1,1,2", *rows()[6:]]}, "line 7 has label '2', expected 0 or 1"),
+        ({"lines": [*rows()[:5], "5,1,1,2", *rows()[6:]]}, "line 7 has the label '2', expected 0"),
         ({"lines": [*rows()[:5], "5,1,1,0,9", *rows()[6:]]}, "not a CSV table"),
         ({"lines": [*rows()[:5], "noon,1,1,0", *rows()[6:]]}, "line 7 has timestamp 'noon'"),
         ({"lines": [*rows()[:6], rows()[5], *rows()[6:]]}, "time stands still or goes back at line 8"),
@@ -207,6 +210,58 @@ def test_train_and_test_may_be_files_of_their_own(tmp_path: Path) -> None:
 def test_a_broken_table_is_one_sentence(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
     message = refusal(table, pump(tmp_path, **{"lines": rows(), **change}), "pump")
     assert reason in message and "pump.csv" in message
+
+
+def change_cells(change: Any, count: int = 600) -> list[str]:
+    return [",".join(change(i, line.split(","))) for i, line in enumerate(rows()[:count])]
+
+
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        ("timestamp,flow,valve,is_anomaly", lambda i, c: c),
+        ("timestamp,flow,valve,Label", lambda i, c: c),
+        ("Time,flow,valve,outlier", lambda i, c: c),
+        ("timestamp,flow,valve,label", lambda i, c: [*c[:3], str(c[3] == "1")]),
+        ("timestamp,flow,valve,label", lambda i, c: [*c[:3], "yes" if c[3] == "1" else "no"]),
+        ("timestamp,flow,valve,label", lambda i, c: [*c[:3], "-1" if c[3] == "1" else "1"]),
+        ("timestamp,flow,valve,label", lambda i, c: [*c[:3], "anomaly" if c[3] == "1" else "normal"]),
+        ("timestamp,flow,valve,label", lambda i, c: [*c[:3], c[3] + ".0"]),
+        ("timestamp,flow,valve,label,", lambda i, c: [*c, ""]),
+    ],
+)
+def test_labels_and_columns_are_known_by_their_usual_names(tmp_path: Path, header: str, cells: Any) -> None:
+    found = prepared(table, pump(tmp_path / "a", change_cells(cells), header), "pump")
+    plain = prepared(table, pump(tmp_path / "b", rows()), "pump")
+    assert np.array_equal(found.test, plain.test) and np.array_equal(found.labels, plain.labels)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize(("separator", "comma"), [(",", False), (";", False), (";", True), ("\t", True), ("|", False)])
+def test_dialects_of_csv(tmp_path: Path, separator: str, comma: bool, newline: str, encoding: str) -> None:
+    def written(line: str) -> str:
+        return separator.join(cell.replace(".", ",") if comma else cell for cell in line.split(","))
+
+    root = pump(tmp_path / "a", rows())
+    text = newline.join(written(line) for line in (root / "table/pump.csv").read_text().splitlines())
+    (root / "table/pump.csv").write_bytes((text + newline).encode(encoding))
+    found, plain = prepared(table, root, "pump"), prepared(table, pump(tmp_path / "b", rows()), "pump")
+    assert np.array_equal(found.test, plain.test) and np.array_equal(found.labels, plain.labels)
+
+
+@pytest.mark.parametrize("empty", ["", "NaN", "null", "-", " N/A "])
+def test_short_gaps_are_filled_along_straight_lines(tmp_path: Path, empty: str) -> None:
+    def gap(i: int, cells: list[str]) -> list[str]:
+        return [cells[0], empty if i in (0, 7, 8, 9, 300) else str(i), *cells[2:]]
+
+    found = prepared(table, pump(tmp_path / "a", change_cells(gap)), "pump", window=20)
+    line = prepared(
+        table, pump(tmp_path / "b", change_cells(lambda i, c: [c[0], str(max(i, 1)), *c[2:]])), "pump", window=20
+    )
+    np.testing.assert_allclose(found.train, line.train, rtol=1e-6)
+    np.testing.assert_allclose(found.test, line.test, rtol=1e-6)
+    assert any("5 missing values" in note for note in found.notes)
 
 
 def test_times_may_be_dates(tmp_path: Path) -> None:

@@ -69,7 +69,10 @@ def table(root: Path, steps: int) -> dict[str, Any]:
     header = ",".join(["timestamp", *(f"x{i}" for i in range(COLUMNS)), "label"])
     (root / "table/pump.csv").write_text("\n".join([header, *lines, ""]))
     params = {"item": "pump", "time": "timestamp", "label": "label", "train_share": 0.5, "window": 256}
-    return {"module": "anomark_datasets.table", "params": params | {"stride_divisor": 4}}
+    return {
+        "module": "anomark_datasets.table",
+        "params": params | {"stride_divisor": 4, "normal": "", "longest_gap": 5},
+    }
 
 
 def traffic(root: Path, steps: int) -> dict[str, Any]:
