@@ -122,6 +122,14 @@ class Suite(BaseModel):
             raise ValueError(f"no backbone offers these weights; {nearest(name, known)}")
         return name
 
+    @field_validator("datasets", "only", "include", "exclude", "papers", "highlight", "seeds", mode="before")
+    @classmethod
+    def _listed(cls, given: Any) -> Any:
+        """One thing where a list is asked for, as `--config only=knn` gives it, or several with commas between them."""
+        if isinstance(given, str):
+            return [name.strip(" \"'") for name in given.strip(" []").split(",") if name.strip()]
+        return [given] if isinstance(given, int) else given
+
     @field_validator("seeds", "papers", "highlight")
     @classmethod
     def _distinct(cls, named: list[Any], info: ValidationInfo) -> list[Any]:
@@ -171,11 +179,8 @@ def validate(raw: Mapping[str, Any], source: str) -> Suite:
         return Suite.model_validate(dict(raw))
     except ValidationError as error:
         first = error.errors()[0]
-        hint = "; lists can't be given by --config, write a YAML file and pass it by --configfile" * (
-            isinstance(first["input"], str) and first["type"] == "list_type"
-        )
         keys = SCHEMAS.get(str(first["loc"][0]), Suite).model_fields
-        raise AnomarkError(f"{source}: {complaint(error, keys)}{hint}") from None
+        raise AnomarkError(f"{source}: {complaint(error, keys)}") from None
 
 
 def _strange(value: Any) -> Iterator[Any]:
