@@ -12,6 +12,8 @@ import io
 import json
 import math
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -36,22 +38,35 @@ class _Adapted:
 
     def __init__(self, spec: Spec, seed: int, device: str, **params: Any) -> None:
         accepted = inspect.signature(self.estimator_class).parameters
-        known = {"random_state": seed, "n_features": math.prod(spec.shape)}  # the deep ones of PyOD ask for the second
+        # The deep ones of PyOD ask for the number of features. LocalOutlierFactor scores new rows with `novelty` alone.
+        known = {"random_state": seed, "n_features": math.prod(spec.shape), "novelty": True, "verbose": 0}
         params |= {name: value for name, value in known.items() if name in accepted and name not in params}
-        self.estimator = self.estimator_class(**params)
+        with self._sentence("can't be made with its default parameters", "give those that it asks for in DEFAULTS"):
+            self.estimator = self.estimator_class(**params)
+
+    @contextmanager
+    def _sentence(self, what: str, advice: str) -> Iterator[None]:
+        """Turn what the class raises into one sentence: it has fewer rows than neighbours, say, or lacks a library."""
+        try:
+            yield
+        except (AnomarkError, OSError, MemoryError):  # what is forbidden, a full disk: not the class's own
+            raise
+        except Exception as error:
+            why = str(error).strip().partition("\n")[0] or type(error).__name__
+            raise AnomarkError(f"{self.estimator_class.__name__} {what}: {why.rstrip('.;')}; {advice}") from error
 
     def fit(self, X: Any, X_valid: Any = None) -> None:
         rows = _rows(X)
-        try:
+        n, width = rows.shape
+        with self._sentence(f"can't be fitted to {n} rows of {width} numbers", "leave it out of this dataset's suite"):
             self.estimator.fit(rows)
-        except ValueError as error:  # the class can't take the data: there are fewer rows than neighbours, say
-            name, (n, width), why = self.estimator_class.__name__, rows.shape, str(error).partition("\n")[0]
-            raise AnomarkError(
-                f"{name} can't be fitted to {n} rows of {width} numbers: {why}; leave it out of this dataset's suite"
-            ) from error
 
     def decision_function(self, X: Any) -> Array:
         rows = _rows(X)
+        with self._sentence(f"can't score {len(rows)} rows", "leave it out of this dataset's suite"):
+            return self._score(rows)
+
+    def _score(self, rows: Array) -> Array:
         if not hasattr(self.estimator, "decision_function"):  # density models: log-likelihood, high = normal
             return np.asarray(-self.estimator.score_samples(rows), dtype=np.float32)
         # A copy scores, because ECOD and COPOD keep what they compute, and test rows don't belong in a stored model.
