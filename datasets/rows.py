@@ -16,8 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from anomark.contracts import Array, DataError, Prepared
-from anomark.data.labels import LABELS_OF_CASES, label_column, meaning
 from anomark.data.rawfiles import RawFiles
+from anomark.data.reading.labels import LABELS_OF_CASES, label_column, meaning
 from anomark.data.rows import halves, split_rows
 from anomark.data.streamed import read_csv
 from anomark.seeds import seed_of

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from anomark.contracts import Array, DataError, Prepared
-from anomark.data.labels import LABELS, label_column, meaning
 from anomark.data.rawfiles import RawFiles
+from anomark.data.reading.labels import LABELS, label_column, meaning
 from anomark.data.series import autocorrelation_period, prepare_series
 from anomark.data.streamed import read_csv, stored
 

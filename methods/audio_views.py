@@ -12,9 +12,9 @@ from torch import Tensor
 
 from anomark.contracts import Array, Spec
 from anomark.detectors.listeners.yamnet import Network
-from anomark.detectors.logmel import log_mel, patches
 from anomark.diffusion.closed_form import posterior_mean
 from anomark.nn.whitening import PositionWhitening
+from anomark.signal.logmel import log_mel, patches
 
 NAME = "Closed-form diffusion on views of clips"
 LABEL = "Audio views"

@@ -7,8 +7,8 @@ from typing import Any, Self
 import torch
 
 from anomark.contracts import Array, Spec
-from anomark.detectors.logmel import log_mel
 from anomark.nn.nearest import nearest
+from anomark.signal.logmel import log_mel
 
 NAME = "Nearest training clip by log-mel statistics"
 LABEL = "1-NN on log-mel"

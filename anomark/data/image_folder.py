@@ -14,7 +14,7 @@ import numpy as np
 
 from anomark.contracts import Array, DataError, Prepared
 from anomark.data.images import resize_image, resize_mask
-from anomark.data.photographs import Reader, mask, suffixes, visible
+from anomark.data.reading.photographs import Reader, mask, suffixes, visible
 from anomark.seeds import seed_of
 
 #: Folders of masks, and what the name of a mask adds to its image's.

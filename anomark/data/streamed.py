@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from anomark.contracts import Array, DataError
-from anomark.data.dialect import SAMPLE, dialect_of
 from anomark.data.rawfiles import RawFiles
+from anomark.data.reading.dialect import SAMPLE, dialect_of
 
 #: How many numbers a block has, and how many rows of a CSV file are read at once.
 BLOCK = 1 << 14
@@ -24,7 +24,7 @@ def read_csv(files: RawFiles, name: str, keep_default_na: bool = True) -> Iterat
     """A CSV file as tables of text whose index goes on from one to the next. A file without rows gives one empty table.
 
     Values may be separated by commas, semicolons, tabs or bars, decimals may stand behind a comma, and the encoding may
-    be UTF-8 or UTF-16; see `anomark.data.dialect`.
+    be UTF-8 or UTF-16; see `anomark.data.reading.dialect`.
 
     Args:
         keep_default_na: whether "", "NA" and their like are read as NaN, as pandas does.

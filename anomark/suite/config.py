@@ -125,7 +125,7 @@ class Suite(BaseModel):
     @field_validator("datasets", "only", "include", "exclude", "papers", "highlight", "seeds", mode="before")
     @classmethod
     def _listed(cls, given: Any) -> Any:
-        """One thing where a list is asked for, as `--config only=knn` gives it, or several with commas between them."""
+        """One thing where a list is asked for, as `--config seeds=3` gives it, or several with commas between them."""
         if isinstance(given, str):
             return [name.strip(" \"'") for name in given.strip(" []").split(",") if name.strip()]
         return [given] if isinstance(given, int) else given

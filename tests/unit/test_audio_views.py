@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import save_file
 
 from anomark.contracts import AnomarkError, Spec
-from anomark.detectors import logmel
 from anomark.detectors.listeners import yamnet
 from anomark.detectors.weights import write_weights
+from anomark.signal import logmel
 from tests.samples import noise
 
 views = importlib.import_module("anomark_methods.audio_views")

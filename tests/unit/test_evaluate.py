@@ -148,7 +148,9 @@ def test_series_get_vus_and_blocks(tmp_path: Path) -> None:
     )
     oracle = values(out, "oracle")
     assert (oracle.filter(like="nab_") == 100).all() and oracle["false_alarm_rate_oracle"] == 0
-    assert (oracle.drop([*oracle.filter(like="nab_").index, "false_alarm_rate_oracle"]) == 1).all()
+    smoothed = oracle.filter(like="auroc_smoothed_").index  # smoothing blurs the ends of anomalies
+    assert (oracle[smoothed] > 0.95).all()
+    assert (oracle.drop([*oracle.filter(like="nab_").index, *smoothed, "false_alarm_rate_oracle"]) == 1).all()
     # Means of four windows vary half as much as one: a threshold for windows would never be reached by a normal point.
     assert 0 < found["false_alarm_rate_held_out"] < 0.15 and found["recall_held_out"] > 0.9
 

@@ -31,8 +31,7 @@ def plan(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     suite = load("smoke").model_copy(update=wanted | {"params": {"patchcore": {"largest": 50}}})
     plan = Plan(suite, results=str(tmp_path_factory.mktemp("results")))
     prepare.ensure(plan.data[request.param])
-    assert plan.features
-    features.ensure(plan.features)
+    features.ensure(plan.features["features"])
     maps.ensure(plan.cells[0])
     return plan
 
@@ -69,7 +68,7 @@ def test_cells_that_share_the_maps_wait_for_them(plan: Plan) -> None:
     seal = f"{plan.cells[0].maps}/{seals.SUMS}"
     assert all(seal in plan.inputs(cell.id) for cell in plan.cells)
     assert {cell.maps for cell in plan.cells} == {plan.cells[0].maps}
-    assert plan.features and plan.features.path in plan.maps_inputs(str(plan.cells[0].maps))
+    assert plan.features["features"].path in plan.maps_inputs(str(plan.cells[0].maps))
     one = Plan(plan.suite.model_copy(update={"only": ["wavediff_latent"], "seeds": [0]}), results=plan.results)
     assert seal not in one.inputs(one.cells[0].id), "a single cell needs no job for its maps"
     other = Plan(plan.suite.model_copy(update={"features": "efficientnet_lite0"}), results=plan.results)
