@@ -106,8 +106,11 @@ def prepare_esc(
     return prepare_clips(table, normal=item, test_fold=test_fold, rate=rate, seconds=seconds, source=str(metadata))
 
 
-def read_clip(path: Path, rate: int, seconds: float) -> Array:
+def read_clip(path: Path, rate: int, seconds: float, advice: str = "delete it and fetch it again") -> Array:
     """One clip as float32 (rate * seconds,) in [-1, 1]: channels are averaged, and it is resampled and repeated or cut.
+
+    Args:
+        advice: what to do about a broken file, for the error.
 
     Raises:
         DataError: the file is broken, empty, or sampled more slowly than `rate`.
@@ -115,17 +118,15 @@ def read_clip(path: Path, rate: int, seconds: float) -> Array:
     try:
         samples, own_rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
-        raise DataError(f"{path}: not a readable sound file ({error}); delete it and fetch it again") from error
+        raise DataError(f"{path}: not a readable sound file ({error}); {advice}") from error
     if not len(samples):
-        raise DataError(f"{path}: a sound of 0 samples; delete it and fetch it again")
+        raise DataError(f"{path}: a sound of 0 samples; {advice}")
     if not np.isfinite(samples).all():
-        raise DataError(f"{path}: holds NaN or infinite samples; delete it and fetch it again")
+        raise DataError(f"{path}: holds NaN or infinite samples; {advice}")
     if own_rate < rate:
         raise DataError(f"{path}: sampled at {own_rate} Hz, expected {rate} Hz or more; lower rate in dataset_params")
     if own_rate > FASTEST:  # the filter that resamples is as long as the rate is high
-        raise DataError(
-            f"{path}: sampled at {own_rate} Hz, expected {FASTEST} Hz or less; delete it and fetch it again"
-        )
+        raise DataError(f"{path}: sampled at {own_rate} Hz, expected {FASTEST} Hz or less; {advice}")
     common = gcd(rate, own_rate)
     mono = resample_poly(samples.mean(axis=1), rate // common, own_rate // common)
     return np.clip(np.resize(mono, round(rate * seconds)), -1, 1).astype(np.float32)

@@ -6,25 +6,19 @@ Folders may be nested. The mask of test/<kind>/<name>.png lies in ground_truth/<
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from anomark.contracts import Array, DataError, Prepared
 from anomark.data.images import resize_image, resize_mask
-from anomark.data.reading.photographs import Reader, mask, suffixes, visible
-from anomark.seeds import seed_of
+from anomark.data.reading.folders import PARTS, laid_out, visible
+from anomark.data.reading.photographs import Reader, mask, suffixes
 
 #: Folders of masks, and what the name of a mask adds to its image's.
 MASK_FOLDERS = ("ground_truth", "masks", "mask", "gt")
 MASK_ENDINGS = ("_mask", "", "_gt", "-mask", "_label", "_seg")
-PARTS = ("training", "good test", "defective test")
-#: Endings that an error names, of the many that are read.
-COMMON = (".bmp", ".jpg", ".png", ".tif", ".webp")
-#: Share of the normal images that test where normal and suspect ones lie in a folder each.
-TEST_SHARE = 0.3
 
 
 def prepare_images(
@@ -48,19 +42,11 @@ def prepare_images(
     Raises:
         DataError: files are missing or broken, or the test part holds one class only.
     """
-    files = sorted(path for path in files if visible(path, root))
-    images = [path for path in files if path.suffix.lower() in suffixes()]
-    train_files, good_files, defect_files = _flat(root, images, *flat) if flat else _sorted(root, images)
-    found = (len(train_files), len(good_files), len(defect_files))
-    others = [path for path in files if path.suffix.lower() not in suffixes()]
-    for number, what, folder in zip(found, PARTS, flat or ("train/good", "test/good", "test"), strict=False):
-        if not number:
-            raise DataError(
-                f"{root}: no {what} image under {folder}, so the score has one class only; complete it{_named(others)}"
-            )
-
+    laid = laid_out(root, files, suffixes(), "image", flat)
+    train_files, good_files, defect_files = laid.train, laid.good, laid.defects
+    found = laid.counts
     reader = Reader()
-    defect_masks, notes = _masks(root, images, defect_files)
+    defect_masks, notes = _masks(root, files, defect_files)
     notes = [
         f"{found[0]} training, {found[1]} good and {found[2]} defective test images, {len(defect_masks)} masks",
         *notes,
@@ -78,61 +64,25 @@ def prepare_images(
     if len(defect_masks) == len(defect_files):
         defects = [_mask(defect_masks[path], path, size) for path in defect_files]
         masks = np.concatenate([np.zeros((len(good_files), size, size), dtype=bool), np.stack(defects)])
-    if others:
-        notes.append(f"{len(others)} files are no images and were left aside{_named(others)}")
     return Prepared(
         train=train,
         test=test,
         labels=np.repeat(np.array([0, 1], dtype=np.uint8), [len(good_files), len(defect_files)]),
         masks=masks,
         value_range=(-1.0, 1.0),
-        normal_class="good" if flat is None else flat[0],
+        normal_class=flat[0] if flat else "good",
         choices=(f"resized by area to {size}x{size}", "a mask pixel is anomalous where any part of it is"),
-        notes=(*notes, *reader.notes()),
+        notes=(*notes, *laid.aside("images"), *reader.notes()),
     )
 
 
-def _sorted(root: Path, images: list[Path]) -> tuple[list[Path], list[Path], list[Path]]:
-    """Training, good and defective images of the layout with train/ and test/."""
-    below = {path: path.relative_to(root).parts for path in images}
-    if spoilt := sorted({parts[1] for parts in below.values() if parts[0] == "train" and len(parts) > 2} - {"good"}):
-        raise DataError(
-            f"{root / 'train' / spoilt[0]}: training images that are not good; "
-            "train/ holds the folder good alone, so move the others to test/"
-        )
-    kinds = sorted({parts[1] for parts in below.values() if parts[0] == "test" and len(parts) > 2} - {"good"})
-    return (
-        _unique(images, root / "train" / "good"),
-        _unique(images, root / "test" / "good"),
-        [path for kind in kinds for path in _unique(images, root / "test" / kind)],
-    )
-
-
-def _flat(root: Path, images: list[Path], normal: str, suspect: str) -> tuple[list[Path], list[Path], list[Path]]:
-    """Training, good and suspect images of a folder of normal and one of suspect images."""
-    usual, suspects = (_unique(images, root / name) for name in (normal, suspect))
-    rng = np.random.default_rng(seed_of(dataset=root.name, purpose="split"))
-    tested = set(rng.permutation(len(usual))[: round(TEST_SHARE * len(usual))].tolist())
-    return (
-        [path for i, path in enumerate(usual) if i not in tested],
-        [path for i, path in enumerate(usual) if i in tested],
-        suspects,
-    )
-
-
-def _unique(images: Iterable[Path], folder: Path) -> list[Path]:
-    """Images below a folder in the order of their names without endings, which must be unique."""
-    inside = sorted(path for path in images if folder in path.parents)
-    twice = [name for name, count in Counter(path.with_suffix("") for path in inside).items() if count > 1]
-    if twice:
-        names = ", ".join(path.name for path in inside if path.with_suffix("") == twice[0])
-        raise DataError(f"{twice[0].parent}: two files hold image {twice[0].name} ({names}); keep one of them")
-    return inside
-
-
-def _masks(root: Path, images: list[Path], defects: list[Path]) -> tuple[Mapping[Path, Path], list[str]]:
+def _masks(root: Path, files: list[Path], defects: list[Path]) -> tuple[Mapping[Path, Path], list[str]]:
     """The mask file of each defective image that has one, and what a reader must know where some have none."""
-    by_name = {path.relative_to(root).with_suffix("").as_posix(): path for path in images}
+    by_name = {
+        path.relative_to(root).with_suffix("").as_posix(): path
+        for path in files
+        if path.suffix.lower() in suffixes() and visible(path, root)
+    }
     found: dict[Path, Path] = {}
     for path in defects:
         # test/<kind>/<name> stands beside ground_truth/<kind>/<name>, and a folder of suspects beside its masks.
@@ -163,8 +113,3 @@ def _mask(path: Path, image_path: Path, size: int) -> Array:
             f"({image_path.name}); give both one size"
         )
     return resize_mask(marked, size)
-
-
-def _named(others: list[Path]) -> str:
-    """The first of the files that are no images, for a sentence."""
-    return f" (the first is {others[0].name}, and images end in {', '.join(sorted(COMMON))})" if others else ""

@@ -15,8 +15,6 @@ from anomark.contracts import Array, DataError
 FORMATS = frozenset(
     "AVIF BMP DDS DIB GIF ICNS ICO JPEG JPEG2000 MPO PCX PNG PPM QOI SGI TGA TIFF WEBP XBM XPM".split(" ")  # noqa: SIM905
 )
-#: Files that systems leave beside images.
-LEFT_BY_SYSTEMS = frozenset({"thumbs.db", "desktop.ini"})
 #: Largest value of 16 bits, and what 0 to 255 is reached by.
 DEEPEST, DEEP_STEP = 65535, 257
 
@@ -25,14 +23,6 @@ def suffixes() -> frozenset[str]:
     """The endings of files that are taken for images."""
     Image.init()
     return frozenset(ending for ending, kind in Image.registered_extensions().items() if kind in FORMATS)
-
-
-def visible(path: Path, root: Path) -> bool:
-    """Whether a file below `root` was put there on purpose: neither it nor a folder of it is hidden or a system's."""
-    parts = path.relative_to(root).parts
-    return not any(part.startswith(".") or part == "__MACOSX" for part in parts) and (
-        path.name.lower() not in LEFT_BY_SYSTEMS
-    )
 
 
 @dataclass
