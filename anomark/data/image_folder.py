@@ -42,7 +42,7 @@ def prepare_images(
     Raises:
         DataError: files are missing or broken, or the test part holds one class only.
     """
-    laid = laid_out(root, files, suffixes(), "image", flat)
+    laid = laid_out(root, files, suffixes(), "photograph", flat)
     train_files, good_files, defect_files = laid.train, laid.good, laid.defects
     found = laid.counts
     reader = Reader()
@@ -72,7 +72,7 @@ def prepare_images(
         value_range=(-1.0, 1.0),
         normal_class=flat[0] if flat else "good",
         choices=(f"resized by area to {size}x{size}", "a mask pixel is anomalous where any part of it is"),
-        notes=(*notes, *laid.aside("images"), *reader.notes()),
+        notes=(*notes, *laid.aside("photographs"), *reader.notes()),
     )
 
 

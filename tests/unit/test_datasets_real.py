@@ -66,7 +66,7 @@ def test_mvtec_counts(data_root: Path, category: str, counts: tuple[int, int, in
 def test_mvtec_refuses_a_category_without_good_test_images(data_root: Path) -> None:
     message = refusal(mvtec, data_root, "toothbrush")
     assert "toothbrush" in message
-    assert "no good test image" in message
+    assert "no good test photograph" in message
 
 
 def test_nab_taxi(data_root: Path) -> None:
@@ -282,11 +282,11 @@ EMPTY_PNG = (
         (lambda root: truncate(root / "test/good/000.png"), "not a readable image"),
         (lambda root: overwrite(root / "train/good/001.png", b"no image"), "not a readable image"),
         (lambda root: overwrite(root / "train/good/001.png", b""), "not a readable image"),
-        (lambda root: picture(root / "train/good/001.jpg"), "two files hold image 001"),
+        (lambda root: picture(root / "train/good/001.jpg"), "two files hold photograph 001"),
         (lambda root: picture(root / "ground_truth/crack/001_mask.png", (8, 16), "L", 255), "mask of 8x16 pixels"),
         (lambda root: picture(root / "ground_truth/crack/001_mask.png", mode="L", fill=0), "marks no pixel"),
         (lambda root: overwrite(root / "train/good/001.png", EMPTY_PNG), "not a readable image"),
-        (lambda root: picture(root / "train/crack/000.png").parent, "training images that are not good"),
+        (lambda root: picture(root / "train/crack/000.png").parent, "training photographs that are not good"),
     ],
 )
 def test_mvtec_names_the_broken_file(category: Path, spoil: Callable[[Path], Path], reason: str) -> None:
@@ -298,7 +298,7 @@ def test_mvtec_names_the_broken_file(category: Path, spoil: Callable[[Path], Pat
 
 
 def test_mvtec_without_defects_or_training_images(category: Path) -> None:
-    for folder, what in (("test/crack", "no defective test image"), ("train/good", "no training image")):
+    for folder, what in (("test/crack", "no defective test photograph"), ("train/good", "no training photograph")):
         for path in (category / folder).iterdir():
             path.unlink()
         assert what in refusal(mvtec, category.parents[1], "tile")

@@ -182,7 +182,7 @@ def test_files_of_systems_are_ignored_and_others_are_named(tmp_path: Path) -> No
     assert good(found := read(root)) and len(found.notes) == 1
     (root / "folder/mine/train/good/notes.txt").write_text("mine")
     (note,) = read(root).notes[1:]
-    assert "1 files are no images" in note and "notes.txt" in note
+    assert "1 files are no photographs" in note and "notes.txt" in note
 
 
 def test_folders_may_be_nested(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_a_folder_of_normal_images_and_one_of_suspects(tmp_path: Path) -> None:
     assert not rows
     with pytest.raises(DataError, match="name both"):
         read(tmp_path, normal="fine")
-    with pytest.raises(DataError, match="no training image under nothing"):
+    with pytest.raises(DataError, match="no training photograph under nothing"):
         read(tmp_path, normal="nothing", suspects="odd")
 
 
