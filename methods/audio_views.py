@@ -12,9 +12,9 @@ from torch import Tensor
 
 from anomark.contracts import Array, Spec
 from anomark.detectors.listeners.yamnet import Network
-from anomark.diffusion.closed_form import posterior_mean
+from anomark.diffusion.closed_form import relative_errors, usual_distance
 from anomark.nn.whitening import PositionWhitening
-from anomark.signal.logmel import log_mel, patches
+from anomark.signal.logmel import band_statistics, log_mel, patches
 
 NAME = "Closed-form diffusion on views of clips"
 LABEL = "Audio views"
@@ -95,21 +95,19 @@ class Method:
             self.whitening[view].fit(rows[:, None])
             self.memory[view] = z = self._whitened(view, rows)
             places = torch.arange(len(z), device=z.device)
-            # One clip alone has no other to be near to.
-            near = posterior_mean(z, z, 0, places=(places, places)) if len(z) > 1 else torch.zeros_like(z)
-            squared = (z - near).square().sum(1)
-            self.usual[view] = torch.maximum(squared.median(), 1e-3 * squared.mean()).clamp(min=1e-6)
+            self.usual[view].fill_(usual_distance(z, z, (places, places)))
         return self
 
     @torch.no_grad()
     def decision_function(self, X: Any) -> Array:
         scores = []
         for look in self._look(X):
-            errors = []
-            for view, rows in look.items():
-                z, usual = self._whitened(view, rows), self.usual[view]
-                denoised = posterior_mean(z, self.memory[view], self.params["noise"] * float(usual.sqrt()))
-                errors.append((z - denoised).square().sum(1) / usual)
+            errors = [
+                relative_errors(
+                    self._whitened(view, rows), self.memory[view], self.params["noise"], float(self.usual[view])
+                ).sum(1)
+                for view, rows in look.items()
+            ]
             scores.append(torch.stack(errors).sum(0))
         return torch.cat(scores).cpu().numpy()
 
@@ -117,7 +115,7 @@ class Method:
         """The views (B, D) of clips, some at a time."""
         for i in range(0, len(X), BATCH):
             mel = log_mel(np.asarray(X[i : i + BATCH]), self.rate).to(self.device)
-            look = {"mel": torch.cat([mel.mean(1), mel.std(1)], dim=1)}
+            look = {"mel": band_statistics(mel)}
             if "embedding" in self.params["views"]:
                 shown = patches(mel)
                 look["embedding"] = self.listener(shown.flatten(0, 1)).unflatten(0, shown.shape[:2]).mean(1)

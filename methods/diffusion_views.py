@@ -13,7 +13,8 @@ from anomark.contracts import Array, Spec
 from anomark.data.windows import Windows
 from anomark.detectors.base import OnePassDetector
 from anomark.detectors.training import seeded
-from anomark.diffusion.closed_form import posterior_mean
+from anomark.diffusion.closed_form import relative_errors, usual_distance
+from anomark.nn.untrained_encoder import untrained_encoder
 
 NAME = "Closed-form diffusion on views of windows"
 LABEL = "Diffusion views"
@@ -77,8 +78,8 @@ CALIBRATION = 600
 BATCH = 1024
 #: Smallest usual amplitude, where standardised series have a deviation of 1.
 STILL = 1e-3
-#: Steps that a layer of the encoder sees.
-KERNEL = 7
+#: Layers of the encoder, and steps that each sees.
+LAYERS, KERNEL = 2, 7
 
 
 class Method(OnePassDetector):
@@ -104,13 +105,9 @@ class Method(OnePassDetector):
         self.info = {"network_calls": 1 if p["codes"] else 0}
 
     def _encoder(self) -> nn.Module:
-        width = self.params["codes"]
-        if not width:
-            return nn.Sequential()
+        layers = LAYERS if self.params["codes"] else 0
         with seeded(self.seed):
-            first = nn.Conv1d(int(self.used.sum()), width, KERNEL, padding="same")
-            second = nn.Conv1d(width, width, KERNEL, padding="same")
-        return nn.Sequential(first, nn.ReLU(), second, nn.ReLU()).requires_grad_(False).to(self.device)
+            return untrained_encoder(int(self.used.sum()), self.params["codes"], layers, KERNEL).to(self.device)
 
     def fit(self, X: Any, X_valid: Any) -> Self:
         """Keep the training windows, and learn what is usual between those that share no step."""
@@ -128,15 +125,8 @@ class Method(OnePassDetector):
         drawn = windows.thinned(CALIBRATION)
         for view, (rows, z) in enumerate(zip(self._memories(), self._look(drawn[:]), strict=True)):
             others = self.memory.starts if view < len(p["amplitude"]) else windows.starts
-            told = np.maximum(drawn.starts - others.min(), others.max() - drawn.starts) >= length
-            if told.any():
-                places = torch.from_numpy(drawn.starts[told]).to(z.device), torch.from_numpy(others).to(z.device)
-                z = z[torch.from_numpy(told).to(z.device)]
-                nearest = posterior_mean(z, rows, 0, places=places, apart=length)
-            else:  # all training windows share steps with each other: what is usual is the distance to their mean
-                nearest = rows.mean(0)
-            squared = (z - nearest).square().sum(1)
-            self.usual[view] = max(float(squared.median()), 1e-3 * float(squared.mean()), STILL**2)
+            places = torch.from_numpy(drawn.starts).to(z.device), torch.from_numpy(others).to(z.device)
+            self.usual[view] = usual_distance(z, rows, places, apart=length)
         return self
 
     def detect(self, X: Any) -> tuple[Array, Array]:
@@ -145,8 +135,7 @@ class Method(OnePassDetector):
         for x in batches(X):
             total = torch.zeros(len(x), x.shape[2], device=self.device)
             for view, (rows, z) in enumerate(zip(memories, self._look(x), strict=True)):
-                usual = float(self.usual[view])
-                squared = (z - posterior_mean(z, rows, self.params["noise"] * usual**0.5)).square() / usual
+                squared = relative_errors(z, rows, self.params["noise"], float(self.usual[view]))
                 if view < len(self.params["amplitude"]):
                     total += squared.unflatten(1, (-1, x.shape[2])).sum(1) * x.shape[2]
                 else:

@@ -8,7 +8,7 @@ import torch
 
 from anomark.contracts import Array, Spec
 from anomark.nn.nearest import nearest
-from anomark.signal.logmel import log_mel
+from anomark.signal.logmel import band_statistics, log_mel
 
 NAME = "Nearest training clip by log-mel statistics"
 LABEL = "1-NN on log-mel"
@@ -47,6 +47,5 @@ def statistics(X: Any, rate: int | None) -> torch.Tensor:
     assert rate, "clips come with their sample rate"
     found = []
     for i in range(0, len(X), BATCH):
-        mel = log_mel(X[i : i + BATCH], rate)
-        found.append(torch.cat([mel.mean(1), mel.std(1)], dim=1))
+        found.append(band_statistics(log_mel(X[i : i + BATCH], rate)))
     return torch.cat(found)

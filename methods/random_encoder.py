@@ -9,11 +9,12 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from anomark.contracts import Array, Spec
 from anomark.detectors.training import seeded
 from anomark.nn.nearest import nearest
+from anomark.nn.untrained_encoder import untrained_encoder
 
 NAME = "Nearest neighbour in the codes of an untrained encoder"
 LABEL = "Untrained encoder"
@@ -37,10 +38,7 @@ class Method:
         p = {**DEFAULTS, **params}
         self.device = device
         with seeded(seed):
-            layers: list[nn.Module] = []
-            for channels in [spec.shape[0], *[p["width"]] * (p["layers"] - 1)]:
-                layers += [nn.Conv1d(channels, p["width"], p["kernel_size"], padding="same"), nn.ReLU()]
-            self.encoder = nn.Sequential(*layers).to(device)
+            self.encoder = untrained_encoder(spec.shape[0], p["width"], p["layers"], p["kernel_size"]).to(device)
         self.codes = torch.empty(0, p["width"], device=device)
 
     def fit(self, X: Any, X_valid: Any) -> Self:

@@ -73,3 +73,28 @@ def posterior_mean(
         summed = F.embedding_bag(row, rows, first, mode="sum", per_sample_weights=weights)
         means.append(summed / total + centre)
     return torch.cat(means)
+
+
+def usual_distance(z: Tensor, memory: Tensor, places: tuple[Tensor, Tensor], apart: int = 1) -> float:
+    """Median squared distance u of training vectors (N, D) to the nearest row of `memory` (M, D) that isn't nearby.
+
+    Vectors all of whose rows are nearby don't count. Where none is left, u is that of the memory to its mean. It is at
+    least a thousandth of the mean, and 1e-6, so that it can be divided by.
+
+    Args:
+        places, apart: as in `posterior_mean`.
+    """
+    own, others = places
+    told = torch.maximum(own - others.min(), others.max() - own) >= apart
+    if told.any():
+        z = z[told]
+        nearest = posterior_mean(z, memory, 0, places=(own[told], others), apart=apart)
+    else:
+        z, nearest = memory, memory.mean(0)
+    squared = (z - nearest).square().sum(1)
+    return max(float(squared.median()), 1e-3 * float(squared.mean()), 1e-6)
+
+
+def relative_errors(z: Tensor, memory: Tensor, noise: float, usual: float) -> Tensor:
+    """(z - D(z))^2 / u, (N, D), with the denoiser D of `memory` at the noise level `noise` sqrt(u)."""
+    return (z - posterior_mean(z, memory, noise * usual**0.5)).square() / usual

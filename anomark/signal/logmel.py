@@ -43,6 +43,11 @@ def patches(spectrogram: Tensor) -> Tensor:
     return spectrogram.unfold(1, PATCH, PATCH_HOP).transpose(2, 3)
 
 
+def band_statistics(spectrogram: Tensor) -> Tensor:
+    """(N, frames, 64) -> (N, 128): mean and deviation of every band over time."""
+    return torch.cat([spectrogram.mean(1), spectrogram.std(1)], dim=1)
+
+
 def mel_filters() -> Array:
     """float32 (257, 64): triangles between neighbouring points that are evenly spaced in mel = 1127 ln(1 + f / 700)."""
     frequency = np.linspace(0, RATE / 2, TRANSFORM // 2 + 1)
