@@ -18,7 +18,7 @@ import pandas as pd
 
 from anomark.contracts import Array, DataError, Prepared
 from anomark.data.rawfiles import RawFiles
-from anomark.data.reading.labels import LABELS, label_column, meaning
+from anomark.data.reading.labels import label_column, meaning, usual_label
 from anomark.data.series import autocorrelation_period, prepare_series
 from anomark.data.streamed import read_csv, stored
 
@@ -123,7 +123,7 @@ def _read(
         clock: _Clock | None = None
         for table in read_csv(files, name, keep_default_na=False):
             header = list(table.columns)
-            told = label_column(name, header, label) if needs_labels else next(iter(_usual(header, label)), None)
+            told = label_column(name, header, label) if needs_labels else usual_label(header, label)
             when = time if time in header else next((c for c in header if not time and c.lower() in TIMES), None)
             columns[:] = [column for column in header if column not in (when, told)]
             if not columns:
@@ -133,8 +133,8 @@ def _read(
             if when:
                 clock = clock or _Clock(name, when)
                 clock.check(table[when])
-            values, empty = _numbers_of(name, table[columns])
-            missing += int(empty.sum())
+            values = _numbers_of(name, table[columns])
+            missing += int(np.isnan(values).sum())
             text = table[told].str.strip().str.lower() if told else pd.Series("0", index=table.index)
             first = text.drop_duplicates()
             for value, line in zip(first, (first.index + 2).tolist(), strict=True):
@@ -153,13 +153,8 @@ def _read(
     return values, labels, columns, notes
 
 
-def _usual(header: list[str], label: str) -> list[str]:
-    """The column of labels that a training table may have."""
-    return [column for column in header if column == label or (not label and column.lower() in LABELS)]
-
-
-def _numbers_of(name: str, table: pd.DataFrame) -> tuple[Array, Array]:
-    """Values float64 (T, C), NaN where a cell says that its value is missing, and where that is: bool (T, C)."""
+def _numbers_of(name: str, table: pd.DataFrame) -> Array:
+    """Values float64 (T, C), NaN where a cell says that its value is missing."""
     empty = table.apply(lambda column: column.str.strip().str.lower().isin(MISSING)).to_numpy()
     values = table.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
     wrong = ~np.isfinite(values) & ~empty
@@ -169,7 +164,7 @@ def _numbers_of(name: str, table: pd.DataFrame) -> tuple[Array, Array]:
             f"{name}: line {table.index[row] + 2} has {table.columns[column]} {table.iloc[row, column]!r}, expected a "
             "finite number; correct it, or remove the line"
         )
-    return values, empty
+    return values
 
 
 def _fill(name: str, values: Array, columns: list[str], longest: int) -> None:

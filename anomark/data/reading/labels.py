@@ -16,6 +16,14 @@ ANOMALOUS = frozenset({"1", "1.0", "true", "t", "yes", "y", "anomaly", "anomalou
 SIGNS = {"-1": 1, "-1.0": 1, "1": 0, "1.0": 0}
 
 
+def usual_label(columns: Sequence[str], label: str, names: Sequence[str] = LABELS) -> str | None:
+    """The column called `label`, or where that is empty the first of the usual names, in capitals or not; or None."""
+    if label:
+        return label if label in columns else None
+    usual = {column.strip().lower(): column for column in reversed(columns)}
+    return next((usual[known] for known in names if known in usual), None)
+
+
 def label_column(name: str, columns: Sequence[str], label: str, names: Sequence[str] = LABELS) -> str:
     """The column of labels of a table.
 
@@ -27,15 +35,14 @@ def label_column(name: str, columns: Sequence[str], label: str, names: Sequence[
     Raises:
         DataError: there is none.
     """
-    usual = {column.strip().lower(): column for column in reversed(columns)}
-    found = [label] if label in columns else [usual[known] for known in names if known in usual and not label]
-    if not found:
+    found = usual_label(columns, label, names)
+    if found is None:
         shown = ", ".join(columns[:8]) + " ..." * (len(columns) > 8)
         raise DataError(
             f"{name}: columns are {shown}, expected one of labels called {label or ' or '.join(names)}; give its "
             "name as `label` in dataset_params"
         )
-    return found[0]
+    return found
 
 
 def meaning(name: str, lines: Mapping[str, int], normal: str = "") -> dict[str, int]:
