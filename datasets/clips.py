@@ -81,6 +81,4 @@ def _facts(path: Path) -> tuple[int, float]:
         found = soundfile.info(path)
     except (soundfile.LibsndfileError, OSError) as error:
         raise DataError(f"{path}: not a readable sound file ({error}); {ADVICE}") from error
-    if not found.frames:
-        raise DataError(f"{path}: a sound of 0 samples; {ADVICE}")
     return int(found.samplerate), found.frames / found.samplerate

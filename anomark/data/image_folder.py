@@ -13,7 +13,7 @@ import numpy as np
 
 from anomark.contracts import Array, DataError, Prepared
 from anomark.data.images import resize_image, resize_mask
-from anomark.data.reading.folders import PARTS, laid_out, visible
+from anomark.data.reading.folders import PARTS, laid_out
 from anomark.data.reading.photographs import Reader, mask, suffixes
 
 #: Folders of masks, and what the name of a mask adds to its image's.
@@ -46,7 +46,7 @@ def prepare_images(
     train_files, good_files, defect_files = laid.train, laid.good, laid.defects
     found = laid.counts
     reader = Reader()
-    defect_masks, notes = _masks(root, files, defect_files)
+    defect_masks, notes = _masks(root, laid.meant, defect_files)
     notes = [
         f"{found[0]} training, {found[1]} good and {found[2]} defective test images, {len(defect_masks)} masks",
         *notes,
@@ -62,7 +62,7 @@ def prepare_images(
     )
     masks = None
     if len(defect_masks) == len(defect_files):
-        defects = [_mask(defect_masks[path], path, size) for path in defect_files]
+        defects = [_mask(defect_masks[path], path, reader.sizes[path], size) for path in defect_files]
         masks = np.concatenate([np.zeros((len(good_files), size, size), dtype=bool), np.stack(defects)])
     return Prepared(
         train=train,
@@ -78,11 +78,7 @@ def prepare_images(
 
 def _masks(root: Path, files: list[Path], defects: list[Path]) -> tuple[Mapping[Path, Path], list[str]]:
     """The mask file of each defective image that has one, and what a reader must know where some have none."""
-    by_name = {
-        path.relative_to(root).with_suffix("").as_posix(): path
-        for path in files
-        if path.suffix.lower() in suffixes() and visible(path, root)
-    }
+    by_name = {path.relative_to(root).with_suffix("").as_posix(): path for path in files}
     found: dict[Path, Path] = {}
     for path in defects:
         # test/<kind>/<name> stands beside ground_truth/<kind>/<name>, and a folder of suspects beside its masks.
@@ -105,11 +101,11 @@ def _masks(root: Path, files: list[Path], defects: list[Path]) -> tuple[Mapping[
     return found, notes
 
 
-def _mask(path: Path, image_path: Path, size: int) -> Array:
-    marked, image = mask(path), Reader().photograph(image_path)
-    if marked.shape != (image.height, image.width):
+def _mask(path: Path, image_path: Path, image_size: tuple[int, int], size: int) -> Array:
+    marked, (width, height) = mask(path), image_size
+    if marked.shape != (height, width):
         raise DataError(
-            f"{path}: mask of {marked.shape[1]}x{marked.shape[0]} pixels for an image of {image.width}x{image.height} "
+            f"{path}: mask of {marked.shape[1]}x{marked.shape[0]} pixels for an image of {width}x{height} "
             f"({image_path.name}); give both one size"
         )
     return resize_mask(marked, size)

@@ -24,11 +24,12 @@ TEST_SHARE = 0.3
 
 @dataclass(frozen=True)
 class Laid:
-    """The files that train, the good ones that test, the others that test, and those that are of another kind."""
+    """The files that train, the good ones that test, the others that test; all of these, and files of another kind."""
 
     train: list[Path]
     good: list[Path]
     defects: list[Path]
+    meant: list[Path]
     others: list[Path]
 
     @property
@@ -62,7 +63,7 @@ def laid_out(
     seen = sorted(path for path in files if visible(path, root))
     meant = [path for path in seen if path.suffix.lower() in known]
     others = [path for path in seen if path.suffix.lower() not in known]
-    found = Laid(*(_flat(root, meant, *flat) if flat else _sorted(root, meant, what)), others)
+    found = Laid(*(_flat(root, meant, *flat) if flat else _sorted(root, meant, what)), meant, others)
     folders = (flat[0], flat[0], flat[1]) if flat else ("train/good", "test/good", "test")
     for number, part, folder in zip(found.counts, PARTS, folders, strict=True):
         if not number:

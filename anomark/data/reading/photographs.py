@@ -36,6 +36,8 @@ class Reader:
     converted: Counter[str] = field(default_factory=Counter)
     transparent: int = 0
     turned: int = 0
+    #: Width and height of what was opened, as it is shown.
+    sizes: dict[Path, tuple[int, int]] = field(default_factory=dict)
 
     def photograph(self, path: Path) -> Image.Image:
         """The image as RGB.
@@ -45,6 +47,7 @@ class Reader:
         """
         image = _open(path)
         upright = ImageOps.exif_transpose(image)
+        self.sizes[path] = upright.size
         self.turned += upright.size != image.size or image.getexif().get(0x0112, 1) != 1
         if upright.mode in ("RGB", "L"):
             return upright.convert("RGB")
