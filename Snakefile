@@ -85,6 +85,8 @@ rule all:
 
 rule prepare_data:
     # The labels go to a folder of their own, which no cell has as input.
+    input:
+        lambda w: PLAN.data_inputs(w.dataset),
     output:
         f"{DATA}/train.npy",
         f"{DATA}/test.npy",

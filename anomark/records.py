@@ -18,6 +18,8 @@ from anomark.outcomes import Outcome
 
 #: What the column `differs` of sweep.csv says of the setting that a model was made with.
 OWN = "nothing"
+#: The protocol of a dataset that is made of another's held-out normal samples, to choose a method without labels.
+SYNTHETIC = "synthetic anomalies"
 
 
 class Record(BaseModel):
@@ -124,12 +126,15 @@ class Data(DatasetInfo):
         The folder of the owners' files; None where the dataset needs none.
     folder, labels
         The folder of the arrays, which methods see, and the file of the labels, which only `evaluate` opens.
+    made_from
+        The dataset that its arrays are made of, where that is another one (`anomark.evaluation.held_out`).
     """
 
     module: str
     raw: str | None
     folder: str
     labels: str
+    made_from: Data | None = None
 
     def meta(self) -> Meta:
         """meta.json of the stored arrays; `anomark.seals.Damaged` where it is another's or has other bytes."""

@@ -13,6 +13,7 @@ import pandas as pd
 
 from anomark.detectors.diffusion import sampler_settings
 from anomark.evaluation.settings import rank_settings
+from anomark.records import SYNTHETIC
 from anomark.report.results import Results
 from anomark.report.section import build_sections
 from anomark.report.table import Table
@@ -96,6 +97,10 @@ VARIANTS: dict[str, tuple[str, str, dict[str, float]]] = {
     "series-train-50": ("series", "50% of training", {"train_share": 0.5}),
     "ucr-ECG200-swapped": ("ucr-ECG200", "normal class swapped", {"swapped": 1}),
 }
+#: Datasets of synthetic anomalies, which a test asks for as well.
+MADE: dict[str, tuple[str, str, dict[str, float]]] = {
+    f"{base}+synthetic": (base, SYNTHETIC, {}) for base in ("textures", "series", "ucr-ECG200")
+}
 #: (dataset, method, seed) -> status, reason; seed None stands for every seed.
 BAD = {
     ("mvtec-metal_nut", "vae", None): ("failed", "ValueError: expected 3 channels & got 1 <shape (1, 64, 64)>"),
@@ -147,7 +152,7 @@ def write_evaluation(root: Path, datasets: Sequence[str] = tuple(DATASETS)) -> t
 
 
 def write_dataset(folder: Path, dataset: str, rng: np.random.Generator) -> None:
-    base, protocol, params = VARIANTS.get(dataset, (dataset, "", {}))
+    base, protocol, params = (VARIANTS | MADE).get(dataset, (dataset, "", {}))
     label, modality, level = DATASETS[base]
     metrics, outcomes, roc = [], [], []
     for entry in METHODS:

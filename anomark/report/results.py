@@ -15,7 +15,7 @@ from scipy.special import stdtrit
 from anomark import modality
 from anomark.contracts import Array, DataError
 from anomark.outcomes import Outcome
-from anomark.records import Summary
+from anomark.records import SYNTHETIC, Summary
 from anomark.suite.papers import PAPERS, Paper, find_paper
 from anomark.suite_records import MethodInfo, MetricInfo, SuiteRecord
 
@@ -198,9 +198,15 @@ class Results:
         found: dict[str, list[str]] = {}
         for dataset in self.suite.datasets:
             summary = self.summaries[dataset]
-            if summary.protocol:
+            if summary.protocol and summary.protocol != SYNTHETIC:
                 found.setdefault(summary.base, []).append(summary.draw_of or dataset)
         return {base: list(dict.fromkeys(variants)) for base, variants in found.items()}
+
+    @cached_property
+    def synthetic(self) -> dict[str, str]:
+        """The datasets of the tables, each with that of synthetic anomalies, where it has one."""
+        made = {s.base: dataset for dataset, s in self.summaries.items() if s.protocol == SYNTHETIC and not s.refused}
+        return {dataset: made[dataset] for dataset in self.datasets if dataset in made}
 
     @cached_property
     def draws(self) -> dict[str, list[str]]:

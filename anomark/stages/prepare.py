@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from anomark import seals
-from anomark.contracts import AnomarkError, Array, DataError
-from anomark.data.arrange import Arranged, arrange, load
+from anomark import modality, seals
+from anomark.contracts import AnomarkError, Array, DataError, Prepared
+from anomark.data.arrange import Arranged, arrange, check, load
+from anomark.evaluation.held_out import against_synthetic
 from anomark.files import replacing, temporary_files_in
 from anomark.records import Data, Meta
 from anomark.runtime.locks import making
@@ -33,7 +34,7 @@ def write(data: Data) -> None:
     arrays are empty. The stages behind pass it on, so every other dataset runs and the report is built.
     """
     try:
-        prepared = load(data)
+        prepared = load(data) if data.made_from is None else _made(data, data.made_from)
     except (Exception, SystemExit) as error:
         if not isinstance(error, DataError):  # the loader's own mistake, or a file that it was not made for
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
@@ -60,13 +61,27 @@ def write(data: Data) -> None:
     seals.seal(folder, FILES)
 
 
+def _made(data: Data, source: Data) -> Prepared:
+    """A dataset of synthetic anomalies, made of the stored training part of another."""
+    rules, meta = modality.load(data.modality), source.meta()
+    if meta.refused:
+        raise DataError(f"it is made of {source.dataset}, which was refused")
+    seals.verify(Path(source.folder) / "train.npy")
+    train = np.load(Path(source.folder) / "train.npy", mmap_mode="r")
+    prepared = against_synthetic(train, meta, rules.synthetic(), data.base)
+    check(prepared, rules, data.level, data.dataset)
+    return prepared
+
+
 def _save(path: Path, array: Array) -> None:
     with replacing(path) as partial, partial.open("wb") as stream:
         np.save(stream, np.ascontiguousarray(array))
 
 
 def ensure(data: Data) -> None:
-    """Write the arrays and the labels of a dataset, unless all are stored."""
+    """Write the arrays and the labels of a dataset, unless all are stored; first those that it is made from."""
+    if data.made_from:
+        ensure(data.made_from)
     out = Path(data.folder)
     stored = [*(out / name for name in (*FILES, seals.SUMS)), Path(data.labels), seals.beside(Path(data.labels))]
     with making(out, f"the arrays of {data.dataset}") as work:

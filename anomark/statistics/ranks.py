@@ -8,6 +8,7 @@ they show: every test states the smallest p that its number of datasets can reac
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -98,3 +99,16 @@ def _wilcoxon(differences: Array) -> float:
 def smallest_wilcoxon_p(n: int, k: int) -> float:
     """The smallest p that a pair can reach on n datasets after Holm's correction over the pairs of k methods."""
     return min(1.0, 2 ** (1 - n) * math.comb(k, 2))
+
+
+def agreement(first: Mapping[str, float], second: Mapping[str, float]) -> float | None:
+    """Kendall's tau-b of the orders of the methods that both have: 1 the same order, -1 the reverse.
+
+    Scores that are equal to three digits are tied, as they are in every ranking here. None where an order is undefined:
+    fewer than two methods, or all of them tied.
+    """
+    common = [method for method in first if method in second]
+    if len(common) < 2:
+        return None
+    tau = stats.kendalltau(*([round(scores[method], 3) for method in common] for scores in (first, second))).statistic
+    return None if np.isnan(tau) else float(tau)

@@ -108,6 +108,11 @@ class Suite(BaseModel):
     )
     limits: Limits = Field(Limits(), description="Time and memory limit of one cell.")
     sweep: Sweep = Field(Sweep(), description="Which stored models are scored again at other settings.")
+    choose: bool = Field(
+        False,
+        description="Whether to rank the methods of every dataset without its labels: they are fitted once more, "
+        "without the held-out normal samples, and tested on these beside synthetic anomalies of them.",
+    )
     core_seconds: dict[str, Number] = Field(
         {"other": 5},
         description="Declared cost of one cell in core-seconds, by method id; `other` is that of the rest. A variant "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from anomark import modality, seals
 from anomark.contracts import UNPRINTABLE, AnomarkError, DataError
 from anomark.data.rawfiles import locate
-from anomark.records import Cell, CellName, Data, Parts, Record
+from anomark.records import SYNTHETIC, Cell, CellName, Data, Parts, Record
 from anomark.suite import registry, select
 from anomark.suite.backbones import find_weights
 from anomark.suite.config import Suite
@@ -25,6 +26,8 @@ from anomark.suite_records import Features, Jobs, MethodInfo, NotApplicable, Sui
 STAGES = ROOT / "anomark" / "stages"
 #: What the key of every dataset covers beside its own file, and the key of every cell beside its method.
 ARRANGE, FIT_SCORE = ROOT / "anomark" / "data" / "arrange.py", ROOT / "anomark" / "runtime" / "fit_score.py"
+#: What makes datasets of synthetic anomalies, and what their ids add to that of their source.
+HELD_OUT, MADE = ROOT / "anomark" / "evaluation" / "held_out.py", "+synthetic"
 
 #: What the record of a dataset takes over from its family.
 FAMILY_SAYS = ("name", "modality", "level", "licence", "source", "citation")
@@ -63,6 +66,8 @@ class Plan:
         self.absent: dict[str, str] = {}
         self.data = {data.dataset: data for data in self._data()}
         self.datasets = [d for d in self.datasets if d.id in self.data]
+        if suite.choose:
+            self._add_synthetic()
         self.prints.save()
         self._code: dict[tuple[Path, ...], tuple[dict[str, str], dict[str, str]]] = {}
         self.not_applicable = [
@@ -130,6 +135,39 @@ class Plan:
                 )
             )
         return out
+
+    def _add_synthetic(self) -> None:
+        """Add to each dataset that is no variant one of its held-out normal samples and synthetic anomalies of them.
+
+        Its cells run at the first seed alone.
+        """
+        for d in [d for d in self.datasets if not d.protocol and modality.load(d.family.modality).synthetic()]:
+            made = replace(d, id=f"{d.id}{MADE}", base=d.id, protocol=SYNTHETIC, seed=self.suite.seeds[0])
+            if made.id in self.data:
+                raise AnomarkError(
+                    f"datasets: {made.id!r} is what `choose` calls a dataset of its own; rename its files"
+                )
+            source = self.data[d.id]
+            sources, versions = closure([HELD_OUT, modality.path_of(d.family.modality), ARRANGE])
+            key = digest({"dataset": made.id, "from": source.key, "sources": sources, "versions": versions})[:16]
+            change = {
+                "dataset": made.id,
+                "base": d.id,
+                "protocol": made.protocol,
+                "label": made.label,
+                "key": key,
+                "folder": f"{self.results}/data/{made.id}/{key}",
+                "labels": f"{self.results}/labels/{made.id}/{key}.npz",
+                "made_from": source,
+            }
+            self.data[made.id] = source.model_copy(update=change)
+            self.datasets.append(made)
+
+    def data_inputs(self, dataset: str) -> list[str]:
+        """The files that a dataset still has to be made from: those of another dataset, or none."""
+        data = self.data[dataset]
+        stored = Path(data.labels).exists() and Path(data.folder, "meta.json").exists()
+        return [f"{data.made_from.folder}/meta.json"] if data.made_from and not stored else []
 
     def _dataset_params(self, dataset: Dataset) -> dict[str, Any]:
         family = dataset.family
@@ -276,6 +314,7 @@ class Plan:
         found = [file for name in ("report/sections", "modalities") for file in (ROOT / "anomark" / name).glob("*.py")]
         sources, versions = closure([STAGES / "report.py", *found])
         files = sorted((ROOT / "anomark/report").rglob("*.j2"))
+        files += (ROOT / "reports" / "reference" / "choice").glob("*.csv") if self.suite.choose else ()
         for name, form in product(self.suite.papers, ("csv", "yaml")):
             files += sorted((PAPERS / name).rglob(f"*.{form}"))
         texts = {f"{file.parent.name}/{file.name}": file.read_text(encoding="utf-8") for file in files}

@@ -14,6 +14,7 @@ from anomark.report.render.formats import FORMATS, render
 from anomark.report.results import Results, Score, load_results, over_draws, with_drawn
 from anomark.report.table import Table, number
 from anomark.report.verdict import verdict
+from anomark.statistics.ranks import agreement
 from tests.report_fixture import DATASETS, VARIANTS, section_file, tables_of, write_evaluation
 
 SECTION = section_file("65_sensitivity")
@@ -48,13 +49,13 @@ def table(results: Results) -> Table:
 )
 def test_agreement_is_kendalls_tau(second: tuple[float, ...], tau: float | None) -> None:
     names = "abcde"
-    found = SECTION.agreement(dict(zip(names, (1, 2, 3, 4, 5), strict=True)), dict(zip(names, second, strict=True)))
+    found = agreement(dict(zip(names, (1, 2, 3, 4, 5), strict=True)), dict(zip(names, second, strict=True)))
     assert found == (None if tau is None else pytest.approx(tau))
 
 
 def test_agreement_is_over_the_methods_that_both_have() -> None:
-    assert SECTION.agreement({"a": 1, "b": 2, "c": 3}, {"c": 1, "a": 2, "d": 9}) == -1
-    assert SECTION.agreement({"a": 1, "b": 2}, {"b": 2}) is None
+    assert agreement({"a": 1, "b": 2, "c": 3}, {"c": 1, "a": 2, "d": 9}) == -1
+    assert agreement({"a": 1, "b": 2}, {"b": 2}) is None
 
 
 def test_a_variant_changes_nothing_but_its_own_section(results: Results, tmp_path: Path) -> None:
@@ -74,7 +75,7 @@ def test_a_row_a_protocol_and_its_tau(results: Results, table: Table) -> None:
     assert list(rows.loc["ucr-ECG200"].index) == ["headline", "normal class swapped"]
     paper = ("vae", "autoformer", "ddpm", "wavediff")
     means = [{m: results.score(d, m).mean for m in paper} for d in ("series", "series-train-50")]
-    assert rows.loc[("series", "50% of training"), "tau"] == pytest.approx(SECTION.agreement(*means))
+    assert rows.loc[("series", "50% of training"), "tau"] == pytest.approx(agreement(*means))
     assert rows.loc[("series", "headline"), "tau"] == 1
     # In the example VUS-ROC is AUROC, point-adjusted F1 falls with it (two of them to the same three digits), and
     # all methods have one NAB score.

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-from scipy.stats import kendalltau
 
 from anomark.report.metrics import HEADLINE, reading_metrics
 from anomark.report.render.draw import BLUE, DASHED, GREY, INK, VERMILLION, name_rows
@@ -21,6 +20,7 @@ from anomark.report.section import Drawing, Section
 from anomark.report.shown import MAX_CURVES, colours, shown
 from anomark.report.table import NONE, Cell, Column, Row, Table, number, words
 from anomark.report.tables import protocol
+from anomark.statistics.ranks import agreement
 from anomark.suite_records import MetricInfo
 
 #: Parameters of a dataset over which AUROC is drawn, and what their axis says.
@@ -51,19 +51,6 @@ def lead(results: Results, data: pd.DataFrame) -> str:
         f"The order of the methods changes most on {results.label(row['dataset'])} under the protocol "
         f"“{row['protocol']}”: Kendall's τ with the headline's order is **{number(float(row['tau']), 2)}**."
     )
-
-
-def agreement(first: Mapping[str, float], second: Mapping[str, float]) -> float | None:
-    """Kendall's tau-b of the orders of the methods that both have: 1 the same order, -1 the reverse.
-
-    Scores that are equal to three digits are tied, as they are in every ranking here. None where an order is undefined:
-    fewer than two methods, or all of them tied.
-    """
-    common = [method for method in first if method in second]
-    if len(common) < 2:
-        return None
-    tau = kendalltau(*([round(scores[method], 3) for method in common] for scores in (first, second))).statistic
-    return None if np.isnan(tau) else float(tau)
 
 
 def protocols(results: Results, base: str) -> list[tuple[str, str, str]]:
