@@ -167,6 +167,7 @@ def test_efficientnet_equals_its_checkpoint_layer_by_layer(lite: Path, size: int
 
 @pytest.mark.parametrize("backbone", backbones(), ids=lambda b: b.__name__.rpartition(".")[2])
 @pytest.mark.parametrize("size", [48, 160])
+@torch.no_grad()
 def test_maps_are_the_same_bits_in_any_batch(backbone: Any, size: int) -> None:
     network = random_network(backbone.Network, seed=0)
     x = torch.rand(chunk_size(size, size) + 3, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1

@@ -44,8 +44,9 @@ class FeatureNetwork(nn.Module):
     normalisation is folded into the convolutions when weights are loaded, so that every network consists of
     convolutions and rectifiers only.
 
-    Without a gradient, a CPU takes images in chunks of one size, the last one filled up with zeros. So the maps of an
-    image are the same bits whatever images it comes with: the libraries choose their kernels by the shape of a batch.
+    Where gradients are switched off, which is outside training, a CPU takes images in chunks of one size, the last one
+    filled up with zeros. So the maps of an image are the same bits whatever images it comes with: the libraries choose
+    their kernels by the shape of a batch.
 
     A level is named `features.<i>` after the layer whose output it is. Three choices of levels serve different ends:
 
@@ -136,7 +137,7 @@ class FeatureNetwork(nn.Module):
     def forward(self, x: Tensor) -> list[Tensor]:
         if x.ndim != 4 or x.shape[1] not in (1, 3):
             raise ValueError(f"the perceptual network takes images (B, 1 or 3, H, W), got {tuple(x.shape)}")
-        if x.device.type != "cpu" or (torch.is_grad_enabled() and x.requires_grad):
+        if x.device.type != "cpu" or torch.is_grad_enabled():
             return self._maps(x)
         size = chunk_size(*x.shape[2:])
         if len(x) == size:
