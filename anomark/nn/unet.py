@@ -16,12 +16,22 @@ from torch import Tensor, nn
 from anomark.nn.time_embedding import SinusoidalEmbedding
 
 
-def group_norm(channels: int) -> nn.GroupNorm:
+class GroupNorm(nn.GroupNorm):
+    """Group normalisation in the precision of its weights, also where convolutions give half precision.
+
+    Besides being more exact, this saves a CPU a tenth of a training step: its kernel for half precision is slow.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.to(self.weight.dtype))
+
+
+def group_norm(channels: int) -> GroupNorm:
     """Group normalisation in at most 8 groups. Its statistics are those of one sample, whatever else is in the batch.
 
     A group has at least two channels, so that a map of one pixel still has something to normalise.
     """
-    return nn.GroupNorm(math.gcd(16, channels) // 2 or 1, channels)
+    return GroupNorm(math.gcd(16, channels) // 2 or 1, channels)
 
 
 class ResidualBlock(nn.Module):
