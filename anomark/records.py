@@ -238,6 +238,8 @@ class Parts(Record):
         The side that images are reduced to, or None.
     sources, versions
         Hash of every file of code that can move the result, by path, and version of every such library.
+    milestones
+        How many points of its training the method is scored at; 0 where it is scored at the end alone.
     """
 
     data: str
@@ -249,6 +251,7 @@ class Parts(Record):
     sources: dict[str, str]
     versions: dict[str, str]
     features: str | None = None
+    milestones: int = 0
 
 
 class CellName(Record):
@@ -360,9 +363,21 @@ class StoredModel(Record):
     why: str = ""
 
 
+class Milestone(Record):
+    """A point of a training: steps taken, and the seconds of a fit with so many steps, by the clock and of the
+    processor."""
+
+    steps: int
+    seconds: float
+    core_seconds: float
+
+
 class Result(Record):
     """result.json: what the process that fits and scores says of itself before it ends.
 
+    milestones
+        Where test samples were scored with less training: for each row of `earlier` in scores.npz, then for `score`
+        itself. Empty where that was not asked for, or the method takes no gradient steps.
     info
         What the method tells of itself, and the curves of its losses under `loss`: loop -> rows of a step and the
         mean of each loss up to it.
@@ -373,6 +388,7 @@ class Result(Record):
     cost: Cost = Cost()
     model: StoredModel | None = None
     info: dict[str, Any] = {}
+    milestones: tuple[Milestone, ...] = ()
 
 
 class FitRecord(CellInfo, Result):

@@ -24,7 +24,8 @@ PUBLISHED = (
 )
 DIFFERS = (
     "The whole window is rebuilt, and not the last of 10 steps. The embedding is linear and as wide as the suite "
-    "says, because a layer norm over twice one channel leaves only signs. There is no meta-learning step. Decoder 2 "
+    "says, because a layer norm over twice one channel leaves only signs. There is no meta-learning step. Where the "
+    "suite's steps go on beyond 5 epochs, the weights of the losses stay those of the fifth. Decoder 2 "
     "really plays against the rest, where the authors' code trains the first loss alone; at the end its output is far "
     "from the window."
 )
@@ -37,7 +38,7 @@ DEFAULTS = {
     "lr": 1e-3,
     "width": 32,
     "heads": 4,
-    "epochs": 5,  # as in the authors' code; the suite's steps are divided into as many parts
+    "epochs": 5,  # as in the authors' code; the weights of the losses stay what they are in the last of them
 }
 
 
@@ -151,7 +152,7 @@ class Method(StepwiseDetector):
         state: dict[str, Stateful] = {"network": network, "first": optimisers[0], "second": optimisers[1]}
         network.train()
         for step in self.steps(X, state):
-            epoch = math.ceil(p["epochs"] * step.index / step.steps)
+            epoch = min(p["epochs"], math.ceil(step.index * p["batch_size"] / len(X)))
             window = network.scaling(step.batch)
             for player, optimiser in enumerate(optimisers):
                 first, second, focused = network(window)

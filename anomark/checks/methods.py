@@ -233,6 +233,23 @@ def an_interrupted_fit_ends_in_the_same_bits(s: Subject) -> None:
     )
 
 
+def a_short_fit_is_the_beginning_of_a_long_one(s: Subject) -> None:
+    """A fit of a few steps scores as a longer one does that is stopped there: nothing depends on the steps to come."""
+    training = sys.modules.get("anomark.detectors.training")
+    if training is None or not s.params.get("steps"):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        with training.milestones(Path(folder), 2):
+            s.fit()
+        for state in Path(folder).iterdir():
+            with training.checkpoints(state):
+                begun = s.scores(s.fit(steps=int(state.name)))
+            assert np.array_equal(begun, s.scores(s.fit(steps=int(state.name)))), (
+                f"after {state.name} steps of {s.params['steps']} it scores otherwise than with a budget of "
+                f"{state.name}: let no learning rate and no weight depend on the number of steps"
+            )
+
+
 def inputs_are_left_alone(s: Subject) -> None:
     """fit and score don't write to the arrays they are given."""
     before = s.X.copy(), s.X_test.copy()
@@ -261,6 +278,7 @@ CHECKS: tuple[Callable[[Subject], None], ...] = (
     constant_channels_are_legal,
     a_single_row_is_fitted_or_refused,
     an_interrupted_fit_ends_in_the_same_bits,
+    a_short_fit_is_the_beginning_of_a_long_one,
     inputs_are_left_alone,
     it_keeps_to_what_is_its_own,
 )

@@ -1,4 +1,7 @@
-"""The loop that every trained method uses: it sets the order of batches, keeps the budget, and saves checkpoints."""
+"""The loop that every trained method uses: it sets the order of batches, keeps the budget, and saves checkpoints.
+
+Nothing here depends on how many steps a loop will have: its state after n steps is that of a loop with the budget n.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,7 @@ Curve: TypeAlias = list[list[float]]
 
 _folder: ContextVar[Path | None] = ContextVar("checkpoint_folder", default=None)
 _recorded: ContextVar[dict[str, Curve] | None] = ContextVar("recorded_curves", default=None)
+_milestones: ContextVar[Milestones | None] = ContextVar("milestones", default=None)
 
 
 class Stateful(Protocol):
@@ -82,6 +86,72 @@ class Step:
         optimiser.step()
 
 
+@dataclass
+class Milestones:
+    """The first loop of a fit, whose states at a few of its steps are kept as checkpoints.
+
+    A fit with such a step as its budget, inside `checkpoints(folder / str(step))`, takes no step of that loop any more
+    and ends with the bits that it would have with this budget from the start.
+
+    folder
+        Where the checkpoints are kept; None if none are.
+    count
+        How many of `milestone_steps` there are, the last step of the loop among them.
+    loop
+        Name of the loop; None before it begins.
+    clock
+        How far it has come.
+    """
+
+    folder: Path | None
+    count: int
+    loop: str | None = None
+    clock: Clock = field(default_factory=lambda: Clock())
+
+    def begin(self, loop: str, steps: int, clock: Clock) -> set[int]:
+        """The steps whose states are to be kept of a loop with so many steps; none of a fit's second loop."""
+        if self.loop is not None:
+            return set()
+        self.loop, self.clock = loop, clock
+        return set(milestone_steps(steps, self.count)[:-1]) if self.folder else set()
+
+
+class Clock:
+    """How long a loop has trained. Seconds before an interruption count, and those that saving takes don't.
+
+    Attributes:
+        steps: the last step that was taken.
+        correction: what is added to the seconds that this process has been in the loop, as `now` gives them.
+    """
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.correction = np.zeros(2)
+        self.start = now()
+
+    @property
+    def trained(self) -> Array:
+        """Seconds, as `now` gives them."""
+        return now() - self.start + self.correction
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Leave out what is done inside."""
+        begin = now()
+        yield
+        self.correction += begin - now()
+
+
+def now() -> Array:
+    """Seconds, float64 (2,): by the clock, and that this process has used of the processor."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
+def milestone_steps(steps: int, count: int) -> list[int]:
+    """The last of `steps` steps, half of them, half of that, ..., at most `count` of them, in rising order."""
+    return sorted({max(1, round(steps / 2**k)) for k in range(count)}) if steps else [0]
+
+
 def train_steps(
     X: Any,
     *,
@@ -110,20 +180,28 @@ def train_steps(
     generator = torch.Generator(device).manual_seed(seed)
     folder = _folder.get()
     path = folder / f"{name}.pt" if folder and state else None
-    losses = _Losses(name, steps)
-    done = _load(path, state, generator, losses) if path and state and path.exists() else 0
+    losses, clock = _Losses(name, steps), Clock()
+    marked = _milestones.get() or Milestones(None, 0)
+    kept = marked.begin(name, steps, clock) if state else set()
+    done = _load(path, state, generator, losses, clock) if path and state and path.exists() else 0
+    clock.steps = done
     progress = _Progress(name, steps, done)
     saved = time.monotonic()
     rows = itertools.islice(batch_rows(len(X), batch_size, seed), done, None)
     for index in range(done + 1, steps + 1):
         batch = torch.from_numpy(np.array(X[next(rows)], dtype=np.float32)).to(device)
         step = Step(index, steps, batch, generator)
+        clock.steps = index
         yield step
         losses.add(step)
         progress.show(step)
-        if path and state and time.monotonic() - saved > CHECKPOINT_EVERY:
-            _save(path, state, generator, losses, index)
+        due = [marked.folder / str(index) / f"{name}.pt"] if index in kept and marked.folder else []
+        if path and time.monotonic() - saved > CHECKPOINT_EVERY:
+            due.append(path)
             saved = time.monotonic()
+        for file in due:
+            with clock.stopped():
+                _save(file, state or {}, generator, losses, clock, index)
 
 
 def batch_rows(n: int, batch_size: int, seed: int) -> Iterator[Array]:
@@ -162,6 +240,17 @@ def checkpoints(folder: Path | None) -> Iterator[None]:
 
 
 @contextmanager
+def milestones(folder: Path | None, count: int) -> Iterator[Milestones]:
+    """Keep states of the first `train_steps` loop inside, as `Milestones` says; None only measures its seconds."""
+    marked = Milestones(folder, count)
+    token = _milestones.set(marked)
+    try:
+        yield marked
+    finally:
+        _milestones.reset(token)
+
+
+@contextmanager
 def recorded() -> Iterator[dict[str, Curve]]:
     """Record the losses of every `train_steps` loop inside, by the loop's name."""
     curves: dict[str, Curve] = {}
@@ -172,9 +261,12 @@ def recorded() -> Iterator[dict[str, Curve]]:
         _recorded.reset(token)
 
 
-def _save(path: Path, state: Mapping[str, Stateful], generator: torch.Generator, losses: _Losses, index: int) -> None:
+def _save(
+    path: Path, state: Mapping[str, Stateful], generator: torch.Generator, losses: _Losses, clock: Clock, index: int
+) -> None:
     content = {
         "step": index,
+        "seconds": clock.trained.tolist(),
         "generator": generator.get_state(),
         "global_generator": torch.get_rng_state(),  # dropout draws from it
         "losses": [losses.curve, losses.stretch],
@@ -186,13 +278,14 @@ def _save(path: Path, state: Mapping[str, Stateful], generator: torch.Generator,
     os.replace(partial, path)  # a kill leaves the old checkpoint or the new one, never half of one
 
 
-def _load(path: Path, state: Mapping[str, Stateful], generator: torch.Generator, losses: _Losses) -> int:
+def _load(path: Path, state: Mapping[str, Stateful], generator: torch.Generator, losses: _Losses, clock: Clock) -> int:
     content = torch.load(path, map_location="cpu", weights_only=True)
     for key, value in state.items():
         value.load_state_dict(content["state"][key])
     generator.set_state(content["generator"])
     torch.set_rng_state(content["global_generator"])
     losses.curve[:], losses.stretch = content["losses"]
+    clock.correction += content["seconds"]
     return int(content["step"])
 
 

@@ -24,6 +24,7 @@ from anomark.report.tables import (
     score_cell,
     spread,
 )
+from anomark.statistics.plateau import TOLERANCE, last_doubling
 from anomark.suite.paper_tables import PaperTable
 from anomark.suite.papers import Paper
 
@@ -107,6 +108,8 @@ def difference_sentence(results: Results, paper: Paper) -> str:
 def published_table(results: Results, paper: Paper) -> Table:
     """Every published number of a paper: published, measured, difference, verdict."""
     columns = [*words("Dataset", "Method"), Column("Published"), Column("Measured"), Column("Difference")]
+    watched = not results.anytime.empty
+    columns += words("Verdict", *["Training"] * watched)
     rows = []
     for table in paper.tables:
         for (dataset, method), printed in table.numbers.items():
@@ -124,10 +127,14 @@ def published_table(results: Results, paper: Paper) -> Table:
                 cells.append(Cell(number(score.mean), spread(score), sort=round(score.mean, 6)))
                 cells.append(Cell(signed(difference), sort=round(difference, 6)))
             cells.append(Cell(verdict, note=reason, best=verdict == REPRODUCED, sort=VERDICTS.index(verdict)))
+            course = results.course(dataset, method)["auroc"]
+            training = last_doubling(*course[-2:]) if len(course) else ""
+            cells += [Cell(training) if training else NONE] * watched
             record: dict[str, Any] = {"dataset": dataset, "method": method, "published": printed.value}
             record |= {"published sd": printed.sd} if printed.sd is not None else {}
             record |= {"measured": score.mean, "ci95": score.ci95, "low": score.low, "high": score.high}
             record |= {"seeds": len(score.by_seed), "difference": difference, "verdict": verdict, "reason": reason}
+            record |= {"training": training} if watched else {}
             rows.append(Row(cells, dataset, table.modality, method, record))
     evaluated = results.summaries.keys() - results.refused.keys()
     datasets = [dataset for dataset in dict.fromkeys(row.dataset for row in rows) if dataset in evaluated]
@@ -136,10 +143,14 @@ def published_table(results: Results, paper: Paper) -> Table:
         f"{titles} cell by cell: AUROC, higher is better. Reproduced: {tolerance(paper)}; the interval beside a mean "
         f"covers seeds alone and doesn't enter. {paper.protocol} {protocol(results, datasets)}"
     )
+    if watched:
+        caption += (
+            f" Training: at its plateau where the last doubling of the steps moved AUROC by less than {TOLERANCE:g}."
+        )
     counts = Counter(row.record["verdict"] for row in rows)
     tally = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts)
     name, title = file_name(results, paper, "published"), heading(results, paper, "Published and measured")
-    return Table(name, title, caption, columns + words("Verdict"), rows, [f"{len(rows)} cells: {tally}."])
+    return Table(name, title, caption, columns, rows, [f"{len(rows)} cells: {tally}."])
 
 
 def scatter(results: Results, paper: Paper) -> tuple[Figure, str, str]:

@@ -106,7 +106,7 @@ def over_draws(scores: Iterable[Score]) -> Score:
 class Results:
     """Everything the report is made from.
 
-    metrics, outcomes, roc, training, sweep
+    metrics, outcomes, roc, training, anytime, sweep
         The datasets' tables of the same names, one below the other.
     replicates
         (dataset, method) -> (B,) mean AUROC over seeds on replicates of the test set, shared by a dataset's methods.
@@ -122,6 +122,7 @@ class Results:
     outcomes: pd.DataFrame
     roc: pd.DataFrame
     training: pd.DataFrame
+    anytime: pd.DataFrame
     sweep: pd.DataFrame
     replicates: dict[tuple[str, str], Array]
     summaries: dict[str, Summary]
@@ -285,6 +286,18 @@ class Results:
         values = pd.to_numeric(self.outcome(dataset, method)[column], errors="coerce").dropna()
         return float(values.mean()) if len(values) else None
 
+    def course(self, dataset: str, method: str) -> pd.DataFrame:
+        """Means over seeds at the points of its training that a method was scored at, in rising order of the steps.
+
+        Columns are steps, seconds, core_seconds and auroc. There is no row where it was scored at the end alone.
+        """
+        rows = self.anytime[(self.anytime["dataset"] == dataset) & (self.anytime["method"] == method)]
+        found = rows.groupby("seed")["steps"].transform("size")
+        rows = rows[found == found.max()]  # a seed may have diverged on the way
+        to_come = rows.groupby("seed").cumcount(ascending=False)  # a method may stop before its budget is spent
+        means = rows.groupby(to_come)[["steps", "seconds", "core_seconds", "auroc"]].mean().iloc[::-1]
+        return means if len(means) > 1 else means.iloc[:0]
+
     def means(self, dataset: str, methods: Iterable[str] | None = None, metric: str = "auroc") -> dict[str, float]:
         """Mean over seeds of a metric, of those methods (all of them, unless told) that have a number."""
         scores = {m: self.score(dataset, m, metric).mean for m in (self.methods if methods is None else methods)}
@@ -331,6 +344,7 @@ def load_results(suite_json: Path, evaluation: Path, papers: Path = PAPERS) -> R
         outcomes=_read_tables(folders, "outcomes.csv", ["dataset", "method", "seed", "status", "reason"]),
         roc=_read_tables(folders, "roc.csv", ["dataset", "method", "seed", "fpr", "tpr"]),
         training=_read_tables(folders, "training.csv", ["dataset", "method", "seed", "loop", "step", "part", "loss"]),
+        anytime=_read_tables(folders, "anytime.csv", ["dataset", "method", "seed", "steps", "core_seconds", "auroc"]),
         sweep=_read_tables(folders, "sweep.csv", ["dataset", "method", "seed", "differs", "auroc", "failed"]),
         replicates={
             (folder.name, method): values

@@ -26,6 +26,7 @@ from anomark.contracts import Array, Diverged, one_line
 from anomark.outcomes import Outcome
 from anomark.records import Cell, Cost, Meta, Result
 from anomark.runtime import fit_score, store
+from anomark.runtime.anytime import Course, score_earlier
 from anomark.runtime.isolation import Isolation, isolate
 from anomark.suite.registry import load_method
 
@@ -53,11 +54,13 @@ def _run(cell: Cell, work: Path, device: str, checkpoints: Path | None) -> Resul
     if (reason := skip(fit_score.spec_of(meta, cell.parts.resolution))) is not None:
         return Result(status=Outcome.SKIPPED, reason=one_line(str(reason), 300))
     losses: dict[str, Any] = {}
+    course = Course(cell.parts.milestones, (checkpoints or work) / "milestones")
     with _maps(cell) as saved:
-        watched = _watched(losses, checkpoints, saved)
+        watched = _watched(losses, checkpoints, saved, course)
         done = fit_score.fit_and_score(cls, cell, meta, data, device, cell.features, watched)
         fit_seconds, score_seconds = done.fit_seconds + saved.fit, done.score_seconds + saved.since_fit
-    store.save_scores(work, score=done.scores, map=done.maps, valid=done.valid)
+        earlier, milestones = score_earlier(cls, cell, meta, data, device, cell.features, course)
+    store.save_scores(work, score=done.scores, map=done.maps, valid=done.valid, earlier=earlier)
     model, count = store.save_model(done.method, work, done.probe)
 
     info = dict(getattr(done.method, "info", {})) | ({"loss": losses} if losses else {})
@@ -70,7 +73,7 @@ def _run(cell: Cell, work: Path, device: str, checkpoints: Path | None) -> Resul
         network_calls=info.pop("network_calls", None),
         flops_per_sample=_flops(done.method, done.probe),
     )
-    return Result(status=Outcome.DONE, cost=cost, model=model, info=info)
+    return Result(status=Outcome.DONE, cost=cost, model=model, info=info, milestones=milestones)
 
 
 @dataclass
@@ -101,10 +104,10 @@ def _maps(cell: Cell) -> Iterator[Saved]:
 
 
 @contextlib.contextmanager
-def _watched(losses: dict[str, Any], checkpoints: Path | None, saved: Saved) -> Iterator[None]:
-    """Keep the curves of the fit's losses in `losses`, and let its loops resume from `checkpoints`.
+def _watched(losses: dict[str, Any], checkpoints: Path | None, saved: Saved, course: Course) -> Iterator[None]:
+    """Keep the curves of the fit's losses in `losses`, let its loops resume from `checkpoints`, and watch its course.
 
-    Neither changes a bit of what is learnt.
+    None of it changes a bit of what is learnt.
     """
     training = sys.modules.get("anomark.detectors.training")
     if training is None:  # the method takes no gradient steps
@@ -120,7 +123,7 @@ def _watched(losses: dict[str, Any], checkpoints: Path | None, saved: Saved) -> 
 
     loop._save = sealed  # from outside, since the loop's file is part of the key of every trained cell
     try:
-        with training.recorded() as curves, training.checkpoints(checkpoints):
+        with training.recorded() as curves, training.checkpoints(checkpoints), course.watched(training):
             yield
     finally:
         loop._save = saving

@@ -80,7 +80,8 @@ def _array(value: Any) -> Array:
 def save_scores(folder: Path, **arrays: Array | None) -> None:
     """Write scores.npz without the arrays that are None; nothing is inside for a cell without scores.
 
-    `score` (N,) and `map` are of the test samples, `valid` (M,) of the held-out normal ones.
+    `score` (N,) and `map` are of the test samples, `valid` (M,) of the held-out normal ones, and `earlier` (K, N) is of
+    the test samples after less training.
     """
     arrays = {name: array for name, array in arrays.items() if array is not None}
     with (folder / "scores.npz").open("wb") as stream:

@@ -105,11 +105,11 @@ def _checkpoints(cell: Cell) -> Iterator[Path | None]:
         except OSError:  # another process has it, or the file system knows no locks
             yield None
             return
-        for path in folder.glob("*.pt"):
+        for path in folder.rglob("*.pt"):
             try:
                 seals.verify(path)
             except seals.Damaged as error:
-                print(f"{path}: {error.what}; it is dropped, and the fit starts anew", file=sys.stderr)
+                print(f"{path}: {error.what}; it is dropped, and its steps are taken anew", file=sys.stderr)
                 path.unlink()
         ended = False
         try:

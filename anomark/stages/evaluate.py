@@ -21,7 +21,7 @@ from anomark.evaluation.examples import write_examples
 from anomark.evaluation.leakage import copies, warnings
 from anomark.evaluation.measure import Measured
 from anomark.evaluation.severity import by_severity
-from anomark.evaluation.tables import loss_rows, outcome_row, setting_rows, write_tables
+from anomark.evaluation.tables import anytime_rows, loss_rows, outcome_row, setting_rows, write_tables
 from anomark.outcomes import Outcome
 from anomark.records import Cell, CellName, Data, DatasetInfo, FitRecord, Meta, Samples, Summary
 from anomark.runtime.locks import making
@@ -36,11 +36,11 @@ def evaluate(jobs: Jobs, dataset: str, out: Path) -> None:
     """Evaluate every cell of one dataset and write the folder `out`.
 
     It holds metrics.csv (dataset, method, seed, metric, value, level), outcomes.csv (one row for each cell, and one for
-    each method that doesn't apply), roc.csv, training.csv (losses), sweep.csv (settings of stored models),
-    summary.json, bootstrap.npz (the mean AUROC of each method over its seeds, on replicates of the test set that all
-    methods share), the examples to draw (examples.npz), and for injected anomalies severity.csv. Of a
-    refused dataset only outcomes.csv and summary.json say anything. The folder is sealed, and what an earlier
-    evaluation left in its place goes.
+    each method that doesn't apply), roc.csv, training.csv (losses), anytime.csv (AUROC after less training), sweep.csv
+    (settings of stored models), summary.json, bootstrap.npz (the mean AUROC of each method over its seeds, on
+    replicates of the test set that all methods share), the examples to draw (examples.npz), and for injected anomalies
+    severity.csv. Of a refused dataset only outcomes.csv and summary.json say anything. The folder is sealed, and what
+    an earlier evaluation left in its place goes.
 
     Raises:
         Damaged: what it reads is not what was stored.
@@ -55,7 +55,7 @@ def evaluate(jobs: Jobs, dataset: str, out: Path) -> None:
 
     with making(out, f"the evaluation of {dataset}") as work:
         if meta.refused:
-            write_tables(work, [], [], [], [], {})
+            write_tables(work, [], [], [], [], [], {})
             summary = Summary(**data.only(DatasetInfo), refused=meta.refused)
         else:
             oracle = {"dataset": data.dataset, "method": ORACLE, "seed": 0, "deterministic": True}
@@ -79,6 +79,7 @@ def _measure(jobs: Jobs, data: Data, meta: Meta, cells: list[tuple[Cell, FitReco
     metrics: list[dict[str, Any]] = []
     failed: dict[str, str] = {}
     curves: list[dict[str, Any]] = []
+    anytime: list[dict[str, Any]] = []
     severity: list[dict[str, Any]] = []
     first: dict[str, tuple[Array, Array | None]] = {}
     scores: dict[str, list[Array]] = {}
@@ -97,6 +98,7 @@ def _measure(jobs: Jobs, data: Data, meta: Meta, cells: list[tuple[Cell, FitReco
         severity += [known | row for row in by_severity(events, merged, measured.scored)]
         fpr, tpr = roc_points(labels, merged)
         curves += [known | {"fpr": x, "tpr": y} for x, y in zip(fpr, tpr, strict=True)]
+        anytime += anytime_rows(cell, record, measured)
         first.setdefault(cell.method, (merged, map_))
         scores.setdefault(cell.method, []).append(merged)
 
@@ -106,7 +108,7 @@ def _measure(jobs: Jobs, data: Data, meta: Meta, cells: list[tuple[Cell, FitReco
         for row in measured.metrics(labels.astype(np.float64), oracle, None)
     ]
     settings = list(setting_rows(jobs, data.dataset, measured))
-    write_tables(work, metrics, curves, list(loss_rows(cells)), settings, measured.replicates(scores))
+    write_tables(work, metrics, curves, list(loss_rows(cells)), anytime, settings, measured.replicates(scores))
     if severity:
         pd.DataFrame(severity).to_csv(work / "severity.csv", index=False)
     write_examples(measured, Path(data.folder), first, jobs.highlight, work)

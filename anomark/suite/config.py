@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from anomark import modality
 from anomark.contracts import AnomarkError, nearest
 from anomark.files import read_yaml
 from anomark.suite.backbones import offered
@@ -17,6 +18,7 @@ from anomark.suite.dropins import ROOT
 from anomark.suite_records import Limits
 
 Number = int | float
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 #: Folders of `results/` that belong to no suite.
 SHARED = ("cells", "data", "features", "labels", "sweeps")
@@ -68,8 +70,11 @@ class Suite(BaseModel):
         description="Methods that have a column of their own in the headline and keep a colour in every picture. The "
         "first of them chooses the examples that the gallery shows.",
     )
-    seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field(
+    seeds: list[Seed] = Field(
         min_length=1, description="Seeds to repeat every cell with. A deterministic method runs once, at the first."
+    )
+    method_seeds: dict[str, Annotated[list[Seed], Field(min_length=1)]] = Field(
+        {}, description="Seeds of single methods in place of those, some of them, by method id."
     )
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where trained methods run.")
     threads: int = Field(
@@ -89,9 +94,18 @@ class Suite(BaseModel):
         "`anomark/detectors/listeners/` has under WEIGHTS. `yamnet` is trained on AudioSet and lies in the data folder "
         "(`weights/yamnet_spectra_in.tflite`) or is fetched. `yamnet_random` is the control.",
     )
-    budget: dict[str, Number] = Field(
+    budget: dict[str, Number | dict[str, Number]] = Field(
         {},
-        description="The same training budget for all methods; it overrides those DEFAULTS that bear the name.",
+        description="The same training budget for all methods; it overrides those DEFAULTS that bear the name. Under "
+        "the id of a modality stands what is otherwise for its data: `{steps: 500, image: {steps: 2000}}`.",
+    )
+    milestones: int = Field(
+        0,
+        ge=0,
+        le=20,
+        description="At how many points of its training a method is scored: at the end, after half of its steps, after "
+        "half of these, and so on. The report draws AUROC over training time from them; 0 leaves it out. The end "
+        "itself is the same with and without.",
     )
     resolution: int | None = Field(
         None,
@@ -113,10 +127,11 @@ class Suite(BaseModel):
         description="Whether to rank the methods of every dataset without its labels: they are fitted once more, "
         "without the held-out normal samples, and tested on these beside synthetic anomalies of them.",
     )
-    core_seconds: dict[str, Number] = Field(
+    core_seconds: dict[str, Number | dict[str, Number]] = Field(
         {"other": 5},
         description="Declared cost of one cell in core-seconds, by method id; `other` is that of the rest. A variant "
-        "without one of its own has that of its base. The expected time left is computed from these.",
+        "without one of its own has that of its base. Under the id of a modality stands what is otherwise for its "
+        "data. The expected time left is computed from these.",
     )
 
     @field_validator("features", "audio_features")
@@ -142,6 +157,29 @@ class Suite(BaseModel):
             raise ValueError(f"{info.field_name} are repeated in {named}; name each once")
         return named
 
+    @field_validator("budget", "core_seconds", mode="before")
+    @classmethod
+    def _by_modality(cls, given: Any) -> Any:
+        for key, value in given.items() if isinstance(given, dict) else ():
+            if isinstance(value, dict) and key not in modality.ids():
+                raise ValueError(f"{key!r} has numbers of its own and is no modality; {nearest(key, modality.ids())}")
+            if not isinstance(value, dict) and key in modality.ids():
+                raise ValueError(f"{key!r} is a modality; give what is otherwise for its data, such as {{steps: 500}}")
+            for name, number in value.items() if isinstance(value, dict) else [(key, value)]:
+                if type(number) not in (int, float):
+                    raise ValueError(
+                        f"{name} is {number!r}" + f" for {key}" * isinstance(value, dict) + "; give a number"
+                    )
+        return given
+
+    @field_validator("method_seeds")
+    @classmethod
+    def _some(cls, given: dict[str, list[int]], info: ValidationInfo) -> dict[str, list[int]]:
+        for method, seeds in given.items():
+            if set(seeds) - set(info.data.get("seeds", seeds)) or len(set(seeds)) != len(seeds):
+                raise ValueError(f"{method} has the seeds {seeds}; name some of the suite's `seeds`, each once")
+        return given
+
     @field_validator("suite")
     @classmethod
     def _free(cls, name: str) -> str:
@@ -156,9 +194,9 @@ class Suite(BaseModel):
             raise ValueError(f"{strange[0]!r} is no parameter; give text, finite numbers, true or false, or lists")
         return given
 
-    def cost(self, method: str, base: str = "other") -> float:
-        """The declared core-seconds of one cell of a method. A variant without one of its own has that of its base."""
-        declared = self.core_seconds
+    def cost(self, method: str, base: str, kind: str) -> float:
+        """The declared core-seconds of one cell of a method on data of the modality `kind`."""
+        declared = of_modality(self.core_seconds, kind)
         return float(declared.get(method, declared.get(base, declared.get("other", 5))))
 
     def data_folder(self) -> Path | None:
@@ -168,6 +206,13 @@ class Suite(BaseModel):
             return Path(root).expanduser() if root else None
         except RuntimeError:
             raise AnomarkError(f"data_root is {root!r}: there is no such user; write the folder out") from None
+
+
+def of_modality(given: Mapping[str, Number | dict[str, Number]], name: str) -> dict[str, Number]:
+    """What a key of a suite says for one modality: its numbers, and over them what stands under the modality's id."""
+    own = given.get(name, {})
+    assert isinstance(own, dict)
+    return {key: value for key, value in given.items() if not isinstance(value, dict)} | own
 
 
 #: The schema of a suite (""), and the schemas of those of its keys that hold keys of their own.

@@ -15,7 +15,7 @@ from anomark.data.rawfiles import locate
 from anomark.records import SYNTHETIC, Cell, CellName, Data, Parts, Record
 from anomark.suite import registry, select
 from anomark.suite.backbones import find_weights
-from anomark.suite.config import Suite
+from anomark.suite.config import Suite, of_modality
 from anomark.suite.dropins import ROOT
 from anomark.suite.environment import commit, environment
 from anomark.suite.keys import Fingerprints, closure, digest
@@ -178,9 +178,10 @@ class Plan:
         return family.defaults | common | own | item | dataset.overrides
 
     def _seeds(self, dataset: Dataset, method: Method) -> list[int]:
+        seeds = self.suite.method_seeds.get(method.id, self.suite.seeds)
         if dataset.seed is not None:
             return [dataset.seed]
-        return self.suite.seeds[:1] if runs_once(method.deterministic, dataset.family.modality) else self.suite.seeds
+        return seeds[:1] if runs_once(method.deterministic, dataset.family.modality) else seeds
 
     # -- the perceptual network -----------------------------------------------------------------------------------
 
@@ -198,7 +199,8 @@ class Plan:
 
     def _cell(self, dataset: Dataset, method: Method, seed: int) -> Cell:
         suite, data = self.suite, self.data[dataset.id]
-        common = {k: v for k, v in suite.budget.items() if k in method.defaults}
+        budget = of_modality(suite.budget, data.modality)
+        common = {k: v for k, v in budget.items() if k in method.defaults}
         own = suite.params.get(method.base, {})
         variant = suite.params.get(method.id, {}) if method.id != method.base else {}
         params = method.defaults | common | own | method.overrides | variant
@@ -216,8 +218,10 @@ class Plan:
             sources=sources,
             versions=versions,
             features=features.key if features else None,
+            milestones=suite.milestones if params.get("steps", 0) != 0 else 0,
         )
-        key = digest({"dataset": dataset.id, "method": method.id, "seed": seed, **dict(parts)})[:16]
+        moves = {name: value for name, value in dict(parts).items() if name != "milestones" or value}
+        key = digest({"dataset": dataset.id, "method": method.id, "seed": seed, **moves})[:16]
         return Cell(
             dataset=dataset.id,
             method=method.id,
@@ -229,7 +233,7 @@ class Plan:
             features=features.path if features else None,
             maps=self._maps(data, method, features),
             folder=f"{self.cells_root}/{dataset.id}/{method.id}/{seed}-{key}",
-            core_seconds=suite.cost(method.id, method.base),
+            core_seconds=suite.cost(method.id, method.base, data.modality),
             private=self._private,
         )
 

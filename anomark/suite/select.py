@@ -71,8 +71,9 @@ def methods(suite: Suite) -> list[Method]:
     Raises:
         AnomarkError: a name is unknown, or no method is left.
     """
-    costly = [name for name in suite.core_seconds if name != "other"]
-    for name in (*suite.only, *suite.include, *suite.exclude, *suite.params, *suite.highlight, *costly):
+    costly = [name for name in _names(suite.core_seconds) if name != "other"]
+    named = (*suite.only, *suite.include, *suite.exclude, *suite.params, *suite.highlight, *costly)
+    for name in (*named, *suite.method_seeds):
         registry.find_method(name)
     for name in suite.sweep.methods:
         if not (method := registry.find_method(name)).sweep:
@@ -100,7 +101,7 @@ def check_parameters(suite: Suite, chosen: list[Dataset]) -> None:
         AnomarkError: a parameter is unknown, or a dataset's is of another type than its default or out of range.
     """
     all_methods, families = registry.methods(), registry.families()
-    _known("budget", "method", suite.budget, (m.defaults for m in all_methods.values()))
+    _known("budget", "method", _names(suite.budget), (m.defaults for m in all_methods.values()))
     _known("preprocessing", "dataset", suite.preprocessing, (f.defaults for f in families.values()))
     for key, value in suite.preprocessing.items():
         for default in (f.defaults[key] for f in families.values() if key in f.defaults):
@@ -119,6 +120,11 @@ def check_parameters(suite: Suite, chosen: list[Dataset]) -> None:
             if key not in defaults:
                 raise AnomarkError(f"dataset_params: {name} has no parameter {key!r}; {nearest(key, defaults)}")
             _check_value(f"dataset_params: {name}", key, value, defaults[key])
+
+
+def _names(given: Mapping[str, Any]) -> list[str]:
+    """The names in a key of a suite that may have numbers of its own for a modality."""
+    return [name for key, value in given.items() for name in (value if isinstance(value, dict) else [key])]
 
 
 def _known(section: str, kind: str, keys: Iterable[str], defaults: Iterable[Mapping[str, Any]]) -> None:

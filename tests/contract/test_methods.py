@@ -35,7 +35,11 @@ CASES = [
     and (method.id == method.base or spec.shape in ((1, 8, 8), (1, 24)) or method.modalities == ("audio",))
 ]
 #: What takes longest tests the training loop, which a variant shares with its base. `anomark check` tries it on all.
-OF_THE_BASE = (check.higher_is_more_anomalous, check.an_interrupted_fit_ends_in_the_same_bits)
+OF_THE_BASE = (
+    check.higher_is_more_anomalous,
+    check.an_interrupted_fit_ends_in_the_same_bits,
+    check.a_short_fit_is_the_beginning_of_a_long_one,
+)
 
 
 @pytest.mark.parametrize(

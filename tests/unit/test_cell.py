@@ -184,15 +184,15 @@ from anomark.detectors.training import seeded, train_steps
 training.CHECKPOINT_EVERY = -1.0  # after every step
 
 class Method:
-    def __init__(self, spec, seed, device):
+    def __init__(self, spec, seed, device, steps=STEPS):
         with seeded(seed):
             self.network = torch.nn.Linear(4, 4)
-        self.seed = seed
+        self.seed, self.steps = seed, steps
 
     def fit(self, X, X_valid=None):
         optimiser = torch.optim.Adam(self.network.parameters(), lr=0.1)
         state = {"network": self.network, "optimiser": optimiser}
-        for step in train_steps(X, steps=STEPS, batch_size=2, seed=self.seed, state=state):
+        for step in train_steps(X, steps=self.steps, batch_size=2, seed=self.seed, state=state):
             x = step.batch.flatten(1)
             noise = torch.randn(x.shape, generator=step.generator)
             step.minimise((self.network(x + noise) - x).square().mean(), optimiser)
@@ -215,6 +215,28 @@ def test_a_trained_method_leaves_its_curve_in_the_record(job: Build, tmp_path: P
     record = run_cell(cell, Limits(seconds=600, memory_gb=4))
     assert record.status == "done", record
     assert [step for step, _ in record.info["loss"]["train"]] == [1, 2, 3]
+
+
+def test_milestones_are_the_scores_of_shorter_fits_and_leave_the_last_as_they_are(job: Build, tmp_path: Path) -> None:
+    cell = job("good")
+    (tmp_path / "methods/bad.py").write_text(TRAINED.replace("STEPS", "0").replace("PAUSE", "0"))
+
+    def run(steps: int, milestones: int = 0) -> tuple[FitRecord, dict[str, np.ndarray]]:
+        parts = cell.parts.model_copy(update={"params": {"steps": steps}, "milestones": milestones})
+        folder = str(tmp_path / f"results/cells/mine/bad/{steps}-{milestones}")
+        record = run_cell(cell.model_copy(update={"parts": parts, "folder": folder}), Limits(seconds=600, memory_gb=4))
+        assert record.status == "done", record
+        with np.load(Path(folder) / "scores.npz") as stored:
+            return record, dict(stored)
+
+    record, scores = run(8, milestones=3)
+    assert [milestone.steps for milestone in record.milestones] == [2, 4, 8]
+    assert all(milestone.seconds > 0 and milestone.core_seconds >= 0 for milestone in record.milestones)
+    alone, expected = run(8)
+    assert alone.milestones == () and set(expected) == {"score"}
+    np.testing.assert_array_equal(scores["score"], expected["score"])
+    np.testing.assert_array_equal(scores["earlier"], [run(2)[1]["score"], run(4)[1]["score"]])
+    assert record.info == alone.info and not Path(cell.checkpoints).exists()
 
 
 def test_a_killed_fit_resumes_from_its_checkpoint_to_the_same_bits(job: Build, tmp_path: Path) -> None:

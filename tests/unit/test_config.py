@@ -51,6 +51,30 @@ def test_a_list_may_be_written_as_one_word(given: dict[str, Any], expected: list
     assert getattr(config.validate(DEFAULT | given, "mine.yaml"), key) == expected
 
 
+def test_a_budget_and_a_cost_may_differ_between_modalities() -> None:
+    change = {
+        "datasets": ["digits-0", "beats"],
+        "only": ["vae", "knn"],
+        "budget": {"steps": 7, "image": {"steps": 9}},
+        "core_seconds": {"vae": 3, "series": {"vae": 4, "other": 2}},
+    }
+    cells = Plan(config.validate(config.merge(DEFAULT, change), "mine.yaml")).cells
+    steps = {cell.dataset: cell.parts.params["steps"] for cell in cells if cell.method == "vae"}
+    assert steps == {"digits-0": 9, "beats": 7}
+    costs = {(cell.dataset, cell.method): cell.core_seconds for cell in cells}
+    assert (costs["digits-0", "vae"], costs["beats", "vae"], costs["beats", "knn"]) == (3, 4, 2)
+
+
+def test_a_method_may_have_fewer_seeds_and_milestones_concern_what_is_trained() -> None:
+    change = {"datasets": ["beats"], "only": ["vae", "ddpm", "knn", "untrained"], "seeds": [0, 1]}
+    plain = {(c.method, c.seed): c for c in Plan(config.validate(config.merge(DEFAULT, change), "mine.yaml")).cells}
+    change |= {"method_seeds": {"ddpm": [1]}, "milestones": 3}
+    cells = {(c.method, c.seed): c for c in Plan(config.validate(config.merge(DEFAULT, change), "mine.yaml")).cells}
+    assert cells.keys() == plain.keys() - {("ddpm", 0)}
+    assert {method for (method, seed), cell in cells.items() if cell.key != plain[method, seed].key} == {"vae", "ddpm"}
+    assert {method for (method, _), cell in cells.items() if cell.parts.milestones} == {"vae", "ddpm"}
+
+
 def test_every_key_is_described() -> None:
     for schema in config.SCHEMAS.values():
         assert all(field.description for field in schema.model_fields.values())
@@ -131,6 +155,13 @@ def test_the_two_paper_suites_for_a_cpu_differ_in_their_datasets_alone() -> None
         ({"device": "tpu"}, ("device", "tpu", "cpu")),
         ({"datasets": []}, ("datasets",)),
         ({"suite": "../up"}, ("suite", "../up")),
+        ({"budget": {"imag": {"steps": 3}}}, ("budget", "'imag'", "no modality", "did you mean 'image'")),
+        ({"budget": {"image": 3}}, ("budget", "'image' is a modality")),
+        ({"budget": {"steps": "many"}}, ("budget: steps is 'many'", "number")),
+        ({"budget": {"image": {"steps": "many"}}}, ("budget: steps is 'many' for image", "number")),
+        ({"method_seeds": {"vae": [7]}}, ("method_seeds", "vae has the seeds [7]", "some of the suite's")),
+        ({"method_seeds": {"vae": []}}, ("method_seeds.vae",)),
+        ({"milestones": -1}, ("milestones", "-1")),
     ],
 )
 def test_a_wrong_key_or_value_is_named(change: dict[str, object], words: tuple[str, ...]) -> None:
@@ -148,6 +179,9 @@ def test_a_wrong_key_or_value_is_named(change: dict[str, object], words: tuple[s
         ({"datasets": ["textures-*", "nothing-*"]}, ("nothing-*",)),
         ({"exclude": ["kn"]}, ("kn", "'knn'")),
         ({"budget": {"stesp": 3}}, ("stesp", "'steps'")),
+        ({"budget": {"image": {"stesp": 3}}}, ("stesp", "'steps'")),
+        ({"core_seconds": {"image": {"wae": 3}}}, ("wae", "'vae'")),
+        ({"method_seeds": {"wae": [0]}}, ("wae", "'vae'")),
         ({"preprocessing": {"siz": 3}}, ("siz", "'size'")),
         ({"preprocessing": {"size": 0}}, ("preprocessing: size is 0", "above 0")),
         ({"preprocessing": {"size": -16}}, ("preprocessing: size is -16", "above 0")),

@@ -6,7 +6,16 @@ import torch
 from torch import nn
 
 from anomark.contracts import Diverged
-from anomark.detectors.training import batch_rows, checkpoints, recorded, seeded, train_steps
+from anomark.detectors import training
+from anomark.detectors.training import (
+    batch_rows,
+    checkpoints,
+    milestone_steps,
+    milestones,
+    recorded,
+    seeded,
+    train_steps,
+)
 
 X = np.arange(14, dtype=np.float32).reshape(7, 2)
 
@@ -148,3 +157,58 @@ def test_progress_goes_to_stderr_sparingly(capsys) -> None:
     lines = err.splitlines()
     assert out == "" and len(lines) == 2
     assert lines[0].startswith("train: step 1/12  loss ") and lines[1].startswith("train: step 12/12  loss ")
+
+
+@pytest.mark.parametrize(
+    ("steps", "count", "expected"),
+    [(2500, 4, [312, 625, 1250, 2500]), (5, 6, [1, 2, 5]), (1, 3, [1]), (7, 1, [7]), (0, 4, [0])],
+)
+def test_milestones_halve_the_steps(steps: int, count: int, expected: list[int]) -> None:
+    assert milestone_steps(steps, count) == expected
+
+
+def test_a_milestone_is_the_end_of_a_shorter_training(tmp_path) -> None:
+    alone = weights(trained(steps=12)[0])
+    with milestones(tmp_path, 3) as kept:
+        assert weights(trained(steps=12)[0]) == alone, "keeping states moves no bit"
+    assert (kept.loop, kept.clock.steps) == ("train", 12)
+    assert sorted(int(path.name) for path in tmp_path.iterdir()) == [3, 6]
+    for step in (3, 6):
+        torch.manual_seed(99)
+        with checkpoints(tmp_path / str(step)), milestones(None, 0) as again:
+            network, batches = trained(steps=step)
+        assert batches == [] and again.clock.steps == step
+        assert weights(network) == weights(trained(steps=step)[0])
+
+
+def test_only_the_first_loop_of_a_fit_has_milestones(tmp_path) -> None:
+    optimiser = torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.0)
+    with milestones(tmp_path, 2) as kept:
+        for name in ("first", "second"):
+            list(train_steps(X, steps=4, batch_size=2, seed=0, name=name, state={"optimiser": optimiser}))
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.pt")] == ["2/first.pt"]
+    assert kept.loop == "first"
+
+
+def test_seconds_before_an_interruption_count_and_those_of_saving_do_not(tmp_path, monkeypatch) -> None:
+    time, save = 0.0, training._save
+
+    def slow(*args) -> None:
+        nonlocal time
+        save(*args)
+        time += 1000
+
+    monkeypatch.setattr(training, "now", lambda: np.full(2, time))
+    monkeypatch.setattr(training, "_save", slow)
+    monkeypatch.setattr(training, "CHECKPOINT_EVERY", -1.0)
+    parameter = nn.Parameter(torch.ones(1))
+    state = {"optimiser": torch.optim.SGD([parameter], lr=0.1)}
+    for last in (3, 4):
+        with checkpoints(tmp_path), milestones(tmp_path / "kept", 2) as kept:
+            begin = time
+            for step in train_steps(X, steps=4, batch_size=2, seed=0, state=state):
+                time += 1
+                if step.index == last:
+                    break
+    assert (time - begin + kept.clock.correction).tolist() == [4.0, 4.0]  # the third step was taken twice
+    assert torch.load(tmp_path / "kept/2/train.pt", weights_only=True)["seconds"] == [2.0, 2.0]
