@@ -38,7 +38,7 @@ def build(results: Results) -> Section | None:
         for dataset in results.datasets
         if trained(results, dataset)
     ]
-    return Section("training-time", "Training time", lead(table), [*pictures, table])
+    return Section("training-time-section", "Training time", lead(table), [*pictures, table])
 
 
 def lead(table: Table) -> str:
