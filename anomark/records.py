@@ -364,8 +364,7 @@ class StoredModel(Record):
 
 
 class Milestone(Record):
-    """A point of a training: steps taken, and the seconds of a fit with so many steps, by the clock and of the
-    processor."""
+    """A point of a training: its steps, and the seconds of a fit with so many, by the clock and of the processor."""
 
     steps: int
     seconds: float
@@ -376,8 +375,7 @@ class Result(Record):
     """result.json: what the process that fits and scores says of itself before it ends.
 
     milestones
-        Where test samples were scored with less training: for each row of `earlier` in scores.npz, then for `score`
-        itself. Empty where that was not asked for, or the method takes no gradient steps.
+        Of each row of `earlier` in scores.npz, then of `score` itself; empty where nothing was scored before the end.
     info
         What the method tells of itself, and the curves of its losses under `loss`: loop -> rows of a step and the
         mean of each loss up to it.
