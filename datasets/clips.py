@@ -15,7 +15,7 @@ import soundfile
 
 from anomark.contracts import Array, DataError, Prepared
 from anomark.data.audio import read_clip
-from anomark.data.rawfiles import locate
+from anomark.data.rawfiles import locate, named
 from anomark.data.reading.folders import laid_out
 
 NAME = "Own sounds"
@@ -29,14 +29,15 @@ CITATION = ""
 ITEMS: dict[str, dict] = {"*": {}}
 #: Samples a second and seconds of every clip: where they are 0, the rate of the slowest file (16,000 at most), and the
 #: median length of training files (10 s at most). `normal` and `suspects` name folders, in place of train/ and test/.
-DEFAULTS = {"rate": 0, "seconds": 0.0, "normal": "", "suspects": ""}
+#: `path` names the folder, where it does not lie in the data folder.
+DEFAULTS = {"rate": 0, "seconds": 0.0, "normal": "", "suspects": "", "path": ""}
 FILES = (("clips/{item}/**/*.*",),)
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff")
 FASTEST, LONGEST = 16_000, 10.0
 ADVICE = "replace it by a whole copy, or remove it"
 
 
-def prepare(raw: Path, *, item: str, rate: int, seconds: float, normal: str, suspects: str) -> Prepared:
+def prepare(raw: Path, *, item: str, rate: int, seconds: float, normal: str, suspects: str, path: str = "") -> Prepared:
     """Clips (N, 1, rate * seconds) in [-1, 1]; shorter ones are repeated, longer ones cut.
 
     With `normal` and `suspects`, 70% of the normal recordings train, and the others are tested beside the suspects.
@@ -46,8 +47,10 @@ def prepare(raw: Path, *, item: str, rate: int, seconds: float, normal: str, sus
     """
     if bool(normal) != bool(suspects):
         raise DataError(f"{item}: dataset_params name a folder of normal recordings or of suspects; name both")
-    root = raw / "clips" / item
-    laid = laid_out(root, locate(raw, FILES, item=item), SUFFIXES, "recording", (normal, suspects) if normal else None)
+    root = named(path) if path else raw / "clips" / item
+    laid = laid_out(
+        root, locate(raw, FILES, item=item, path=path), SUFFIXES, "recording", (normal, suspects) if normal else None
+    )
     files = [*laid.train, *laid.good, *laid.defects]
     facts = [_facts(path) for path in files]
     slowest = min(own for own, _ in facts)

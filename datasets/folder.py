@@ -15,7 +15,7 @@ from pathlib import Path
 
 from anomark.contracts import DataError, Prepared
 from anomark.data.image_folder import prepare_images
-from anomark.data.rawfiles import locate
+from anomark.data.rawfiles import locate, named
 
 NAME = "Own images"
 LABEL = "Own images"
@@ -27,11 +27,12 @@ CITATION = ""
 #: Any name of a folder.
 ITEMS: dict[str, dict] = {"*": {}}
 #: `normal` and `suspects` name two folders of images that take the place of train/ and test/.
-DEFAULTS = {"size": 64, "normal": "", "suspects": ""}
+#: `path` names the folder, where it does not lie in the data folder.
+DEFAULTS = {"size": 64, "normal": "", "suspects": "", "path": ""}
 FILES = (("folder/{item}/**/*.*",),)
 
 
-def prepare(raw: Path, *, item: str, size: int, normal: str, suspects: str) -> Prepared:
+def prepare(raw: Path, *, item: str, size: int, normal: str, suspects: str, path: str = "") -> Prepared:
     """The images of one folder, RGB at `size` x `size` pixels.
 
     With `normal` and `suspects`, 70% of the normal images train, and the others are tested beside the suspects.
@@ -42,4 +43,6 @@ def prepare(raw: Path, *, item: str, size: int, normal: str, suspects: str) -> P
     if bool(normal) != bool(suspects):
         raise DataError(f"{item}: dataset_params name a folder of normal images or of suspects; name both")
     flat = (normal, suspects) if normal else None
-    return prepare_images(raw / "folder" / item, locate(raw, FILES, item=item), size, flat=flat)
+    return prepare_images(
+        named(path) if path else raw / "folder" / item, locate(raw, FILES, item=item, path=path), size, flat=flat
+    )

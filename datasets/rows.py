@@ -6,6 +6,7 @@ words, and cells may be empty; `dataset_params` sets what differs.
 
 from __future__ import annotations
 
+from glob import escape
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from anomark.contracts import Array, DataError, Prepared
-from anomark.data.rawfiles import RawFiles
+from anomark.data.rawfiles import RawFiles, named
 from anomark.data.reading.labels import LABELS_OF_CASES, label_column, meaning
 from anomark.data.rows import halves, split_rows
 from anomark.data.streamed import read_csv
@@ -32,8 +33,9 @@ CITATION = ""
 #: Any name of a table.
 ITEMS: dict[str, dict] = {"*": {}}
 #: The column of labels, found by its usual names where this is empty, and the label of normal rows, likewise; columns
-#: of numbers that are names of kinds; whether the order of the file, and not a seeded one, splits the normal rows.
-DEFAULTS: dict = {"label": "", "normal": "", "categorical": [], "in_order": False}
+#: of numbers that are names of kinds; whether the order of the file, and not a seeded one, splits the normal rows; the
+#: file, where it does not lie in the data folder.
+DEFAULTS: dict = {"label": "", "normal": "", "categorical": [], "in_order": False, "path": ""}
 FILES = (("rows/{item}.csv",),)
 
 #: A column with a share of so many numbers is one of numbers, and a word in it a mistake.
@@ -44,7 +46,9 @@ MOST_CATEGORIES = 20
 FEWEST = 10
 
 
-def prepare(raw: Path, *, item: str, label: str, normal: str, categorical: list[str], in_order: bool) -> Prepared:
+def prepare(
+    raw: Path, *, item: str, label: str, normal: str, categorical: list[str], in_order: bool, path: str = ""
+) -> Prepared:
     """Half of the normal rows train, in a seeded order or in that of the file; the rest and all anomalies are tested.
 
     A missing number becomes the median of its column, a missing word a kind of its own, and words are one-hot encoded.
@@ -53,8 +57,8 @@ def prepare(raw: Path, *, item: str, label: str, normal: str, categorical: list[
     Raises:
         DataError: the file is missing or no table, has no labels or one class, or a cell is not what its column holds.
     """
-    files = RawFiles(raw, FILES, item=item)
-    name = files.one(f"{item}.csv")
+    files = RawFiles(raw, FILES, item=item, path=path)
+    name = files.one(escape(named(path).name) if path else f"{item}.csv")
     table = pd.concat(read_csv(files, name))
     if len(table) < FEWEST:
         raise DataError(f"{name}: has {len(table)} rows below its header, expected {FEWEST} at least; add rows")

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from glob import escape
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from anomark.contracts import Array, DataError, Prepared
-from anomark.data.rawfiles import RawFiles
+from anomark.data.rawfiles import RawFiles, named
 from anomark.data.reading.labels import label_column, meaning, usual_label
 from anomark.data.reading.values import Clock, clock_column, fill_gaps, numbers_of
 from anomark.data.series import autocorrelation_period, prepare_series
@@ -33,7 +34,8 @@ CITATION = ""
 ITEMS: dict[str, dict] = {"*": {}}
 #: Names of the column of time, which a table may lack, and of the column of labels: the usual ones where these are
 #: empty. The label of normal rows, where it is an unusual one. A window of 0 stands for the period of the training
-#: part. Longer gaps than `longest_gap` rows are refused.
+#: part. Longer gaps than `longest_gap` rows are refused. `path` names the file or folder, where it does not lie in the
+#: data folder.
 DEFAULTS = {
     "time": "",
     "label": "",
@@ -42,6 +44,7 @@ DEFAULTS = {
     "window": 0,
     "stride_divisor": 8,
     "longest_gap": 5,
+    "path": "",
 }
 FILES = (("table/{item}.csv",), ("table/{item}/train.csv", "table/{item}/test.csv"))
 SHORTEST, LONGEST = 32, 512  # window length L where it is taken from the period, steps
@@ -58,6 +61,7 @@ def prepare(
     window: int,
     stride_divisor: int,
     longest_gap: int,
+    path: str = "",
 ) -> Prepared:
     """Every column but time and label is a variable; there is one label a row.
 
@@ -67,8 +71,8 @@ def prepare(
     Raises:
         DataError: a file is missing or broken, or the training part holds an anomaly.
     """
-    files = RawFiles(raw, FILES, item=item)
-    name = files.one(f"{item}.csv", "test.csv")
+    files = RawFiles(raw, FILES, item=item, path=path)
+    name = files.one(escape(named(path).name) if path else f"{item}.csv", "test.csv")
     read = partial(_read, files, time=time, label=label, normal=normal, longest_gap=longest_gap)
     values, labels, columns, filled = read(name, needs_labels=True)
     if name.endswith("/test.csv"):

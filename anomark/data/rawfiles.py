@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import os
 import re
 import zipfile
 import zlib
@@ -32,10 +33,14 @@ def locate(raw: Path, alternatives: tuple[tuple[str, ...], ...], **params: Any) 
         raw: the data folder.
         alternatives: `FILES` of the dataset: glob patterns relative to `raw`, in which "{name}" stands for a parameter.
             A pattern that goes on behind ".zip/" matches the archives that hold such a file.
+        params: of the dataset. A `path` that is not empty takes the place of what patterns have up to "{item}": it is
+            a file, or a folder that holds what stands behind.
 
     Raises:
         DataError: no alternative is complete.
     """
+    if path := params.get("path"):
+        return _named(named(path), alternatives)
     wanted = [[pattern.format(**params) for pattern in patterns] for patterns in alternatives]
     for patterns in wanted:
         found = [_archives(raw, pattern) if ".zip/" in pattern else _files(raw, pattern) for pattern in patterns]
@@ -43,6 +48,31 @@ def locate(raw: Path, alternatives: tuple[tuple[str, ...], ...], **params: Any) 
             return [path for paths in found for path in paths]
     expected = ", or ".join(" with ".join(patterns) for patterns in wanted)
     raise DataError(f"{raw}: the dataset's files are not here; put them there as {expected}")
+
+
+def named(path: str) -> Path:
+    """The file or folder that the parameter `path` of a dataset names; ~ is the user's own folder.
+
+    Raises:
+        DataError: there is nothing.
+    """
+    found = Path(os.path.expanduser(path))
+    if not found.exists():
+        raise DataError(f"{path}: no such file or folder; correct `path` in dataset_params")
+    return found
+
+
+def _named(path: Path, alternatives: tuple[tuple[str, ...], ...]) -> list[Path]:
+    wanted = [[pattern.partition("{item}")[2] for pattern in patterns] for patterns in alternatives]
+    for endings in wanted:
+        if path.is_file():
+            found = [[path] if path.suffix.lower() == ending else [] for ending in endings]
+        else:
+            found = [_files(path, ending[1:]) if ending.startswith("/") else [] for ending in endings]
+        if all(found):
+            return [file for files in found for file in files]
+    expected = ", or ".join(" with ".join(ending.removeprefix("/") for ending in endings) for endings in wanted)
+    raise DataError(f"{path}: holds no files of this kind, expected {expected}; correct `path` in dataset_params")
 
 
 def items(raw: Path, alternatives: tuple[tuple[str, ...], ...], **params: Any) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from anomark import modality, seals
 from anomark.contracts import UNPRINTABLE, AnomarkError, DataError
-from anomark.data.rawfiles import locate
+from anomark.data.rawfiles import locate, named
 from anomark.records import SYNTHETIC, Cell, CellName, Data, Parts, Record
 from anomark.suite import registry, select
 from anomark.suite.backbones import find_weights
@@ -65,6 +65,7 @@ class Plan:
         #: Datasets whose files are not here, and how to get them; the run does without.
         self.absent: dict[str, str] = {}
         self.data = {data.dataset: data for data in self._data()}
+        self._private += tuple(data.raw for data in self.data.values() if data.raw and data.raw not in self._private)
         self.datasets = [d for d in self.datasets if d.id in self.data]
         if suite.choose:
             self._add_synthetic()
@@ -91,33 +92,43 @@ class Plan:
 
     def _data(self) -> list[Data]:
         root = self.suite.data_folder()
-        needed = [d for d in self.datasets if d.family.files]
+        places = {d.id: path for d in self.datasets if (path := self._dataset_params(d).get("path"))}
+        needed = [d for d in self.datasets if d.family.files and d.id not in places]
         if needed and not (root.is_dir() if root else len(needed) < len(self.datasets)):
             where = "no data folder is named" if root is None else f"{root}: no such folder"
             raise DataError(
                 f"{where}: set data_root in the config or ANOMARK_DATA to the folder that holds "
                 + select.some(select.wanted(d, self._dataset_params(d)) for d in needed)
             )
-        found: dict[str, list[Path]] = {}
+        found: dict[str, str] = {}  # what the files of each dataset hold
+        for d in (d for d in self.datasets if d.id in places):
+            try:
+                path = named(places[d.id])
+                files = locate(Path(), d.family.files, **self._dataset_params(d))
+                found[d.id] = self.prints.of(path if path.is_dir() else path.parent, files)
+            except DataError as error:
+                self.absent[d.id] = str(error)
         for d in needed:
             if root is None:
                 self.absent[d.id] = f"{select.wanted(d, self._dataset_params(d))}; name a data folder: ANOMARK_DATA"
                 continue
             try:
-                found[d.id] = locate(root, d.family.files, **self._dataset_params(d))
+                found[d.id] = self.prints.of(root, locate(root, d.family.files, **self._dataset_params(d)))
             except DataError:
                 self.absent[d.id] = select.wanted(d, self._dataset_params(d))
         if len(self.absent) == len(self.datasets):
-            raise DataError(f"{root}: missing are {select.some(self.absent.values())}")
+            where = f"{root}: missing are " if needed else ""
+            raise DataError(f"{where}{select.some(self.absent.values())}")
         out = []
         for d in self.datasets:
             if d.id in self.absent:
                 continue
             params = self._dataset_params(d)
-            raw = self.prints.of(root, found[d.id]) if root is not None and d.id in found else None
+            moved = {name: value for name, value in params.items() if name != "path"}  # wherever the same bytes lie
             rules = modality.path_of(d.family.modality)  # through the data's key, cells depend on it too
             sources, versions = closure([d.family.path, rules, ARRANGE])
-            key = digest({"dataset": d.id, "params": params, "raw": raw, "sources": sources, "versions": versions})[:16]
+            read = {"params": moved, "raw": found.get(d.id), "sources": sources, "versions": versions}
+            key = digest({"dataset": d.id, **read})[:16]
             out.append(
                 Data(
                     dataset=d.id,
@@ -128,7 +139,7 @@ class Plan:
                     params=params,
                     key=key,
                     module=d.family.module,
-                    raw=str(root) if d.family.files else None,
+                    raw=os.path.expanduser(places.get(d.id, str(root))) if d.family.files else None,
                     folder=f"{self.results}/data/{d.id}/{key}",
                     labels=f"{self.results}/labels/{d.id}/{key}.npz",
                     **{name: getattr(d.family, name) for name in FAMILY_SAYS},
