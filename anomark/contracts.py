@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -80,6 +80,35 @@ class Spec:
         return len(self.shape) == 3
 
 
+@dataclass(frozen=True)
+class Columns:
+    """How rows of a table, or steps of a series, become numbers that methods see, as learnt from the training part.
+
+    names
+        Columns of numbers in a file, in order; empty where nobody knows how they are called.
+    medians
+        (len(names),) what stands in the place of a number that a row of a table lacks; empty where none may be missing.
+    kinds
+        Columns of words, each with the words that have a column of zeros and ones of their own, in order. None stands
+        for all other words together.
+    mean, scale
+        What is subtracted from each column, and what the difference is divided by; empty where values stay as they are.
+    time, label
+        Names of the columns of a series that are no variables, where they are not the usual ones.
+    longest_gap
+        Rows of a series without a value that are filled along a straight line.
+    """
+
+    names: tuple[str, ...] = ()
+    medians: tuple[float, ...] = ()
+    kinds: dict[str, tuple[str | None, ...]] = field(default_factory=dict)
+    mean: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+    time: str = ""
+    label: str = ""
+    longest_gap: int = 0
+
+
 @dataclass
 class Prepared:
     """One dataset, as `prepare(raw, ...)` of a file in `datasets/` returns it.
@@ -101,6 +130,9 @@ class Prepared:
         Samples a second of audio clips.
     window, stride
         Level "point" only: length and stride, in steps, of the windows cut from the series.
+    columns
+        Rows of tables and steps of series: how they were made of the owner's columns, so that new ones can be made
+        alike. None where values are as the owner gives them.
     choices
         What the owner's data left open and how it was decided, each a short phrase; printed with every number.
     notes
@@ -117,6 +149,7 @@ class Prepared:
     stride: int | None = None
     value_range: tuple[float, float] | None = None
     rate: int | None = None
+    columns: Columns | None = None
     normal_class: str = ""
     choices: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from anomark import seals
-from anomark.contracts import DataError
+from anomark.contracts import Columns, DataError
 from anomark.files import replacing
 from anomark.outcomes import Outcome
 
@@ -176,6 +176,8 @@ class Meta(Samples):
         (low, high) that every value lies in, or None where there are no bounds.
     rate
         Samples a second of audio clips, or None.
+    columns
+        As in `anomark.contracts.Prepared`.
     fit, valid
         Indices of the training rows (windows) to fit on, and of the held-out normal ones.
     train_starts, test_starts
@@ -188,6 +190,7 @@ class Meta(Samples):
     level: str
     value_range: tuple[float, float] | None = None
     rate: int | None = None
+    columns: Columns | None = None
     fit: tuple[int, ...] = ()
     valid: tuple[int, ...] = ()
     train_starts: tuple[int, ...] | None = None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sklearn import datasets
 
-from anomark.contracts import Prepared
+from anomark.contracts import Columns, Prepared
 from anomark.data.rows import split_rows
 
 NAME = "Tables of scikit-learn"
@@ -29,6 +29,7 @@ def prepare(raw: Path, *, item: str, normal: int) -> Prepared:
         item,
         table.data,
         table.target != normal,
+        columns=Columns(tuple(map(str, table.feature_names))),
         normal_class=str(table.target_names[normal]),
         choices=(f"class {table.target_names[normal]} is normal, every other is anomalous",),
     )

@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 
 from anomark.contracts import Array, DataError, Prepared
-from anomark.data.audio import read_clip
+from anomark.data.audio import ENDINGS, read_clip
 from anomark.data.rawfiles import locate, named
 from anomark.data.reading.folders import laid_out
 
@@ -32,7 +32,6 @@ ITEMS: dict[str, dict] = {"*": {}}
 #: `path` names the folder, where it does not lie in the data folder.
 DEFAULTS = {"rate": 0, "seconds": 0.0, "normal": "", "suspects": "", "path": ""}
 FILES = (("clips/{item}/**/*.*",),)
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff")
 FASTEST, LONGEST = 16_000, 10.0
 ADVICE = "replace it by a whole copy, or remove it"
 
@@ -49,7 +48,7 @@ def prepare(raw: Path, *, item: str, rate: int, seconds: float, normal: str, sus
         raise DataError(f"{item}: dataset_params name a folder of normal recordings or of suspects; name both")
     root = named(path) if path else raw / "clips" / item
     laid = laid_out(
-        root, locate(raw, FILES, item=item, path=path), SUFFIXES, "recording", (normal, suspects) if normal else None
+        root, locate(raw, FILES, item=item, path=path), ENDINGS, "recording", (normal, suspects) if normal else None
     )
     files = [*laid.train, *laid.good, *laid.defects]
     facts = [_facts(path) for path in files]

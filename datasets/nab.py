@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from anomark.contracts import Array, DataError, Prepared
+from anomark.contracts import Array, Columns, DataError, Prepared
 from anomark.data.rawfiles import RawFiles
 from anomark.data.series import prepare_series
 from anomark.data.streamed import blocks, read_csv, stored
@@ -155,6 +155,7 @@ def prepare(raw: Path, *, item: str, folder: str, stride_divisor: int, train_sha
         window=window,
         stride_divisor=stride_divisor,
         source=name,
+        columns=Columns(("value",)),
         normal_class="outside the labelled windows",
         choices=tuple(choices),
         notes=tuple(notes),

@@ -16,7 +16,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from anomark.contracts import Array, DataError, Prepared
+from anomark.contracts import Array, Columns, DataError, Prepared
 from anomark.data.rawfiles import RawFiles, named
 from anomark.data.reading.labels import LABELS_OF_CASES, label_column, meaning
 from anomark.data.rows import halves, split_rows
@@ -73,8 +73,8 @@ def prepare(
         order = np.random.default_rng(seed_of(dataset=f"rows-{item}", purpose="split")).permutation(len(table))
         table, labels = table.iloc[order], labels[order]
     numbers = {c: _numbers(name, table[c]) for c in table if c not in categorical}
-    numeric = [c for c, values in numbers.items() if values is not None]
-    words = [c for c in table if c not in numeric]
+    numeric = [str(c) for c, values in numbers.items() if values is not None]
+    words = [str(c) for c in table if c not in numeric]
     train, _ = halves(name, labels)
     frame = pd.concat([pd.DataFrame({c: numbers[c] for c in numeric}, index=table.index), table[words]], axis=1)
     encoder = ColumnTransformer(
@@ -103,6 +103,7 @@ def prepare(
         name,
         rows,
         labels,
+        columns=_columns(encoder, numeric, words),
         normal_class=normal or "normal",
         choices=(
             f"normal rows in {'the order of the file' if in_order else 'a seeded order'}",
@@ -111,6 +112,17 @@ def prepare(
         ),
         notes=tuple(notes),
     )
+
+
+def _columns(encoder: ColumnTransformer, numeric: list[str], words: list[str]) -> Columns:
+    """What the encoder learnt of the training part."""
+    fitted, kinds = encoder.named_transformers_, {}
+    if words:
+        one_hot = fitted["words"][-1]
+        for column, known, rare in zip(words, one_hot.categories_, one_hot.infrequent_categories_, strict=True):
+            few = set() if rare is None else set(rare)
+            kinds[column] = (*(word for word in known if word not in few), *([None] if few else []))
+    return Columns(tuple(numeric), tuple(fitted["numbers"].statistics_.tolist()) if numeric else (), kinds)
 
 
 def _labels(name: str, column: pd.Series, normal: str) -> Array:

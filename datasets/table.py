@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from anomark.contracts import Array, DataError, Prepared
+from anomark.contracts import Array, Columns, DataError, Prepared
 from anomark.data.rawfiles import RawFiles, named
 from anomark.data.reading.labels import label_column, meaning, usual_label
 from anomark.data.reading.values import Clock, clock_column, fill_gaps, numbers_of
@@ -104,6 +104,7 @@ def prepare(
         window=length,
         stride_divisor=stride_divisor,
         source=name,
+        columns=Columns(tuple(columns), time=time, label=label, longest_gap=longest_gap),
         normal_class="label 0",
         choices=(share, f"L = {length} steps"),
         notes=(f"variables: {', '.join(columns)}", *filled),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from anomark.cli import cells, check, data, docs, listing, report
+from anomark.cli import cells, check, data, docs, listing, report, score
 from anomark.cli.shared import PlainErrors
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command()(cells.verify)
 app.command()(cells.retry)
 app.command()(cells.evaluate)
 app.command()(report.report)
+app.command()(score.score)
 app.command()(cells.why)
 app.command()(check.check)
 app.command()(cells.gc)

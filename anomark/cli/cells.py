@@ -131,7 +131,9 @@ def gc(
         print(path)
         if not dry_run:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-            seals.beside(path).unlink(missing_ok=True)
+            calibration = path.with_name(f"{path.name}.calibration.npz")
+            for beside in (seals.beside(path), calibration, seals.beside(calibration)):
+                beside.unlink(missing_ok=True)
     print(
         f"{'would drop' if dry_run else 'dropped'} {dropped} of {len(stored.cells)} cells and "
         f"{sweeps} of {len(stored.sweeps)} sweeps, {size / 2**20:.1f} MiB"

@@ -158,6 +158,7 @@ def arrange(p: Prepared, dataset: str) -> Arranged:
         "shape": (p.train.shape[1], p.window) if p.window else p.train.shape[1:],
         "value_range": p.value_range,
         "rate": p.rate,
+        "columns": p.columns,
         "n_train": len(fit) + len(valid),
         "n_test": len(order),
         "fit": fit.tolist(),

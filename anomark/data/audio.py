@@ -13,6 +13,8 @@ from scipy.signal import resample_poly
 from anomark.contracts import Array, DataError, Prepared
 from anomark.data.rawfiles import locate
 
+#: Endings of the files that are taken for sounds.
+ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff")
 #: Samples a second that no recorder exceeds.
 FASTEST = 768_000
 

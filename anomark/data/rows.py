@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from anomark.contracts import Array, DataError, Prepared
+from anomark.contracts import Array, Columns, DataError, Prepared
 
 TRAIN_SHARE = 0.5
 
@@ -16,6 +18,7 @@ def split_rows(
     labels: Array,
     *,
     normal_class: str,
+    columns: Columns | None = None,
     choices: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
 ) -> Prepared:
@@ -25,6 +28,7 @@ def split_rows(
         name: of the table, for messages.
         rows: finite numbers (N, D).
         labels: (N,), true or 1 where a row is anomalous.
+        columns: how the rows were made of the owner's columns; mean and deviation are added.
 
     Returns:
         Columns have mean 0 and deviation 1 on the training part; one that is constant there is 0.
@@ -35,6 +39,7 @@ def split_rows(
         train=scaler.transform(rows[train]).astype(np.float64),
         test=scaler.transform(rows[test]).astype(np.float64),
         labels=np.asarray(labels, np.uint8)[test],
+        columns=replace(columns or Columns(), mean=tuple(scaler.mean_.tolist()), scale=tuple(scaler.scale_.tolist())),
         normal_class=normal_class,
         choices=(
             *choices,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from scipy.signal import correlate, find_peaks
 
-from anomark.contracts import Array, DataError, Prepared
+from anomark.contracts import Array, Columns, DataError, Prepared
 from anomark.data.streamed import BLOCK, blocks, stored
 
 #: Longest period looked for, in steps: the longest window that the suite cuts from a series of unknown period.
@@ -81,7 +81,7 @@ def prepare_series(
         labels: (T,) of the test part, 0 normal, 1 anomalous.
         window: window length L in steps; the stride is L / `stride_divisor`, at least 1.
         source: file name for error messages.
-        fields: other fields of `Prepared`.
+        fields: other fields of `Prepared`. Mean and deviation are added to `columns`.
 
     Raises:
         DataError: window or stride is no length, a part is shorter than a window, a value is not finite, the series
@@ -108,6 +108,7 @@ def prepare_series(
     mean = _means(train)
     std = np.sqrt(_means(stored(np.square(block - mean) for block in blocks(train))))
     std[std == 0] = 1  # a constant channel is only centred
+    columns = replace(fields.pop("columns", Columns()), mean=tuple(mean.tolist()), scale=tuple(std.tolist()))
     choices = (*fields.pop("choices", ()), "standardised by mean and standard deviation of the training part")
     return Prepared(
         train=stored(((block - mean) / std).astype(np.float32) for block in blocks(train)),
@@ -115,6 +116,7 @@ def prepare_series(
         labels=labels.astype(np.uint8),
         window=window,
         stride=max(1, window // stride_divisor),
+        columns=columns,
         choices=choices,
         **fields,
     )

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import IO, Protocol
 
 import numpy as np
 import pandas as pd
 
 from anomark.contracts import Array, DataError
-from anomark.data.rawfiles import RawFiles
 from anomark.data.reading.dialect import SAMPLE, dialect_of
 
 #: How many numbers a block has, and how many rows of a CSV file are read at once.
@@ -20,7 +21,13 @@ BLOCK = 1 << 14
 CHUNK = 1 << 12
 
 
-def read_csv(files: RawFiles, name: str, keep_default_na: bool = True) -> Iterator[pd.DataFrame]:
+class Openable(Protocol):
+    """Files by their names, such as `anomark.data.rawfiles.RawFiles`."""
+
+    def open(self, name: str) -> AbstractContextManager[IO[bytes]]: ...
+
+
+def read_csv(files: Openable, name: str, keep_default_na: bool = True) -> Iterator[pd.DataFrame]:
     """A CSV file as tables of text whose index goes on from one to the next. A file without rows gives one empty table.
 
     Values may be separated by commas, semicolons, tabs or bars, decimals may stand behind a comma, and the encoding may

@@ -28,6 +28,7 @@ PURPOSE = {
     "anomark/evaluation": "Turning scores and labels into numbers and examples.",
     "anomark/report": "From numbers to pages: results, tables, sections, drawings, formats.",
     "anomark/stages": "The entry points of the workflow's jobs. Each reads files and writes files.",
+    "anomark/use": "A stored model applied to new samples: reading, scoring, tail probabilities, pictures, export.",
     "anomark/checks": "The contracts of the files that people add, as checks that can be run.",
     "anomark/docs": "The generated pages.",
     "anomark/cli": "The command line, one file a group of commands.",

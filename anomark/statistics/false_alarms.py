@@ -38,6 +38,24 @@ def conformal_threshold(normal: Array, alpha: float = ALPHA) -> float:
     return float(np.nextafter(np.sort(np.asarray(normal, dtype=np.float64))[rank - 1], np.inf))
 
 
+def tail_probabilities(scores: Array, normal: Array) -> Array:
+    """Conformal p-values: how probable it is that a normal sample scores as high or higher.
+
+    A new normal sample has a value of at most alpha with probability at most alpha, under the conditions that
+    `conformal_threshold` names. None is below 1 / (M + 1).
+
+    Args:
+        scores: (N,) of new samples.
+        normal: (M,) of held-out normals.
+
+    Returns:
+        float64 (N,) in (0, 1].
+    """
+    held_out = np.sort(np.asarray(normal, dtype=np.float64))
+    reached = len(held_out) - np.searchsorted(held_out, np.asarray(scores, dtype=np.float64), side="left")
+    return np.asarray((1 + reached) / (len(held_out) + 1))
+
+
 def alarms(labels: Array, scores: Array, threshold: float) -> tuple[float, float]:
     """False-alarm rate and recall of calling what scores at least `threshold`; NaN where it, or a class, is missing."""
     labels = np.asarray(labels, dtype=bool)

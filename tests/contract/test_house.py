@@ -88,11 +88,12 @@ def test_listing_imports_nothing_heavy(what: str) -> None:
             "from anomark.suite.config import load; from anomark.suite.plan import Plan; Plan(load('smoke'))",
             {"torch", "sklearn"},
         ),
+        ("import anomark; anomark.load", {"torch", "numpy", "sklearn", "pandas"}),
         ("import anomark.stages.evaluate", {"torch"}),
         ("import anomark.stages.report", {"torch"}),
         ("import anomark.stages.cell", {"torch", "sklearn", "pandas"}),
     ],
-    ids=["plan", "evaluate", "report", "supervisor"],
+    ids=["plan", "load", "evaluate", "report", "supervisor"],
 )
 def test_light_commands_import_nothing_heavy(code: str, absent: set[str]) -> None:
     assert not loaded(code) & absent

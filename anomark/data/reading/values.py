@@ -94,3 +94,9 @@ def _numbers(times: pd.Series) -> pd.Series:
 
 def _dates(times: pd.Series) -> pd.Series:
     return pd.to_datetime(times, format="mixed", errors="coerce", utc=True).dt.tz_localize(None)
+
+
+def times_of(texts: pd.Series) -> Array:
+    """Times as float64 or datetime64 (T,), whichever reads more of them."""
+    read = min((_numbers, _dates), key=lambda read: int(read(texts).isna().sum()))
+    return np.asarray(read(texts).to_numpy())
