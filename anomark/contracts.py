@@ -126,6 +126,8 @@ class Prepared:
     train_groups, test_groups
         One recording id per row where rows depend on each other (clips of one recording), or None.
         Held-out normals are split by group.
+    value_range
+        (low, high) that every value lies in; None where there are no bounds.
     rate
         Samples a second of audio clips.
     window, stride

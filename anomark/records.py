@@ -172,11 +172,7 @@ class Meta(Samples):
 
     key
         As in `DatasetInfo`.
-    value_range
-        (low, high) that every value lies in, or None where there are no bounds.
-    rate
-        Samples a second of audio clips, or None.
-    columns
+    value_range, rate, columns
         As in `anomark.contracts.Prepared`.
     fit, valid
         Indices of the training rows (windows) to fit on, and of the held-out normal ones.
