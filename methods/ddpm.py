@@ -38,8 +38,7 @@ MODALITIES = ("image", "series", "audio")
 DEFAULTS = {
     "steps": 3000,
     "batch_size": 16,
-    "lr": 2e-3,  # falls to 0 along a half cosine
-    "ema_decay": 0.999,
+    "lr": 2e-3,
     "width": 32,
     "multipliers": [1, 2, 3, 4],
     "schedule": "linear",  # 1e-4 to .02, Ho et al. 2020, section 4

@@ -77,8 +77,7 @@ VARIANTS = {
 DEFAULTS = {
     "steps": 3000,
     "batch_size": 16,
-    "lr": 2e-3,  # falls to 0 along a half cosine
-    "ema_decay": 0.999,
+    "lr": 2e-3,
     "width": 32,
     "multipliers": [1, 2, 3, 4],
     "wavelet": "db2",  # None: no pyramid

@@ -78,8 +78,7 @@ VARIANTS = {
 DEFAULTS = {
     "steps": 3000,
     "batch_size": 16,
-    "lr": 2e-3,  # falls to 0 along a half cosine
-    "ema_decay": 0.999,
+    "lr": 2e-3,
     "width": 32,
     "multipliers": [4, 8],  # of width; f's maps are small and have many channels
     "wavelet": "db2",  # None: no pyramid

@@ -14,7 +14,7 @@ from anomark.nn.attention import SelfAttention2d
 from anomark.nn.unet import GroupNorm, UNet
 from tests.samples import waves
 
-PARAMS = {"steps": 40, "batch_size": 8, "lr": 2e-3, "ema_decay": 0.9}
+PARAMS = {"steps": 40, "batch_size": 8, "lr": 2e-3}
 
 
 def trained(monkeypatch: pytest.MonkeyPatch, half: bool) -> tuple[nn.Module, list[list[float]]]:
@@ -44,7 +44,7 @@ def test_half_precision_learns_the_same_to_rounding(monkeypatch: pytest.MonkeyPa
     x = torch.from_numpy(waves(2, (3, 16, 16), seed=1))
     with torch.inference_mode():
         a, b = (network(x, torch.tensor([50, 500])) for network in (single, half))
-    assert (a - b).square().mean() < 1e-3 * a.square().mean()
+    assert (a - b).square().mean() < 3e-3 * a.square().mean()
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])

@@ -1,10 +1,11 @@
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomark.detectors.training import seeded
-from anomark.nn.ema import EMA
+from anomark.nn.ema import EMA, GAMMA
 from anomark.nn.time_embedding import SinusoidalEmbedding, sinusoid
 from anomark.nn.unet import UNet
 
@@ -122,16 +123,25 @@ def test_sinusoid_follows_the_formula() -> None:
     assert SinusoidalEmbedding(6)(torch.tensor([0, 37])).shape == (2, 6)
 
 
-def test_moving_average_warms_up_and_then_decays() -> None:
+def test_the_average_of_the_weights_has_the_power_function_profile() -> None:
     network = nn.Linear(1, 1, bias=False)
-    nn.init.zeros_(network.weight)
-    ema = EMA(network, decay=0.5)
-    nn.init.ones_(network.weight)
-    expected = 0.0
-    for decay in (1 / 10, 2 / 11, 3 / 12, 4 / 13, 5 / 14, 6 / 15, 7 / 16, 8 / 17, 0.5, 0.5):
+    ema, steps = EMA(network), 2000
+    for t in range(1, steps + 1):
+        nn.init.constant_(network.weight, t / steps)
         ema.update(network)
-        expected = decay * expected + (1 - decay)
-        assert ema.network.weight.item() == pytest.approx(expected, abs=1e-6)
-    other = EMA(nn.Linear(1, 1, bias=False), decay=0.5)
+    times = np.arange(1, steps + 1) / steps
+    weights = times**GAMMA / (times**GAMMA).sum()  # of the profile, for many steps
+    assert ema.network.weight.item() == pytest.approx((weights * times).sum(), abs=1e-3)
+    relative = (GAMMA + 1) ** 0.5 / (GAMMA + 2) / (GAMMA + 3) ** 0.5  # equation 123
+    assert np.sqrt((weights * times**2).sum() - (weights * times).sum() ** 2) == pytest.approx(relative, abs=1e-3)
+    other = EMA(nn.Linear(1, 1, bias=False))
     other.load_state_dict(ema.state_dict())
-    assert other.updates == 10 and torch.equal(other.network.weight, ema.network.weight)
+    assert other.updates == steps and torch.equal(other.network.weight, ema.network.weight)
+
+
+def test_the_average_forgets_the_first_weights_at_once() -> None:
+    network = nn.Linear(3, 3)
+    ema = EMA(network)
+    nn.init.ones_(network.weight)
+    ema.update(network)
+    assert torch.equal(ema.network.weight, network.weight)

@@ -67,7 +67,7 @@ class ScalogramDiffusion(DiffusionDetector):
         seed: of the network's first weights and of the training.
         device: where everything runs.
         features: path of f's weights.
-        params: steps, batch_size, lr, ema_decay, width, multipliers, wavelet, heads, adapter, hybrid_embedding,
+        params: steps, batch_size, lr, width, multipliers, wavelet, heads, adapter, hybrid_embedding,
             schedule, T, times and share.
     """
 
