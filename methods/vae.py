@@ -10,9 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anomark.contracts import Array
-from anomark.detectors.base import OnePassDetector
-from anomark.detectors.trained import TrainedDetector
+from anomark.detectors.trained import FeedForward
 from anomark.detectors.training import Step
 
 NAME = "Variational autoencoder"
@@ -101,7 +99,7 @@ def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
 
 
-class Method(TrainedDetector, OnePassDetector):
+class Method(FeedForward):
     """Score = negative ELBO in nats with z at the posterior's mean instead of a draw; map = squared error.
 
     A mean over draws of z would cost one decoding each, and the mean makes the score a function of the sample alone.
@@ -126,14 +124,8 @@ class Method(TrainedDetector, OnePassDetector):
         loss = self.network.negative_log_likelihood(error) + kl_divergence(mean, log_variance)
         return loss.mean() / step.batch[0].numel()
 
-    @torch.inference_mode()
-    def detect(self, X: Any) -> tuple[Array, Array]:
-        """Scores (N,) and maps (N, H, W) or (N, L), float32; maps are averaged over channels."""
-        self.network.eval()
-        scores, maps = [], []
-        for x in self.batches(X):
-            mean, log_variance = self.network.encode(x)
-            error = (x - self.network.decode(mean)).square()
-            scores.append(self.network.negative_log_likelihood(error) + kl_divergence(mean, log_variance))
-            maps.append(error.mean(dim=1))
-        return torch.cat(scores).cpu().numpy(), torch.cat(maps).cpu().numpy()
+    def scored(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores (B,) and maps (B, H, W) or (B, L), which are averaged over channels."""
+        mean, log_variance = self.network.encode(x)
+        error = (x - self.network.decode(mean)).square()
+        return self.network.negative_log_likelihood(error) + kl_divergence(mean, log_variance), error.mean(dim=1)

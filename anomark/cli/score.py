@@ -1,4 +1,4 @@
-"""`anomark score`: a stored model applied to new files."""
+"""`anomark score|export`: a stored model applied to new files, or taken to another machine."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from anomark.contracts import AnomarkError
 
 ModelArgument = Annotated[str, typer.Argument(help="<method>@<dataset>, the folder of a cell, or an exported one.")]
 
@@ -28,3 +30,20 @@ def score(
     called = "" if done.called is None else f", {done.called} of them are called anomalous"
     speed = done.samples / max(done.seconds, 1e-9)
     print(f"{out}: {done.samples} scores{called}; {done.seconds:.1f} s, {speed:.1f} a second")
+
+
+def export(
+    model: ModelArgument,
+    folder: Annotated[Path, typer.Argument(help="The folder to write; it must not be there yet.")],
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="Add model.onnx, where one pass through a network scores.")
+    ] = False,
+) -> None:
+    """Write a stored model with all that `anomark score` needs of it into one folder, for another machine."""
+    from anomark.use.export import export as write
+    from anomark.use.model import Model
+
+    if folder.exists():
+        raise AnomarkError(f"{folder}: there is something already; name another folder, or remove it")
+    for line in write(Model(model), folder, onnx):
+        print(line)

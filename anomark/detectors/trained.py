@@ -94,7 +94,22 @@ class TrainedDetector(NetworkDetector):
         return self
 
 
-class Autoencoding(TrainedDetector, OnePassDetector):
+class FeedForward(TrainedDetector, OnePassDetector):
+    """A method whose scores and maps come out of one pass forward through its network."""
+
+    def scored(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores (B,) and maps (B, H, W) or (B, L) of samples (B, *shape), by operations of torch alone."""
+        raise NotImplementedError
+
+    @torch.inference_mode()
+    def detect(self, X: Any) -> tuple[Array, Array]:
+        """Scores (N,) and maps (N, H, W) or (N, L), float32."""
+        self.network.eval()
+        scores, maps = zip(*(self.scored(x) for x in self.batches(X)), strict=True)
+        return torch.cat(scores).cpu().numpy(), torch.cat(maps).cpu().numpy()
+
+
+class Autoencoding(FeedForward):
     """A method that compares a sample with what its network rebuilds of it.
 
     Loss and score are the mean squared error; the map is the squared error, averaged over channels.
@@ -108,9 +123,6 @@ class Autoencoding(TrainedDetector, OnePassDetector):
     def loss(self, step: Step) -> Tensor:
         return (step.batch - self.reconstruct(step.batch)).square().mean()
 
-    @torch.inference_mode()
-    def detect(self, X: Any) -> tuple[Array, Array]:
-        """Scores (N,) and maps (N, H, W) or (N, L), of rows (N,), float32."""
-        self.network.eval()
-        maps = torch.cat([(x - self.reconstruct(x)).square().mean(dim=1).cpu() for x in self.batches(X)])
-        return maps.reshape(len(maps), -1).mean(dim=1).numpy(), maps.numpy()
+    def scored(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        maps = (x - self.reconstruct(x)).square().mean(dim=1)  # of rows (B,)
+        return maps.reshape(len(maps), -1).mean(dim=1), maps

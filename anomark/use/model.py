@@ -65,29 +65,30 @@ class Model:
         self.name = self.stored.name
         self._method_class = load_method(record.base)
         self._single = find_method(record.method).transductive
-        self._spec = fit_score.spec_of(self.stored.meta, record.parts.resolution)
+        self.method_spec = fit_score.spec_of(self.stored.meta, record.parts.resolution)
         self.device = _device(record.parts.device)
         fit_score.pin(record.parts.threads)
 
     @property
     def spec(self) -> Spec:
-        """Modality, shape and value range of the samples that its data was prepared to."""
+        """Modality, shape and value range of prepared samples; `method_spec` is of those that the method takes."""
         return fit_score.spec_of(self.stored.meta)
 
     @cached_property
-    def _method(self) -> Any:
+    def method(self) -> Any:
+        """The fitted method itself, as `anomark.contracts.Detector` describes it."""
         stored, parts, cls = self.stored, self.stored.record.parts, self._method_class
         features = str(stored.features) if stored.features else None
         seed, model = fit_score.seed_of_cell(stored.record), stored.record.model
         if model and model.file:
             path = stored.folder / model.file
-            return store.load_model(cls, self._spec, seed, self.device, parts.params, path, features)
+            return store.load_model(cls, self.method_spec, seed, self.device, parts.params, path, features)
         if stored.data is None:
             raise AnomarkError(f"{stored.folder}: the model itself is not in it; export it anew")
         X, X_valid = fit_score.training_data(
             stored.data, stored.meta, parts.uses_valid, parts.resolution, exact=self.exact
         )
-        method = fit_score.build(cls, self._spec, seed, self.device, parts.params, features)
+        method = fit_score.build(cls, self.method_spec, seed, self.device, parts.params, features)
         method.fit(X, X_valid)
         return method
 
@@ -101,9 +102,9 @@ class Model:
     @cached_property
     def calibration(self) -> Calibration:
         """Scores of held-out normal samples; the first use of a stored model may fit it once more to make them."""
-        return calibrations.of(self.stored, self._method, self.device)
+        return calibrations.of(self.stored, self.method, self.device)
 
-    def score(self, X: Array | Sequence[str | Path], false_alarms: float = 0.05) -> Scores:
+    def score(self, X: Array | str | Path | Sequence[str | Path], false_alarms: float = 0.05) -> Scores:
         """Score new samples.
 
         Args:
@@ -136,7 +137,7 @@ class Model:
         threshold = self.calibration.threshold(false_alarms)
         return None if threshold is None else np.asarray(np.asarray(scores, np.float64) >= threshold)
 
-    def _blocks(self, X: Array | Sequence[str | Path]) -> Iterator[Any]:
+    def _blocks(self, X: Array | str | Path | Sequence[str | Path]) -> Iterator[Any]:
         from anomark.use import samples
 
         if isinstance(X, np.ndarray):
@@ -160,7 +161,7 @@ class Model:
         return samples if self.exact else samples.astype(np.float32, copy=False)
 
     def _score(self, X: Any) -> tuple[Array, Array | None]:
-        done = [fit_score.score(self._method, part, self._spec) for part in batches(X, self._single)]
+        done = [fit_score.score(self.method, part, self.method_spec) for part in batches(X, self._single)]
         maps = [maps for _, maps in done if maps is not None]
         return np.concatenate([scores for scores, _ in done]), np.concatenate(maps) if maps else None
 

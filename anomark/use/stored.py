@@ -74,6 +74,8 @@ def find(name: str | Path, results: Path = Path("results")) -> Stored:
     record = FitRecord.load_sealed(folder / "fit.json")
     if record.status != Outcome.DONE:
         raise AnomarkError(f"{folder}: no model is stored there, since its fit is {record.status} ({record.reason})")
+    if record.model and record.model.file and Path(record.model.file).name != record.model.file:
+        raise DataError(f"{folder}: its model is said to lie at {record.model.file!r}, outside of it; leave it alone")
     _check_code(folder, record)
     if (folder / EXPORTED).exists():
         meta = Meta.load_sealed(folder / EXPORTED, dataset=record.dataset, key=record.parts.data)

@@ -26,6 +26,7 @@ from anomark.suite.config import load as load_suite
 from anomark.suite.plan import Plan
 from anomark.suite.registry import load_method
 from anomark.use import samples
+from anomark.use.export import export
 from anomark.use.model import Model
 from anomark.use.writing import score_files
 
@@ -124,7 +125,7 @@ def test_steps_of_a_new_series_are_scored_as_those_of_the_test_part(here: Path, 
     assert meta.window and meta.test_starts
     whole = pd.read_csv(here / "data/table/pump.csv", dtype=str)
     whole.iloc[600:][["heat", "time", "flow"]].to_csv(tmp_path / "new.csv", index=False, sep=";")
-    found = model.score(tmp_path / "new.csv")  # type: ignore[arg-type]  # one path is a list of one
+    found = model.score(tmp_path / "new.csv")
     assert np.array_equal(found.scores, merge_windows(scores, np.asarray(meta.test_starts), meta.window, 600))
     array = model.score(whole.iloc[600:][["flow", "heat"]].to_numpy(np.float64))
     assert np.array_equal(array.scores, found.scores)
@@ -258,3 +259,42 @@ def test_a_model_of_other_code_is_not_loaded(here: Path) -> None:
         anomark.load(folder)
     (folder / "fit.json").write_bytes(content[0])
     (folder / seals.SUMS).write_bytes(content[1])
+
+
+@pytest.mark.parametrize("name", ["vae@folder-screws", "knn@rows-orders", "knn@table-pump"])
+def test_an_exported_model_needs_no_results_and_scores_alike(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    model = anomark.load(name)
+    list(export(model, tmp_path / "model"))
+    new = {"folder": "folder/screws/test", "rows": "rows/orders.csv", "table": "table/pump.csv"}
+    files = [here / "data" / new[model.stored.record.dataset.partition("-")[0]]]
+    expected = model.score(files)
+    monkeypatch.chdir(tmp_path)
+    found = anomark.load("model").score(files)
+    assert np.array_equal(found.scores, expected.scores)
+    assert found.probabilities is not None and expected.probabilities is not None
+    assert np.array_equal(found.probabilities, expected.probabilities)
+    assert f"seed {model.stored.record.seed}" in (tmp_path / "model/README.md").read_text()
+    source = tmp_path / "model/method.py"
+    source.write_text("raise SystemExit('this must not run')")
+    assert np.array_equal(anomark.load("model").score(files).scores, expected.scores)
+    (tmp_path / "model/meta.json").write_text("{}")
+    with pytest.raises(seals.Damaged):
+        anomark.load("model")
+
+
+def test_an_onnx_file_scores_as_its_model(here: Path, tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    model = anomark.load("vae@folder-screws")
+    list(export(model, tmp_path / "model", as_onnx=True))
+    samples = np.random.default_rng(1).uniform(-1, 1, (5, *model.method_spec.shape)).astype(np.float32)
+    scores, maps = runtime.InferenceSession(tmp_path / "model/model.onnx").run(None, {"samples": samples})
+    assert np.allclose(scores, model.method.decision_function(samples), rtol=1e-4)
+    assert np.allclose(maps, model.method.localize(samples), rtol=1e-3, atol=1e-4)
+
+
+def test_only_what_one_pass_scores_becomes_an_onnx_file(here: Path, tmp_path: Path) -> None:
+    with pytest.raises(AnomarkError, match="more than one pass"):
+        list(export(anomark.load("knn@folder-screws"), tmp_path / "model", as_onnx=True))
+    assert not [*tmp_path.iterdir()]
