@@ -107,6 +107,8 @@ def pin(threads: int) -> None:
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(True, warn_only=True)
+        # torch would fill all memory that it is about to write with NaN, which takes up to a twentieth of a step.
+        torch.utils.deterministic.fill_uninitialized_memory = False
 
 
 def seed_of_cell(cell: CellInfo) -> int:
