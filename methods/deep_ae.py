@@ -27,7 +27,7 @@ DIFFERS = (
 )
 FAMILY = "reconstruction"
 MODALITIES = ("image", "series")
-SUITES = ("extended", "paper-cpu")
+SUITES = ("extended", "paper-cpu", "paper-quick")
 DEFAULTS = {
     "steps": 3000,
     "batch_size": 16,

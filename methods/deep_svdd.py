@@ -25,7 +25,7 @@ DIFFERS = (
 )
 FAMILY = "one-class"
 MODALITIES = ("image", "series")
-SUITES = ("extended", "paper-cpu")
+SUITES = ("extended", "paper-cpu", "paper-quick")
 DEFAULTS = {
     "steps": 3000,
     "batch_size": 32,

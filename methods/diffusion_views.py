@@ -43,32 +43,32 @@ VARIANTS = {
     "diffusion_views-no-codes": {
         "codes": 0,
         "DETERMINISTIC": True,
-        "SUITES": ("extended", "paper-cpu"),
+        "SUITES": ("extended", "paper-quick"),
         "DIFFERS": "The third view is left out.",
     },
     "diffusion_views-codes-alone": {
         "amplitude": [],
-        "SUITES": ("extended", "paper-cpu"),
+        "SUITES": ("extended", "paper-quick"),
         "DIFFERS": "The third view alone.",
     },
     "diffusion_views-amplitude-kept": {
         "amplitude": [0.0],
-        "SUITES": ("extended", "paper-cpu"),
+        "SUITES": ("extended", "paper-quick"),
         "DIFFERS": "The second view is left out, so that windows keep their amplitude.",
     },
     "diffusion_views-level-kept": {
         "level": 0.0,
-        "SUITES": ("extended", "paper-cpu"),
+        "SUITES": ("extended", "paper-quick"),
         "DIFFERS": "Windows keep their level.",
     },
     "diffusion_views-nearest": {
         "noise": 0.0,
-        "SUITES": ("extended", "paper-cpu"),
+        "SUITES": ("extended", "paper-quick"),
         "DIFFERS": "The denoiser's limit without noise, which is the nearest training row.",
     },
     "diffusion_views-strided": {
         "dense": False,
-        "SUITES": ("extended", "paper-cpu"),
+        "SUITES": ("extended", "paper-quick"),
         "DIFFERS": "All views compare with training windows at the suite's stride.",
     },
 }

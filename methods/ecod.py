@@ -8,6 +8,6 @@ PAPER = "Li et al.: ECOD: Unsupervised Outlier Detection Using Empirical Cumulat
 PUBLISHED = "Tail probabilities of each dimension: the largest of the left, the right and the skewness-corrected one."
 DIFFERS = "PyOD's class is used, on flattened samples. It is transductive: test rows enter the distributions."
 FAMILY = "classical"
-SUITES = ("extended", "paper-cpu")
+SUITES = ("extended", "paper-cpu", "paper-quick")
 DETERMINISTIC = True
 TRANSDUCTIVE = True

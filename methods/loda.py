@@ -21,7 +21,7 @@ DIFFERS = (
     "raised by 1e-12, as in PyOD. PyOD's own class is not used, because it takes the density of the neighbouring bin."
 )
 FAMILY = "classical"
-SUITES = ("extended", "paper-cpu")
+SUITES = ("extended", "paper-cpu", "paper-quick")
 DEFAULTS = {"projections": 100}
 #: Added to all counts, because those outside the histogram are 0 and a density of 0 has no logarithm. PyOD's value.
 EPSILON = 1e-12

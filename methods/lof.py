@@ -8,5 +8,5 @@ PAPER = "Breunig et al.: LOF: Identifying Density-Based Local Outliers. SIGMOD 2
 PUBLISHED = "The density around a sample, relative to the density around its neighbours."
 DIFFERS = "PyOD's defaults are used, on flattened samples: 20 neighbours, which are training samples."
 FAMILY = "classical"
-SUITES = ("extended", "paper-cpu")
+SUITES = ("extended", "paper-cpu", "paper-quick")
 DETERMINISTIC = True

@@ -22,7 +22,7 @@ DIFFERS = (
 FAMILY = "classical"
 MODALITIES = ("series",)
 DETERMINISTIC = True
-SUITES = ("extended", "paper-cpu")
+SUITES = ("extended", "paper-cpu", "paper-quick")
 DEFAULTS = {"dense": False}
 VARIANTS = {
     "matrix_profile-dense": {

@@ -17,7 +17,7 @@ PAPER = ""
 FAMILY = "control"
 MODALITIES = ("series",)
 DETERMINISTIC = True
-SUITES = ("extended", "paper-cpu")
+SUITES = ("extended", "paper-cpu", "paper-quick")
 DEFAULTS = {"lengths": [1.0]}  # of the pieces that are compared, in windows
 VARIANTS = {
     "nearest_window-lengths": {

@@ -18,7 +18,7 @@ PAPER = ""
 FAMILY = "control"
 MODALITIES = ("series",)
 DETERMINISTIC = True
-SUITES = ("extended", "paper-cpu")
+SUITES = ("extended", "paper-cpu", "paper-quick")
 DEFAULTS = {"statistic": "level"}
 VARIANTS = {
     "one_liner-variance": {

@@ -33,7 +33,7 @@ MODALITIES = ("image",)  # the same position of two windows, or of two clips, sh
 NEEDS = ("features",)
 FULL_RESOLUTION = True
 DETERMINISTIC = True
-SUITES = ("extended", "paper-cpu")
+SUITES = ("extended", "paper-cpu", "paper-quick")
 VARIANTS = {
     "padim-published": {
         "channels": 100,
@@ -43,7 +43,7 @@ VARIANTS = {
         "neighbourhood": 3,
         "share": 0.0,
         "DETERMINISTIC": False,
-        "SUITES": ("extended", "paper-cpu"),
+        "SUITES": ("extended", "paper-quick"),
         "DIFFERS": "As published, but for f and its levels, which are those of `patchcore-published`, and for epsilon, "
         "which is relative to the channels' variance.",
     }

@@ -33,14 +33,14 @@ FAMILY = "features"
 MODALITIES = ("image", "series", "audio")
 NEEDS = ("features",)
 FULL_RESOLUTION = True
-SUITES = ("extended", "paper-cpu")
+SUITES = ("extended", "paper-cpu", "paper-quick")
 VARIANTS = {
     "patchcore-published": {
         "levels": "patch",
         "neighbourhood": 3,
         "share": 0.0,
         "neighbours": 9,
-        "SUITES": ("extended", "paper-cpu"),
+        "SUITES": ("extended", "paper-quick"),
         "DIFFERS": "As published, but for f and its levels (two, of strides 16 and 32 in MobileNetV2, chosen on "
         "transistor and standardised), and for the coreset's size: 10% of the patches and 6000 at most. b, which the "
         "paper leaves open, is 9.",

@@ -21,7 +21,7 @@ LABEL = "Untrained encoder"
 PAPER = ""
 FAMILY = "control"
 MODALITIES = ("series",)
-SUITES = ("extended", "paper-cpu")
+SUITES = ("extended", "paper-cpu", "paper-quick")
 DEFAULTS = {"width": 64, "layers": 3, "kernel_size": 7}
 #: Windows encoded at a time.
 BATCH = 256

@@ -24,7 +24,7 @@ DIFFERS = (
 FAMILY = "classical"
 MODALITIES = ("series",)
 DETERMINISTIC = True
-SUITES = ("extended", "paper-cpu")
+SUITES = ("extended", "paper-cpu", "paper-quick")
 #: The paper's settings: amplitudes that are smoothed over, points of the local average, estimated points, and points
 #: that these are estimated from.
 Q, Z, KAPPA, M = 3, 21, 5, 5

@@ -31,7 +31,7 @@ DIFFERS = (
 )
 FAMILY = "reconstruction"
 MODALITIES = ("series",)
-SUITES = ("extended", "paper-cpu")
+SUITES = ("extended", "paper-cpu", "paper-quick")
 DEFAULTS = {
     "steps": 3000,
     "batch_size": 32,

@@ -33,7 +33,7 @@ VARIANTS = {
         "network": True,
         "DETERMINISTIC": False,
         "MODALITIES": ("image",),
-        "SUITES": ("extended", "paper-cpu"),
+        "SUITES": ("extended", "paper-quick"),
         "DIFFERS": "The network with the blocks of `wavediff` learns what the closed-form denoiser misses.",
     },
     "wavediff_latent-no-anchor": {
@@ -41,13 +41,13 @@ VARIANTS = {
         "DETERMINISTIC": False,
         "anchor": False,
         "MODALITIES": ("image",),
-        "SUITES": ("extended", "paper-cpu"),
+        "SUITES": ("extended", "paper-quick"),
         "DIFFERS": "That network alone, on whitened features: the closed-form denoiser is left out.",
     },
     "wavediff_latent-no-whitening": {
         "whitening": False,
         "MODALITIES": ("image",),
-        "SUITES": ("extended", "paper-cpu"),
+        "SUITES": ("extended", "paper-quick"),
         "DIFFERS": "Features are only scaled.",
     },
     "wavediff_latent-no-wavelet": {

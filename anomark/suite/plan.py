@@ -229,7 +229,7 @@ class Plan:
             sources=sources,
             versions=versions,
             features=features.key if features else None,
-            milestones=suite.milestones if params.get("steps", 0) != 0 else 0,
+            milestones=suite.milestones if params.get("steps", 0) != 0 and method.id == method.base else 0,
         )
         moves = {name: value for name, value in dict(parts).items() if name != "milestones" or value}
         key = digest({"dataset": dataset.id, "method": method.id, "seed": seed, **moves})[:16]

@@ -29,7 +29,8 @@ def test_shipped_suites_are_valid(name: str) -> None:
 def test_the_paper_suite_has_every_row_of_the_papers_tables() -> None:
     suite = config.load("paper")
     rows = {dataset for name in suite.papers for dataset, _ in find_paper(name).numbers}
-    assert rows and rows <= set(suite.datasets) & set(config.load("paper-cpu").datasets)
+    others = [set(config.load(name).datasets) for name in ("paper-cpu", "paper-quick")]
+    assert rows and all(rows <= datasets for datasets in (set(suite.datasets), *others))
 
 
 @pytest.mark.parametrize(
@@ -126,9 +127,9 @@ def test_paper_cpu_names_what_is_absent_and_fits_three_hours_on_two_cores(
     data_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ANOMARK_DATA", str(data_root))
-    planned = Plan(config.load("paper-cpu"))
+    planned = Plan(config.load("paper-quick"))
     assert declared(planned) < 3 * 3600 * 2
-    assert planned.data.keys() | planned.absent.keys() == set(config.load("paper-cpu").datasets)
+    assert planned.data.keys() | planned.absent.keys() == set(config.load("paper-quick").datasets)
     absent = {f"mvtec-{category}" for category in ("cable", "hazelnut", "pill", "tile")} & planned.absent.keys()
     monkeypatch.setattr(progress.threading, "Thread", lambda **_: SimpleNamespace(start=lambda: None))
     progress.watch(planned, 2)
@@ -139,8 +140,25 @@ def test_paper_cpu_names_what_is_absent_and_fits_three_hours_on_two_cores(
     assert "pems-bay" in planned.data or "not available: pems-bay" in said
 
 
+def test_the_suite_of_the_papers_tables_runs_its_rows_three_times_and_its_ablations_once(
+    data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANOMARK_DATA", str(data_root))
+    planned = Plan(config.load("paper-cpu"))
+    (paper,) = planned.papers
+    seeds: dict[tuple[str, str], set[int]] = {}
+    for cell in planned.cells:
+        seeds.setdefault((cell.dataset, cell.method), set()).add(cell.seed)
+    rows = {cell for cell in paper.numbers if cell[0] in planned.data}
+    assert rows and all(seeds[row] == {0, 1, 2} for row in rows)
+    further = {name for table in paper.ablations for name in (*table.rows.values(), *table.further)} - {"wavediff"}
+    assert len(further) == 7
+    assert all(seeds[dataset, name] == {0} for dataset, _ in rows for name in further)
+    assert declared(planned) < 25 * 3600
+
+
 def test_the_two_paper_suites_for_a_cpu_differ_in_their_datasets_alone() -> None:
-    tables, text = (config.load(name).model_dump() for name in ("paper-cpu", "paper-cpu-text"))
+    tables, text = (config.load(name).model_dump() for name in ("paper-quick", "paper-cpu-text"))
     assert {key for key in tables if tables[key] != text[key]} == {"suite", "datasets", "limits"}
     assert {*tables["datasets"], *text["datasets"]} >= set(config.load("paper").datasets) - {"urbansound8k-*"}
 
