@@ -104,8 +104,8 @@ class Suite(BaseModel):
         ge=0,
         le=20,
         description="At how many points of its training a method is scored: at the end, after half of its steps, after "
-        "half of these, and so on; a variant is scored at the end alone. The report draws AUROC over training time from "
-        "them; 0 leaves it out. The end itself is the same with and without.",
+        "half of these, and so on; a variant is scored at the end alone. The report draws AUROC over training time "
+        "from them; 0 leaves it out. The end itself is the same with and without.",
     )
     resolution: int | None = Field(
         None,
