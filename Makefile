@@ -5,12 +5,13 @@
 # make check    formatting, types, lint
 # make fuzz     break the files of every parser in 50,000 ways
 # make bench    time the blocks against their peers
+# make calibration  count the false alarms where 5% are asked for (ANOMARK_DATA), some minutes
 # make torture  kill runs, flip stored bytes, feed garbage: reports/torture/summary.csv (SHORT=1: under two minutes)
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
 
-.PHONY: run setup test check fuzz bench browser torture
+.PHONY: run setup test check fuzz bench calibration browser torture
 .DEFAULT_GOAL := run
 
 run: setup
@@ -48,6 +49,9 @@ fuzz: setup
 
 bench: setup
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only -n 0
+
+calibration: setup
+	$(BIN)/python -m tests.benchmarks.calibration
 
 torture: setup
 	$(BIN)/python -m tests.torture $(if $(SHORT),--short)

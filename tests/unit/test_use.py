@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -23,12 +26,14 @@ from anomark.runtime import fit_score, store
 from anomark.stages import prepare
 from anomark.statistics.false_alarms import conformal_threshold, tail_probabilities
 from anomark.suite.config import load as load_suite
+from anomark.suite.dropins import ROOT
 from anomark.suite.plan import Plan
 from anomark.suite.registry import load_method
 from anomark.use import samples
 from anomark.use.export import export
 from anomark.use.model import Model
 from anomark.use.writing import score_files
+from tests.benchmarks.score_memory import make_images
 
 
 def fitted(dataset: str, method: str, **config: object) -> Cell:
@@ -298,3 +303,23 @@ def test_only_what_one_pass_scores_becomes_an_onnx_file(here: Path, tmp_path: Pa
     with pytest.raises(AnomarkError, match="more than one pass"):
         list(export(anomark.load("knn@folder-screws"), tmp_path / "model", as_onnx=True))
     assert not [*tmp_path.iterdir()]
+
+
+def test_many_images_take_no_more_memory_than_few(here: Path, tmp_path: Path) -> None:
+    for count in (50, 500):
+        make_images(tmp_path / f"{count}", count, side=120)
+    code = """
+import resource, sys
+from pathlib import Path
+from anomark.use.model import Model
+from anomark.use.writing import score_files
+for count in (50, 500):
+    score_files(Model("vae@folder-screws"), [Path(sys.argv[1], str(count))], Path(sys.argv[1], f"out-{count}"), 0.05)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=True)
+    few, many = map(int, done.stdout.split())
+    assert len([*(tmp_path / "out-500/pictures").iterdir()]) == 500
+    assert many < 1.1 * few
