@@ -7,6 +7,7 @@ probabilities that `anomark score` would give them, and what is called among the
   other that they fill);
 * normal: normal test samples, likewise;
 * observed: the share of these that is called, and of a series also the share of those a window away from any anomaly;
+* asked for: 5%, or the lowest rate that so few held-out samples can tell;
 * expected: what 95% of perfectly calibrated models would show with as few samples. Of a series it is computed for
   windows, as if the steps of one told the same;
 * second fit: the share that is called if the model that was fitted without the held-out samples scores the test part,
@@ -42,9 +43,9 @@ CASES = {
 }
 
 
-def expected(held_out: int, normal: int) -> tuple[float, float]:
+def expected(held_out: int, normal: int, rate: float) -> tuple[float, float]:
     """The 2.5% and 97.5% quantiles of the share of normal samples that are called, where nothing is wrong."""
-    called = max(1, int((held_out + 1) * ALPHA + 1e-9))
+    called = max(1, int((held_out + 1) * rate + 1e-9))
     return tuple(betabinom.ppf([0.025, 0.975], normal, called, held_out + 1 - called) / normal)  # type: ignore[return-value]
 
 
@@ -71,15 +72,18 @@ def row(dataset: str, method: str) -> str:
     model = anomark.load(cell.folder)
     meta, held = model.stored.meta, model.calibration
 
+    rate = max(ALPHA, 1 / (len(held.scores) + 1))
+
     def called(scores: np.ndarray) -> np.ndarray:
         if meta.window:
             scores = merge_windows(scores, np.asarray(meta.test_starts), meta.window, len(normal))
-        decided = model.decide(scores, ALPHA)
-        return np.full(len(scores), np.nan) if decided is None else decided
+        decided = model.decide(scores, rate)
+        assert decided is not None
+        return decided
 
     own = called(np.load(Path(cell.folder) / "scores.npz")["score"])
     units = held.independent, int(normal.sum()) // (meta.window or 1)
-    low, high = expected(*units)
+    low, high = expected(*units, rate)
     counts = [f"{len(held.scores)}", f"{normal.sum()}"]
     observed = f"{own[normal].mean():.1%}"
     if meta.window:
@@ -87,12 +91,14 @@ def row(dataset: str, method: str) -> str:
         away = ~binary_dilation(~normal, iterations=meta.window)
         observed += f" ({own[away].mean():.1%} away)"
     other = f"{called(second_fit(model))[normal].mean():.1%}" if held.fitted_without else ""
-    return " | ".join(["", dataset, method, *counts, observed, f"{low:.1%} to {high:.1%}", other, ""]).strip()
+    return " | ".join(
+        ["", dataset, method, *counts, f"{rate:.1%}", observed, f"{low:.1%} to {high:.1%}", other, ""]
+    ).strip()
 
 
 def main() -> None:
-    print("| dataset | method | held out | normal | observed | expected | second fit |")
-    print("|---|---|---|---|---|---|---|")
+    print("| dataset | method | held out | normal | asked for | observed | expected | second fit |")
+    print("|---|---|---|---|---|---|---|---|")
     for dataset, methods in CASES.items():
         for method in methods:
             print(row(dataset, method), flush=True)
