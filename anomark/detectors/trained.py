@@ -87,7 +87,8 @@ class TrainedDetector(NetworkDetector):
 
     def fit(self, X: Any, X_valid: Any) -> Self:
         p = self.params
-        optimiser = torch.optim.Adam(self.network.parameters(), lr=p["lr"], weight_decay=p.get("weight_decay", 0))
+        decay = p.get("weight_decay", 0)
+        optimiser = torch.optim.Adam(self.network.parameters(), lr=p["lr"], weight_decay=decay, fused=True)
         self.network.train()
         for step in self.steps(X, {"network": self.network, "optimiser": optimiser}):
             step.minimise(self.loss(step), optimiser, clip_norm=self.clip_norm)
