@@ -78,7 +78,11 @@ class Suite(BaseModel):
     )
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where trained methods run.")
     threads: int = Field(
-        1, ge=1, description="Threads of one cell. Another count trains other weights, so it is part of every key."
+        1,
+        ge=1,
+        description="Threads of one cell, of which Snakemake runs as many at once as their threads fit into `--cores`: "
+        "one with `--cores 2` and 2 threads. A single cell may end sooner with 2; many end sooner with 1 each. Another "
+        "count trains other weights, so it is part of every key.",
     )
     features: str = Field(
         "efficientnet_lite0",
