@@ -60,10 +60,14 @@ class Subject:
         """The numbers of the file, of the noisy scores where no others are given; it gets copies of all arrays."""
         labels = (self.labels if labels is None else labels).copy()
         scores = (self.scores if scores is None else scores).copy()
-        pointwise = scores.copy() if self.level == POINT else None
-        known = {"held_out": self.context.held_out, "pointwise": pointwise} | context
+        known = {"held_out": self.context.held_out} | self.of_maps(scores) | context
         arrays = {name: array if array is None else array.copy() for name, array in known.items()}
         return self.numbers(labels, scores, replace(self.context, **arrays))  # type: ignore[arg-type]
+
+    def of_maps(self, scores: Array) -> dict[str, Array | None]:
+        """What the context holds of maps that say the same as the scores."""
+        pointwise, largest = self.level == POINT, self.level != PIXEL
+        return {"pointwise": scores.copy() if pointwise else None, "largest": scores.copy() if largest else None}
 
     def numbers(self, labels: Array, scores: Array, context: Context) -> dict[str, float]:
         """The numbers that the file has to give in this context."""
@@ -82,9 +86,9 @@ def it_gives_the_numbers_that_it_declares(s: Subject) -> None:
     """One finite number for each of its OUTPUTS, without held-out normals only for those that need none."""
     for name, value in s.values().items():
         assert math.isfinite(value), f"{name} is {value} for labels of both classes and finite scores"
-    without = replace(s.context, held_out=None, pointwise=None)
+    without = replace(s.context, held_out=None, pointwise=None, largest=None)
     if fitting(s.metrics.values(), without):
-        s.values(held_out=None, pointwise=None)
+        s.values(held_out=None, pointwise=None, largest=None)
 
 
 def values_lie_in_its_range(s: Subject) -> None:
@@ -154,8 +158,9 @@ def equal_inputs_give_equal_values(s: Subject) -> None:
 
 def inputs_are_left_alone(s: Subject) -> None:
     """Other metrics read the same arrays."""
-    context = replace(s.context, pointwise=s.scores.copy() if s.level == POINT else None)
-    inputs = [a for a in (s.labels, s.scores, context.held_out, context.pointwise) if a is not None]
+    context = replace(s.context, **s.of_maps(s.scores))  # type: ignore[arg-type]
+    given = (s.labels, s.scores, context.held_out, context.pointwise, context.largest)
+    inputs = [array for array in given if array is not None]
     before = [array.copy() for array in inputs]
     s.numbers(s.labels, s.scores, context)
     changed = not all(np.array_equal(a, b) for a, b in zip(before, inputs, strict=True))

@@ -19,6 +19,9 @@ from anomark.suite import registry
 from anomark.suite.metric_files import Compute
 from anomark.suite_records import MetricInfo
 
+#: Share of a map whose mean is the other reading of it.
+LARGEST = 0.05
+
 
 def measure(labels: Array, scores: Array, context: Context) -> Iterator[dict[str, Any]]:
     """What every metric that fits says of the scores: rows of metric, value, level and reason.
@@ -69,6 +72,14 @@ def _read_only(values: Array) -> Array:
     view = values.view()
     view.setflags(write=False)
     return view
+
+
+def largest_mean(maps: Array) -> Array:
+    """Mean of the largest LARGEST of each map: (N, ...) to float32 (N,)."""
+    flat = maps.reshape(len(maps), -1)
+    count = max(1, round(LARGEST * flat.shape[1]))
+    mean: Array = np.partition(flat, -count, axis=1)[:, -count:].mean(axis=1)
+    return mean
 
 
 class Measured:
@@ -123,6 +134,7 @@ class Measured:
             window=self.window if series else None,
             held_out=self._merge_held_out(valid) if valid is not None else None,
             pointwise=self.merge(maps) if series and maps is not None else None,
+            largest=self.merge(largest_mean(maps)) if maps is not None else None,
         )
         yield from measure(self.labels, scores, context)
         if maps is not None and self.masks is not None:

@@ -27,9 +27,13 @@ class Context:
         (M,) scores of held-out normals, made as the test scores are: higher = more anomalous.
     pointwise
         (T,) each step's own error, where the method gives one: the mean over the windows that cover the step.
+    largest
+        The score of each label, made of the method's anomaly maps alone: the mean of the largest 5% of a sample's map,
+        merged as scores are.
     """
 
     level: str
     window: int | None = None
     held_out: Array | None = None
     pointwise: Array | None = None
+    largest: Array | None = None

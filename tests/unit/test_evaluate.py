@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from anomark import seals
 from anomark.data.windows import window_starts
+from anomark.evaluation.measure import Measured
 from anomark.evaluation.severity import by_severity
 from anomark.outcomes import Outcome
 from anomark.records import CellInfo, Device, FitRecord, Meta
@@ -222,3 +224,17 @@ def test_a_metric_that_raises_is_an_outcome_of_that_metric(tmp_path: Path, monke
     assert values(out, "poor")["mine"] == 0.5 and np.isnan(values(out, "good")["mine"])
     assert values(out, "good")["auroc"] > 0.9
     assert "no held-out" in json.loads((out / "summary.json").read_text())["failed_metrics"]["mine"]
+
+
+def test_the_largest_part_of_a_map_is_another_reading_of_it() -> None:
+    """A small anomaly that the mean of a map hides: one value of 40 is large, and the rest tells the opposite."""
+    rng, labels = np.random.default_rng(0), np.arange(30) % 2
+    maps = rng.random((30, 40)).astype(np.float32) - 0.2 * labels[:, None].astype(np.float32)
+    maps[labels == 1, 7] = 2.0
+    meta = Meta(dataset="mine", modality="series", level="window", shape=(1, 40), n_test=30)
+    rows = Measured(meta, labels, None, None).metrics(maps.mean(1).astype(np.float64), maps, None)
+    values = {row["metric"]: row["value"] for row in rows}
+    expected = roc_auc_score(labels, np.sort(maps, axis=1)[:, -2:].mean(axis=1))
+    assert values["auroc_largest"] == pytest.approx(expected) and values["auroc"] < 0.2 < values["auroc_largest"]
+    without = Measured(meta, labels, None, None).metrics(maps.mean(1).astype(np.float64), None, None)
+    assert "auroc_largest" not in {row["metric"] for row in without}
