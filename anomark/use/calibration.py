@@ -11,6 +11,7 @@ usual. Its probabilities are too high rather than too low, and there are fewer f
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,6 +143,12 @@ def _make(stored: Stored, data: Path, method: Any, device: str) -> Calibration:
     spec = fit_score.spec_of(meta, parts.resolution)
     if not parts.uses_valid:
         features = str(stored.features) if stored.features else None
+        took = record.cost.fit_seconds
+        print(
+            f"anomark: {stored.name} is fitted once more without held-out samples, which tell how normal ones score"
+            + (f"; the first fit took {took:.0f} s" if took else ""),
+            file=sys.stderr,
+        )
         method = fit_score.build(cls, spec, fit_score.seed_of_cell(record), device, parts.params, features)
         method.fit(X, None)
     single = find_method(record.method).transductive

@@ -15,9 +15,11 @@ import pandas as pd
 import pytest
 import soundfile
 from PIL import Image
+from typer.testing import CliRunner
 
 import anomark
 from anomark import seals
+from anomark.cli.app import app
 from anomark.contracts import AnomarkError, DataError
 from anomark.evaluation.merge import merge_windows
 from anomark.outcomes import Outcome
@@ -229,6 +231,27 @@ def test_arrays_of_another_shape_or_range_are_refused(here: Path, array: np.ndar
 def test_a_missing_name_gets_the_nearest(here: Path) -> None:
     with pytest.raises(AnomarkError, match="did you mean 'knn@folder-screws'"):
         anomark.load("knn@folder-screw")
+
+
+def test_the_command_ends_with_one_sentence_and_status_1_or_with_its_files(here: Path, tmp_path: Path) -> None:
+    runner = CliRunner()
+    wrong = runner.invoke(app, ["score", "knn@folder-screw", "data", "--out", str(tmp_path / "out")])
+    assert (
+        wrong.exit_code == 1 and wrong.stderr.count("\n") == 1 and wrong.stderr.startswith("anomark: knn@folder-screw")
+    )
+    right = [
+        "score",
+        "knn@folder-screws",
+        "data/folder/screws/test/bad",
+        "--out",
+        str(tmp_path / "out"),
+        "--no-pictures",
+    ]
+    assert runner.invoke(app, right).exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["scores.csv", "scores.json"]
+    assert runner.invoke(app, ["export", "knn@folder-screws", str(tmp_path / "model")]).exit_code == 0
+    again = runner.invoke(app, ["export", "knn@folder-screws", str(tmp_path / "model")])
+    assert again.exit_code == 1 and "there is something already" in again.stderr
 
 
 def test_a_rate_that_the_held_out_samples_can_not_tell_decides_nothing_and_says_so(here: Path) -> None:
