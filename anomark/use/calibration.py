@@ -78,15 +78,17 @@ class Calibration:
                 f"Nothing is decided: {count} held-out normal {noun} tell no rate of false alarms below {least:.2%}, "
                 f"and {rate:.2%} was asked for. Ask for {np.ceil(least * 100) / 100:g} or more, or train on more data."
             )
-        elif (self.independent + 1) * rate < 1:
+        if self.independent < count:
+            few = (self.independent + 1) * rate < 1
             notes.append(
-                f"The rate of false alarms is rough: the {count} held-out {noun} are {self.independent} windows that "
-                f"share none of them, and only {1 / rate - 1:.0f} such windows would tell {rate:.2%} for certain."
+                f"The rate of false alarms is no promise, since neighbouring {noun} of a series depend on each other, "
+                f"and the series may drift. The {count} held-out {noun} fill {self.independent} windows that share none"
+                + (f", and it would take {1 / rate - 1:.0f} such windows to tell {rate:.2%}." if few else ".")
             )
         if self.fitted_without:
             notes.append(
                 "The stored model has seen all normal samples. A second fit without the held-out ones gave their "
-                "scores, so probabilities are a little too high, and false alarms fewer than asked for."
+                "scores, so for new samples like these, probabilities are too high rather than too low."
             )
         return notes
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-MODEL = ("digits-0", "knn")
+MODEL = ("digits-0", "vae")
 
 
 def make_images(folder: Path, count: int, side: int = 64) -> None:
