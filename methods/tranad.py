@@ -24,8 +24,8 @@ PUBLISHED = (
 )
 DIFFERS = (
     "The whole window is rebuilt, and not the last of 10 steps. The embedding is linear and as wide as the suite "
-    "says, because a layer norm over twice one channel leaves only signs. There is no meta-learning step. Where the "
-    "suite's steps go on beyond 5 epochs, the weights of the losses stay those of the fifth. Decoder 2 "
+    "says, because a layer norm over twice one channel leaves only signs. There is no meta-learning step. An epoch is "
+    "600 steps, so that the weights of the losses do not depend on the budget; from the fifth on they stay. Decoder 2 "
     "really plays against the rest, where the authors' code trains the first loss alone; at the end its output is far "
     "from the window."
 )
@@ -39,6 +39,7 @@ DEFAULTS = {
     "width": 32,
     "heads": 4,
     "epochs": 5,  # as in the authors' code; the weights of the losses stay what they are in the last of them
+    "epoch_steps": 600,
 }
 
 
@@ -152,7 +153,7 @@ class Method(StepwiseDetector):
         state: dict[str, Stateful] = {"network": network, "first": optimisers[0], "second": optimisers[1]}
         network.train()
         for step in self.steps(X, state):
-            epoch = min(p["epochs"], math.ceil(step.index * p["batch_size"] / len(X)))
+            epoch = min(p["epochs"], math.ceil(step.index / p["epoch_steps"]))
             window = network.scaling(step.batch)
             for player, optimiser in enumerate(optimisers):
                 first, second, focused = network(window)
