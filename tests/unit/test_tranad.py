@@ -68,7 +68,7 @@ def test_decoder_2_plays_against_the_others() -> None:
             first, _, focused = model.network(window)
         return (first - window).square().mean().item(), (focused - window).square().mean().item()
 
-    short, long = (errors(fitted(X, steps=steps, width=8, lr=3e-3)) for steps in (5, 60))
+    short, long = (errors(fitted(X, steps=steps, width=8, lr=3e-3, epoch_steps=steps // 5)) for steps in (5, 60))
     assert long[0] < short[0] and long[1] > 2 * long[0]
 
 
