@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from anomark import modality
 from anomark.docs.architecture import architecture
@@ -230,14 +232,25 @@ def _suites() -> str:
     for section, schema in SCHEMAS.items():
         prefix = f"{section}." if section else ""
         for name, info in schema.model_fields.items():
-            kind = str(info.annotation)
-            for noise in ("typing.", "anomark.suite.config.", "anomark.suite_records.", "<class '", "'>"):
-                kind = kind.replace(noise, "")
             default = "required" if info.is_required() else "see below" if name in SCHEMAS else f"`{info.default!r}`"
-            rows.append((f"`{prefix}{name}`", kind, default, info.description or ""))
+            rows.append((f"`{prefix}{name}`", _spelled(info.annotation), default, info.description or ""))
     return page(
         "Suites",
         "Every suite is a YAML overlay over `default.yaml`: "
         "`snakemake --cores all --configfile config/<suite>.yaml`, or a file of your own. These are its keys.",
         table(("key", "type", "default", "meaning"), rows),
     )
+
+
+def _spelled(kind: Any) -> str:
+    """A type as one writes it, without the bounds of its values, which the description says."""
+    parts, origin = get_args(kind), get_origin(kind)
+    if origin is Annotated:
+        return _spelled(parts[0])
+    if origin is Literal:
+        return " or ".join(map(repr, parts))
+    if origin in (Union, UnionType):
+        return " or ".join(map(_spelled, parts))
+    if origin:
+        return f"{origin.__name__}[{', '.join(map(_spelled, parts))}]"
+    return "None" if kind is NoneType else str(getattr(kind, "__name__", kind))
