@@ -47,6 +47,8 @@ def main(few: int = 100, many: int = 10_000) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for count in (few, many):
             make_images(Path(scratch, f"new-{count}"), count)
+        # The first use of the model makes its calibration.
+        peak(["score", f"{method}@{dataset}", f"{scratch}/new-{few}", "--out", f"{scratch}/first"])
         for pictures in ("--no-pictures", "--pictures"):
             found = {}
             for count in (few, many):
