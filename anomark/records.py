@@ -170,12 +170,11 @@ class Samples(Record):
 class Meta(Samples):
     """meta.json beside the arrays of a prepared dataset: all that a method's cell is told about them.
 
-    key
-        As in `DatasetInfo`.
-    value_range, rate, columns
-        As in `anomark.contracts.Prepared`.
-    fit, valid
-        Indices of the training rows (windows) to fit on, and of the held-out normal ones.
+    key, value_range, rate, columns
+        As in `DatasetInfo` and `anomark.contracts.Prepared`.
+    fit, valid, valid_groups
+        Indices of the training rows (windows) to fit on, and of the held-out normal ones. These are of so many
+        recordings; None where rows don't depend on each other.
     train_starts, test_starts
         First step of each window of the two parts, test windows in their seeded order; None of other data.
     """
@@ -189,6 +188,7 @@ class Meta(Samples):
     columns: Columns | None = None
     fit: tuple[int, ...] = ()
     valid: tuple[int, ...] = ()
+    valid_groups: int | None = None
     train_starts: tuple[int, ...] | None = None
     test_starts: tuple[int, ...] | None = None
 

@@ -163,6 +163,7 @@ def arrange(p: Prepared, dataset: str) -> Arranged:
         "n_test": len(order),
         "fit": fit.tolist(),
         "valid": valid.tolist(),
+        "valid_groups": None if p.train_groups is None else len(np.unique(np.asarray(p.train_groups)[valid])),
         "window": p.window,
         "stride": p.stride,
         "train_starts": window_starts(len(p.train), p.window, p.stride).tolist() if p.window else None,  # type: ignore[arg-type]

@@ -23,6 +23,7 @@ from anomark import seals
 from anomark.contracts import AnomarkError, Array
 from anomark.evaluation.merge import merge_windows
 from anomark.files import replacing
+from anomark.records import Meta
 from anomark.runtime import fit_score
 from anomark.runtime.locks import making
 from anomark.statistics.false_alarms import conformal_threshold, tail_probabilities
@@ -41,7 +42,8 @@ class Calibration:
     scores
         float64 (M,): of samples, or of the steps of a series.
     independent
-        How many of them share no step: M, or the windows of a series that fit beside each other.
+        How many of them don't depend on each other: M, the recordings that they are of, or the windows of a series that
+        fit beside each other.
     levels
         (2,) values that 99% and all of the held-out anomaly maps lie below; None of a method without maps.
     fitted_without
@@ -62,13 +64,9 @@ class Calibration:
         threshold = conformal_threshold(self.scores, rate)
         return None if np.isnan(threshold) else threshold
 
-    def notes(self, rate: float, noun: str) -> list[str]:
-        """What a reader must know before trusting the decisions at a rate of false alarms, in sentences.
-
-        Args:
-            noun: what a score stands for, in the plural.
-        """
-        count = len(self.scores)
+    def notes(self, rate: float, meta: Meta) -> list[str]:
+        """What a reader must know before trusting the decisions at a rate of false alarms, in sentences."""
+        count, noun = len(self.scores), f"{meta.level}s"
         if not count:
             return [f"No normal {noun} were held out, so there are scores alone, without probabilities and decisions."]
         notes = []
@@ -79,11 +77,16 @@ class Calibration:
                 f"and {rate:.2%} was asked for. Ask for {np.ceil(least * 100) / 100:g} or more, or train on more data."
             )
         if self.independent < count:
+            why, units = (
+                (f"neighbouring {noun} of a series depend on each other, and the series may drift", "windows apart")
+                if meta.window
+                else (f"{noun} of one recording are alike, and other recordings may differ more", "recordings")
+            )
             few = (self.independent + 1) * rate < 1
             notes.append(
-                f"The rate of false alarms is no promise, since neighbouring {noun} of a series depend on each other, "
-                f"and the series may drift. The {count} held-out {noun} fill {self.independent} windows that share none"
-                + (f", and it would take {1 / rate - 1:.0f} such windows to tell {rate:.2%}." if few else ".")
+                f"The rate of false alarms is no promise, since {why}. The {count} held-out {noun} are worth "
+                f"{self.independent} {units}"
+                + (f", and it would take {1 / rate - 1:.0f} of these to tell {rate:.2%}." if few else ".")
             )
         if self.fitted_without:
             notes.append(
@@ -157,7 +160,7 @@ def _make(stored: Stored, data: Path, method: Any, device: str) -> Calibration:
     scored = [fit_score.score(method, block, spec) for block in batches(X_valid, single)]
     scores = np.concatenate([scores for scores, _ in scored]).astype(np.float64)
     maps = np.concatenate([maps.ravel() for _, maps in scored if maps is not None] or [np.empty(0)])
-    independent = len(scores)
+    independent = meta.valid_groups or len(scores)
     if meta.window and meta.train_starts:
         starts = np.asarray(meta.train_starts)[np.asarray(meta.valid)]
         merged = merge_windows(scores, starts - starts.min(), meta.window, int(np.ptp(starts)) + meta.window)

@@ -126,7 +126,7 @@ def _limits(model: Model) -> str:
             f"{1 / (held_out + 1):.2g}. They hold for new normal samples of the same kind and circumstances, and no "
             "longer once these drift."
         )
-    lines += [f"* {note}" for note in model.calibration.notes(0.05, model.stored.noun)]
+    lines += [f"* {note}" for note in model.calibration.notes(0.05, model.stored.meta)]
     return "\n".join([*lines, "* It was fitted on normal samples alone, and has seen no anomaly."])
 
 

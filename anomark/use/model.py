@@ -129,7 +129,7 @@ class Model:
             np.concatenate(maps) if maps else None,
             [path for block in found for path in block.files] if named else None,
             np.concatenate([block.rows for block in found]) if named else None,
-            tuple(self.calibration.notes(false_alarms, self.stored.noun)),
+            tuple(self.calibration.notes(false_alarms, self.stored.meta)),
         )
 
     def decide(self, scores: Array, false_alarms: float) -> NDArray[np.bool_] | None:

@@ -71,7 +71,7 @@ def score_files(
     paths = samples.files(given, meta)
     begin = time.perf_counter()
     threshold = model.calibration.threshold(rate)
-    notes = tuple(model.calibration.notes(rate, model.stored.noun))
+    notes = tuple(model.calibration.notes(rate, meta))
     summary = Summary(called=None if threshold is None else 0, notes=notes)
     said = started = time.perf_counter()
     say(f"{model.name} is ready after {started - begin:.1f} s; {len(paths)} files to score")

@@ -78,7 +78,7 @@ def test_a_broken_file_is_one_sentence_that_names_it(
 
 def test_data_is_described_once() -> None:
     """The summary of a dataset holds its description as the plan has it, and no place of a file."""
-    assert {*Summary.model_fields} >= {*Data.model_fields} - {"module", "raw", "folder", "labels"}
+    assert {*Summary.model_fields} >= {*Data.model_fields} - {"module", "raw", "folder", "labels", "made_from"}
     assert not {*Summary.model_fields} & {"raw", "folder", "labels"}
 
 

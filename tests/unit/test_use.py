@@ -32,6 +32,7 @@ from anomark.suite.dropins import ROOT
 from anomark.suite.plan import Plan
 from anomark.suite.registry import load_method
 from anomark.use import samples
+from anomark.use.calibration import Calibration
 from anomark.use.export import export
 from anomark.use.model import Model
 from anomark.use.writing import score_files
@@ -260,6 +261,13 @@ def test_a_rate_that_the_held_out_samples_can_not_tell_decides_nothing_and_says_
     found = model.score([here / "data/folder/screws/test"], false_alarms=0.9 / (held_out + 1))
     assert found.decisions is None and found.probabilities is not None and f"{held_out} held-out" in found.notes[0]
     assert found.probabilities.min() == pytest.approx(1 / (held_out + 1))
+
+
+def test_the_count_of_recordings_is_what_a_rate_rests_on() -> None:
+    meta = Meta(dataset="mine", modality="audio", level="clip", valid_groups=2)
+    of_two = Calibration(np.arange(40.0), 2, None, False).notes(0.05, meta)
+    assert len(of_two) == 1 and "40 held-out clips are worth 2 recordings" in of_two[0]
+    assert not Calibration(np.arange(40.0), 40, None, False).notes(0.05, meta)
 
 
 def test_the_calibration_is_made_once_and_a_damaged_one_is_noticed(here: Path) -> None:
