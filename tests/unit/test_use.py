@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -354,3 +355,14 @@ for count in (50, 500):
     few, many = map(int, done.stdout.split())
     assert len([*(tmp_path / "out-500/pictures").iterdir()]) == 500
     assert many < 1.1 * few
+
+
+def test_of_two_models_with_one_name_the_folder_decides(here: Path) -> None:
+    other = fitted("rows-orders", "knn", dataset_params={"rows": {"in_order": False}})
+    try:
+        with pytest.raises(AnomarkError, match="2 models of seed 0") as error:
+            anomark.load("knn@rows-orders")
+        assert other.folder in str(error.value)
+        assert str(anomark.load(other.folder).stored.folder) == other.folder
+    finally:
+        shutil.rmtree(other.folder)
