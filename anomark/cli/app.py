@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from anomark.cli import cells, check, data, docs, listing, report, score
+from anomark.cli import cells, check, data, docs, init, listing, report, score
 from anomark.cli.shared import PlainErrors
 
 app = typer.Typer(
@@ -15,6 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("list")(listing.list_)
+app.command()(init.init)
 app.add_typer(data.app, name="data")
 app.command()(cells.run)
 app.command()(cells.verify)

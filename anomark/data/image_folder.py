@@ -46,7 +46,7 @@ def prepare_images(
     train_files, good_files, defect_files = laid.train, laid.good, laid.defects
     found = laid.counts
     reader = Reader()
-    defect_masks, notes = _masks(root, laid.meant, defect_files)
+    defect_masks, notes = masks_of(root, laid.meant, defect_files)
     notes = [
         f"{found[0]} training, {found[1]} good and {found[2]} defective test images, {len(defect_masks)} masks",
         *notes,
@@ -76,7 +76,7 @@ def prepare_images(
     )
 
 
-def _masks(root: Path, files: list[Path], defects: list[Path]) -> tuple[Mapping[Path, Path], list[str]]:
+def masks_of(root: Path, files: list[Path], defects: list[Path]) -> tuple[Mapping[Path, Path], list[str]]:
     """The mask file of each defective image that has one, and what a reader must know where some have none."""
     by_name = {path.relative_to(root).with_suffix("").as_posix(): path for path in files}
     found: dict[Path, Path] = {}

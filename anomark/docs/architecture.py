@@ -31,6 +31,7 @@ PURPOSE = {
     "anomark/use": "A stored model applied to new samples: reading, scoring, tail probabilities, pictures, export.",
     "anomark/checks": "The contracts of the files that people add, as checks that can be run.",
     "anomark/docs": "The generated pages.",
+    "anomark/start": "From a user's own files to a suite: what they are, and the file that runs them.",
     "anomark/cli": "The command line, one file a group of commands.",
 }
 #: The way of a dataset through the workflow.
