@@ -20,6 +20,7 @@ from PIL import Image, UnidentifiedImageError
 
 from anomark.contracts import Array, DataError, Prepared
 from anomark.data.arrange import HELD_OUT
+from anomark.data.audio import ENDINGS
 from anomark.data.image_folder import masks_of
 from anomark.data.rawfiles import RawFiles
 from anomark.data.reading.folders import Laid, laid_out, visible
@@ -104,7 +105,7 @@ def look(path: Path, kind: str = "") -> list[Found]:
     files = sorted(file for file in path.rglob("*") if file.is_file() and visible(file, path))
     endings = {
         PHOTOGRAPHS: suffixes(),
-        RECORDINGS: frozenset(importlib.import_module(families()[RECORDINGS].module).SUFFIXES),
+        RECORDINGS: frozenset(ENDINGS),
         SERIES: TABLES,
     }
     kinds = {family: [f for f in files if f.suffix.lower() in known] for family, known in endings.items()}
