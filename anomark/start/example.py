@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from PIL import Image
 
 from anomark.contracts import AnomarkError, Array, Prepared
@@ -93,6 +92,8 @@ def _sorted(
 
 def _series(folder: Path) -> tuple[Path, Path]:
     """The load of an office every half hour, with a label for each step, and its last week apart."""
+    import pandas as pd
+
     made, week = _made("series"), 336
     values = np.concatenate([made.train, made.test])
     labels = np.concatenate([np.zeros(len(made.train), int), made.labels])
