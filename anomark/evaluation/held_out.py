@@ -14,7 +14,6 @@ import numpy as np
 
 from anomark.contracts import Array, DataError, Generator, Prepared
 from anomark.data.series import InjectedSeries
-from anomark.data.synthetic import synthetic_anomalies
 from anomark.data.windows import Windows
 from anomark.records import Meta
 from anomark.seeds import seed_of
@@ -37,7 +36,7 @@ def against_synthetic(train: Array, meta: Meta, generators: Sequence[Generator],
         dataset: its id, which everything random is drawn by.
 
     Returns:
-        Float32. Samples that stem from one held-out sample are of one group.
+        Samples that stem from one held-out sample are of one group.
 
     Raises:
         DataError: too little is held out.
@@ -50,15 +49,13 @@ def against_synthetic(train: Array, meta: Meta, generators: Sequence[Generator],
             f"{dataset}: {len(held)} normal samples are held out, expected {FEWEST} at least; add normal samples, or "
             "say `choose: false` in the suite"
         )
-    normal = train[_spread(held, MOST)].astype(np.float32)
+    normal = train[_spread(held, MOST)]
     rows, rounds = np.arange(len(normal)), math.ceil(ANOMALIES / len(normal))
-    anomalies = np.concatenate(
-        [synthetic_anomalies(normal, _turned(generators, number), _seed(dataset, number)) for number in range(rounds)]
-    )
+    anomalies = np.concatenate([_changed(normal, generators, number, dataset) for number in range(rounds)])
     sources = np.tile(rows, rounds)
     moved = (anomalies != normal[sources]).any(axis=tuple(range(1, normal.ndim)))  # a patch may fall on itself
     return Prepared(
-        train=train[np.asarray(meta.fit)].astype(np.float32),
+        train=train[np.asarray(meta.fit)],
         test=np.concatenate([normal, anomalies[moved]]),
         labels=np.repeat(np.array([0, 1], np.uint8), [len(rows), moved.sum()]),
         test_groups=np.concatenate([rows, sources[moved]]),
@@ -120,10 +117,14 @@ def _spread(rows: Array, most: int) -> Array:
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).round().astype(int))]
 
 
-def _turned(generators: Sequence[Generator], number: int) -> list[Generator]:
-    """The generators, another one first in each round, so that none is always given the same samples."""
-    first = number % len(generators)
-    return [*generators[first:], *generators[:first]]
+def _changed(normal: Array, generators: Sequence[Generator], number: int, dataset: str) -> Array:
+    """An anomaly of each sample, of the samples' own precision, which some detectors need of tables.
+
+    The generators take turns, another one first in each round, so that none is always given the same samples.
+    """
+    rng = np.random.default_rng(_seed(dataset, number))
+    rows = [generators[(i + number) % len(generators)](normal, i, rng) for i in range(len(normal))]
+    return np.clip(np.stack(rows), normal.min(), normal.max()).astype(normal.dtype)
 
 
 def _seed(dataset: str, number: int) -> int:

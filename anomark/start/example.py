@@ -94,7 +94,7 @@ def _series(folder: Path) -> tuple[Path, Path]:
     """The load of an office every half hour, with a label for each step, and its last week apart."""
     import pandas as pd
 
-    made, week = _made("series"), 336
+    made, week = _made(Example.series), 336
     values = np.concatenate([made.train, made.test])
     labels = np.concatenate([np.zeros(len(made.train), int), made.labels])
     times = pd.date_range("2024-01-01", periods=len(values), freq="30min")

@@ -85,7 +85,7 @@ def test_rows_of_a_table_are_changed_too() -> None:
     train = np.random.default_rng(0).normal(size=(50, 4))
     p = Prepared(train, train[:2], np.array([0, 1], np.uint8))
     _, out = made(p, "tabular", "row")
-    assert out.train.dtype == out.test.dtype == np.float32 and out.labels.sum() >= ANOMALIES
+    assert out.train.dtype == out.test.dtype == np.float64 and out.labels.sum() >= ANOMALIES
 
 
 @pytest.mark.parametrize(
