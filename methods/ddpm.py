@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from anomark.contracts import Spec
+from anomark.detectors.denoising.distillation import distil
 from anomark.detectors.diffusion import Reconstructor, start_of
 from anomark.detectors.diffusion_training import train_network
 from anomark.detectors.frontend import front_end
@@ -35,6 +36,30 @@ DIFFERS = (
 )
 FAMILY = "diffusion"
 MODALITIES = ("image", "series", "audio")
+VARIANTS = {
+    "ddpm-distilled-5": {
+        "stages": [10, 5],
+        "calls": 5,
+        "MODALITIES": ("image", "series"),
+        "SUITES": ("extended",),
+        "DIFFERS": "Distilled from 10 network calls to 5 (Salimans, Ho: Progressive Distillation. ICLR 2022), by as "
+        "many steps as the network was trained with.",
+    },
+    "ddpm-distilled-2": {
+        "stages": [10, 2],
+        "calls": 2,
+        "MODALITIES": ("image", "series"),
+        "SUITES": ("extended",),
+        "DIFFERS": "Distilled from 10 network calls to 2, each of which imitates five.",
+    },
+    "ddpm-distilled-1": {
+        "stages": [10, 2, 1],
+        "calls": 1,
+        "MODALITIES": ("image", "series"),
+        "SUITES": ("extended",),
+        "DIFFERS": "Distilled from 10 network calls to 2, and from these to 1.",
+    },
+}
 DEFAULTS = {
     "steps": 3000,
     "batch_size": 16,
@@ -48,6 +73,7 @@ DEFAULTS = {
     "calls": 10,
     "eta": 0.0,
     "draws": 1,
+    "stages": [],  # numbers of calls that the network is distilled through, its own first; none: it is left as it is
 }
 #: What `sweep` tries beside the model's own setting: network calls K, T' as shares of T, and the start from pure noise.
 SWEEP = {"calls": (1, 2, 5, 10, 25, 50, 250), "start": (0.05, 0.1, 0.25, 0.5, 0.75, 1.0), "from_noise": (True,)}
@@ -80,6 +106,17 @@ class Method(Reconstructor):
             self.front.frames(X),
             self.schedule,
             lambda noised, predicted: F.mse_loss(predicted, noised.noise),
+            params=self.params,
+            seed=self.seed,
+            device=self.device,
+            maps=self.front,
+        )
+        self.network = distil(
+            self.network,
+            self.front.frames(X),
+            self.schedule,
+            self.params["stages"],
+            start=self.params["start"],
             params=self.params,
             seed=self.seed,
             device=self.device,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from anomark.detectors.training import Stateful, train_steps
+from anomark.detectors.training import Stateful, Step, train_steps
 from anomark.diffusion.schedule import Schedule
 from anomark.nn.ema import EMA
 
@@ -51,22 +51,53 @@ def train_network(
     Returns:
         The network with averaged weights, in evaluation mode.
     """
+
+    def noised_loss(predict: Callable[..., Tensor], step: Step) -> Tensor:
+        x0, generator = maps(step.batch), step.generator
+        t = torch.randint(1, (latest or schedule.T) + 1, (len(x0),), generator=generator, device=device)
+        noise = torch.randn(x0.shape, generator=generator, device=device)
+        noised = Noised(x0, schedule.q_sample(x0, t, noise).to(memory_format=torch.channels_last), t, noise)
+        return loss(noised, predict(noised.x_t, t))
+
+    return train_averaged(network, X, noised_loss, params=params, seed=seed, device=device)
+
+
+def train_averaged(
+    network: nn.Module,
+    X: Any,
+    loss: Callable[[Callable[..., Tensor], Step], Tensor],
+    *,
+    params: Mapping[str, Any],
+    seed: int,
+    device: str,
+    name: str = "train",
+) -> nn.Module:
+    """Minimise a loss by Adam at a constant learning rate, and average the weights.
+
+    Args:
+        network: trained in place.
+        X, name: as `train_steps` takes them.
+        loss: of the network, as a function that gives single precision whatever it computes in, and of the step.
+        params: steps, batch_size, lr.
+
+    Returns:
+        The network with averaged weights, in evaluation mode.
+    """
     optimiser = torch.optim.Adam(network.parameters(), lr=params["lr"], fused=True)
     ema = EMA(network)
     state: dict[str, Stateful] = {"network": network, "optimiser": optimiser, "ema": ema}
     network.train()
     device_type = torch.device(device).type
     half = multiplies_bfloat16(device_type)
-    for step in train_steps(
-        X, steps=params["steps"], batch_size=params["batch_size"], seed=seed, device=device, state=state
-    ):
-        x0, generator = maps(step.batch), step.generator
-        t = torch.randint(1, (latest or schedule.T) + 1, (len(x0),), generator=generator, device=device)
-        noise = torch.randn(x0.shape, generator=generator, device=device)
-        noised = Noised(x0, schedule.q_sample(x0, t, noise).to(memory_format=torch.channels_last), t, noise)
+
+    def predict(*inputs: Tensor) -> Tensor:
         with torch.autocast(device_type, dtype=torch.bfloat16, enabled=half):
-            predicted = network(noised.x_t, t)
-        step.minimise(loss(noised, predicted.float()), optimiser, clip_norm=1.0)
+            predicted: Tensor = network(*inputs)
+        return predicted.float()
+
+    budget = {key: params[key] for key in ("steps", "batch_size")}
+    for step in train_steps(X, seed=seed, device=device, state=state, name=name, **budget):
+        step.minimise(loss(predict, step), optimiser, clip_norm=1.0)
         ema.update(network)
     return ema.network.eval()
 

@@ -42,3 +42,33 @@ class FeatureDistance(nn.Module):
             distance = F.interpolate(distance, size=a.shape[2:], mode="bilinear", align_corners=False)
             total = total + distance.unflatten(0, (len(a), -1)).mean((1, 2))
         return total / len(self.variance)
+
+
+class CosineDistance(nn.Module):
+    """Sum over f's levels of 1 - cos between two images' features, each averaged over 3 x 3 positions.
+
+    This is the feature distance of Mousakhan et al. 2023 (section 3.3), at every position. Levels are f's default ones
+    but the finest.
+
+    Args:
+        extractor: f, whose choice of levels is set.
+    """
+
+    def __init__(self, extractor: FeatureExtractor) -> None:
+        super().__init__()
+        extractor.f.select(extractor.f.default_levels[1:])
+        self.extractor = extractor
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """Images (B, C, H, W) twice -> (B, H, W)."""
+        total = torch.zeros(len(a), 1, *a.shape[2:], device=a.device)
+        for left, right in zip(self.extractor(a), self.extractor(b), strict=True):
+            distance = cosine_distance(left, right)[:, None]
+            total = total + F.interpolate(distance, size=a.shape[2:], mode="bilinear", align_corners=False)
+        return total[:, 0]
+
+
+def cosine_distance(a: Tensor, b: Tensor) -> Tensor:
+    """1 - cos between 3 x 3 means of maps (B, C, h, w) at every position, (B, h, w)."""
+    left, right = (F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False) for x in (a, b))
+    return 1 - F.cosine_similarity(left, right, dim=1)

@@ -20,6 +20,9 @@ Predictor = Callable[[Tensor, Tensor], Tensor]
 SamplerName = Literal["ddim", "ancestral"]
 #: (low, high) that every value of x0 lies in, or None.
 Range = tuple[float, float] | None
+#: What steers a sampler: x_t and the predicted x0, both (B, ...), and t int64 (B,) -> the x0 to go on with. The noise
+#: is then what agrees with both. See `anomark.diffusion.guidance`.
+Guide = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def shared_noise(like: Tensor, seed: int) -> Iterator[Tensor]:
@@ -64,6 +67,7 @@ def ddim(
     *,
     calls: int,
     eta: float = 0.0,
+    guide: Guide | None = None,
 ) -> Tensor:
     """x_start -> x_0 in `calls` steps (Song et al. 2021, equations 12 and 16).
 
@@ -72,14 +76,18 @@ def ddim(
         noise: standard normal tensors shaped as x; read only if eta > 0.
         calls: K, of the network, at times start, ..., start / K, evenly spaced; at most `start`.
         eta: 0 is deterministic; 1 with calls = start is ancestral sampling.
+        guide: changes every predicted x0; None leaves it.
     """
     times = ddim_times(start, calls)
     for now, following in zip(times, [*times[1:], 0], strict=True):
         t = torch.full((len(x),), now, device=x.device)
         eps = predict(x, t)
-        x0 = _clip(schedule.predict_x0(x, t, eps), clip)
-        if clip is not None:
-            eps = schedule.predict_noise(x, t, x0)  # the noise that agrees with the clamped x0
+        x0 = schedule.predict_x0(x, t, eps)
+        if guide is not None:
+            x0 = guide(x, x0, t)
+        x0 = _clip(x0, clip)
+        if clip is not None or guide is not None:
+            eps = schedule.predict_noise(x, t, x0)  # the noise that agrees with the changed x0
         abar, before = (float(schedule.alphas_bar[i]) for i in (now, following))
         variance = eta**2 * (1 - before) / (1 - abar) * (1 - abar / before)  # sigma_t^2, equation 16
         x = before**0.5 * x0 + max(1 - before - variance, 0.0) ** 0.5 * eps
@@ -107,6 +115,7 @@ def reconstruct(
     calls: int = 10,
     eta: float = 0.0,
     clip: Range = None,
+    guide: Guide | None = None,
 ) -> Tensor:
     """Noise x0 up to time `start` and sample back: the normal sample nearest to it, as the network sees it.
 
@@ -120,6 +129,7 @@ def reconstruct(
         sampler: `ddim`, or `ancestral`, which makes `start` calls and ignores `calls` and `eta`.
         calls, eta: of DDIM.
         clip: range that every predicted x0 is clamped to.
+        guide: of DDIM: changes every predicted x0.
 
     Returns:
         (B, ...) like x0.
@@ -130,7 +140,7 @@ def reconstruct(
         x = schedule.q_sample(x0, torch.full((len(x0),), start, device=x0.device), x)
     if sampler == "ancestral":
         return ancestral(predict, schedule, x, start, noise, clip)
-    return ddim(predict, schedule, x, start, noise, clip, calls=calls, eta=eta)
+    return ddim(predict, schedule, x, start, noise, clip, calls=calls, eta=eta, guide=guide)
 
 
 def _clip(x: Tensor, clip: Range) -> Tensor:

@@ -40,7 +40,10 @@ METHOD_LITERALS: dict[str, Kind] = {
     "DETERMINISTIC": bool | tuple,
 }
 #: What a variant may say of itself, where its file says otherwise, beside the parameters that it switches.
-VARIANT_LITERALS = ("LABEL", "DIFFERS", "FAMILY", "MODALITIES", "NEEDS", "SUITES", "DETERMINISTIC")
+VARIANT_LITERALS = (
+    *("LABEL", "DIFFERS", "FAMILY", "MODALITIES", "NEEDS", "SUITES", "DETERMINISTIC"),
+    *("FULL_RESOLUTION", "TRANSDUCTIVE"),
+)
 DATASET_LITERALS: dict[str, type] = {
     **dict.fromkeys(("NAME", "LABEL", "MODALITY", "LEVEL", "LICENCE", "SOURCE", "CITATION"), str),
     **dict.fromkeys(("ITEMS", "VARIANTS", "DEFAULTS"), dict),
