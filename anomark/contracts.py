@@ -120,12 +120,17 @@ class Prepared:
         Rows may be float64; then methods get float32, and classes of other libraries the rows as they are.
         `train` holds normal data only. Rows are in any order: the prepare stage permutes test rows.
     labels
-        uint8, 0 normal, 1 anomalous: one per test row, or one per time step of `test` (level "point").
+        uint8, 0 normal, 1 anomalous: one per test row, or one per time step of `test` (level "point"). None where
+        nobody knows them: then there are scores and pictures, and no metrics.
     masks
         bool (N, H, W), exact anomaly masks of the test images, or None.
     train_groups, test_groups
         One recording id per row where rows depend on each other (clips of one recording), or None.
         Held-out normals are split by group.
+    names
+        What the owner calls each test row, such as the file that it was read from, or None.
+    times
+        Level "point" only: when each step of `test` was, datetime64 or numbers (T,), or None.
     value_range
         (low, high) that every value lies in; None where there are no bounds.
     rate
@@ -143,10 +148,12 @@ class Prepared:
 
     train: Array
     test: Array
-    labels: Array
+    labels: Array | None
     masks: Array | None = None
     train_groups: Array | None = None
     test_groups: Array | None = None
+    names: tuple[str, ...] | None = None
+    times: Array | None = None
     window: int | None = None
     stride: int | None = None
     value_range: tuple[float, float] | None = None

@@ -93,7 +93,7 @@ class DatasetInfo(Record):
         Its id.
     base, protocol
         A variant of a dataset names that dataset as its base, and what it changes as its protocol. Of other datasets
-        the base is their own id and the protocol is empty.
+        the protocol is empty, and the base is their own id, or that of the file that holds their series and others.
     draw_of
         The variant that this is one draw of, where a protocol draws its data anew for each seed.
     label, name
@@ -198,8 +198,10 @@ class Summary(DatasetInfo, Samples):
 
     n_valid
         Held-out normal rows.
+    labelled
+        Whether anybody knows which of the test part is anomalous; if not, there are scores and no metrics.
     n_labels, n_anomalous
-        Labelled things of the test part (rows, or steps of a series) and how many of them are anomalous.
+        Things of the test part that carry a label or could (rows, or steps of a series), and how many are anomalous.
     copies
         Test samples that equal a training sample; None where samples are windows of one series.
     random_band
@@ -215,6 +217,7 @@ class Summary(DatasetInfo, Samples):
     """
 
     n_valid: int = 0
+    labelled: bool = True
     n_labels: int = 0
     n_anomalous: int = 0
     copies: int | None = None

@@ -42,7 +42,7 @@ def prepare(raw: Path, *, item: str, rate: int, seconds: float, normal: str, sus
     With `normal` and `suspects`, 70% of the normal recordings train, and the others are tested beside the suspects.
 
     Raises:
-        DataError: files are missing or broken, or the test part holds one class only.
+        DataError: files are missing or broken.
     """
     if bool(normal) != bool(suspects):
         raise DataError(f"{item}: dataset_params name a folder of normal recordings or of suspects; name both")
@@ -50,7 +50,7 @@ def prepare(raw: Path, *, item: str, rate: int, seconds: float, normal: str, sus
     laid = laid_out(
         root, locate(raw, FILES, item=item, path=path), ENDINGS, "recording", (normal, suspects) if normal else None
     )
-    files = [*laid.train, *laid.good, *laid.defects]
+    files = [*laid.train, *laid.test]
     facts = [_facts(path) for path in files]
     slowest = min(own for own, _ in facts)
     rate = rate or min(FASTEST, slowest)
@@ -63,14 +63,16 @@ def prepare(raw: Path, *, item: str, rate: int, seconds: float, normal: str, sus
     repeated = sum(length < seconds for length in lengths)
     return Prepared(
         train=clips(laid.train),
-        test=clips(laid.good + laid.defects),
-        labels=np.repeat(np.array([0, 1], dtype=np.uint8), [len(laid.good), len(laid.defects)]),
+        test=clips(laid.test),
+        labels=laid.labels,
+        names=laid.names(root),
         value_range=(-1.0, 1.0),
         rate=rate,
-        normal_class=normal or "good",
+        normal_class="" if laid.labels is None else normal or "good",
         choices=(f"{rate} Hz, {seconds:g} s", "shorter recordings are repeated, longer ones cut"),
         notes=(
-            "{} training, {} good and {} defective test recordings".format(*laid.counts),
+            laid.counted("recording"),
+            *laid.told,
             *([f"{repeated} recordings are shorter than {seconds:g} s and were repeated"] if repeated else []),
             *laid.aside("recordings"),
         ),

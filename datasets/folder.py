@@ -3,6 +3,8 @@
 The folder is laid out as MVTec AD is: `train/good`, `test/good`, `test/<kind of defect>`, and where there are masks
 `ground_truth/<kind of defect>`. It needs no code: `folder-screws` in a suite reads `folder/screws` of the data folder.
 A folder of normal images beside one of suspects will do too: name them as `normal` and `suspects` in `dataset_params`.
+Where nothing tells good test images from defective ones, there are scores and pictures, and no metrics: so it is in a
+folder without test/good, with images directly in test/, without test/, and with images alone.
 
 Whatever Pillow opens is an image. Images are turned as their EXIF says, and become RGB: palettes and CMYK as Pillow
 converts them, grey with three equal channels, 16 bits divided by 257, transparency dropped. The notes tell what was
@@ -38,7 +40,7 @@ def prepare(raw: Path, *, item: str, size: int, normal: str, suspects: str, path
     With `normal` and `suspects`, 70% of the normal images train, and the others are tested beside the suspects.
 
     Raises:
-        DataError: files are missing or broken, or the test part holds one class only.
+        DataError: files are missing or broken.
     """
     if bool(normal) != bool(suspects):
         raise DataError(f"{item}: dataset_params name a folder of normal images or of suspects; name both")

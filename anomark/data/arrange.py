@@ -69,14 +69,20 @@ def check(p: Prepared, rules: Modality, level: str, dataset: str) -> None:
             refuse(f"{name} holds values outside its value_range {p.value_range}; clip them in prepare")
     if p.train.shape[1:] != p.test.shape[1:]:
         refuse(f"train rows have shape {p.train.shape[1:]}, test rows {p.test.shape[1:]}")
-    if p.labels.shape != (len(p.test),):
-        refuse(f"labels have shape {p.labels.shape}, expected ({len(p.test)},)")
-    if p.labels.dtype != np.uint8 or not np.isin(p.labels, (0, 1)).all():
-        refuse(f"labels are {p.labels.dtype}, expected uint8, 0 (normal) or 1 (anomalous)")
-    if p.labels.all() or not p.labels.any():
-        refuse(f"undefined: one class (the test part is all {'anomalous' if p.labels.all() else 'normal'})")
-    if isinstance(p, InjectedSeries) and (p.left_out.shape != p.labels.shape or p.left_out.dtype != bool):
-        refuse(f"left_out is {p.left_out.dtype} of shape {p.left_out.shape}, expected bool of shape {p.labels.shape}")
+    if p.labels is not None:
+        if p.labels.shape != (len(p.test),):
+            refuse(f"labels have shape {p.labels.shape}, expected ({len(p.test)},)")
+        if p.labels.dtype != np.uint8 or not np.isin(p.labels, (0, 1)).all():
+            refuse(f"labels are {p.labels.dtype}, expected uint8, 0 (normal) or 1 (anomalous)")
+        if p.labels.all() or not p.labels.any():
+            refuse(f"undefined: one class (the test part is all {'anomalous' if p.labels.all() else 'normal'})")
+    if isinstance(p, InjectedSeries) and (p.left_out.shape != p.test.shape[:1] or p.left_out.dtype != bool):
+        refuse(f"left_out is {p.left_out.dtype} of shape {p.left_out.shape}, expected bool of shape ({len(p.test)},)")
+    for what, told in (("names", p.names), ("times", p.times)):
+        if told is not None and len(told) != len(p.test):
+            refuse(f"there are {len(told)} {what} for {len(p.test)} test rows; give one each")
+    if p.masks is not None and p.labels is None:
+        refuse("masks are given without labels; leave them out")
     if p.masks is not None and p.masks.shape != (len(p.test), *p.test.shape[2:]):
         refuse(f"masks have shape {p.masks.shape}, expected {(len(p.test), *p.test.shape[2:])}")
     if level == "point":
@@ -141,7 +147,8 @@ class Arranged:
     samples
         What a cell is told about them: the fields of `anomark.records.Meta` that depend on the data.
     truth
-        What `evaluate` alone is told: labels, and masks, recordings, steps left out and recipe where there are any.
+        What `evaluate` alone is told, where it is known: labels, masks, recordings, names and times (names of files
+        often tell the label), steps left out and recipe.
     """
 
     train: Array
@@ -173,11 +180,15 @@ def arrange(p: Prepared, dataset: str) -> Arranged:
         "notes": p.notes,
     }
     rows = slice(None) if p.window else order
-    truth = {"labels": p.labels[rows]}
+    truth = {} if p.labels is None else {"labels": p.labels[rows]}
     if p.masks is not None:
         truth["masks"] = p.masks[rows]
     if p.test_groups is not None:
         truth["groups"] = np.asarray(p.test_groups)[rows]
+    if p.names is not None:
+        truth["names"] = np.array(p.names)[rows]
+    if p.times is not None:
+        truth["times"] = p.times
     if isinstance(p, InjectedSeries):
         truth |= {"left_out": p.left_out, "recipe": np.array(json.dumps(p.recipe))}
     return Arranged(p.train, p.test[rows], samples, truth)

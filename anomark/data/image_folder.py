@@ -13,11 +13,10 @@ import numpy as np
 
 from anomark.contracts import Array, DataError, Prepared
 from anomark.data.images import resize_image, resize_mask
-from anomark.data.reading.folders import PARTS, laid_out
+from anomark.data.reading.folders import MASK_FOLDERS, PARTS, laid_out
 from anomark.data.reading.photographs import Reader, mask, suffixes
 
-#: Folders of masks, and what the name of a mask adds to its image's.
-MASK_FOLDERS = ("ground_truth", "masks", "mask", "gt")
+#: What the name of a mask adds to its image's.
 MASK_ENDINGS = ("_mask", "", "_gt", "-mask", "_label", "_seg")
 
 
@@ -30,48 +29,51 @@ def prepare_images(
 ) -> Prepared:
     """Images to train on from train/good, and to test on from every folder of test/, RGB at `size` x `size` pixels.
 
-    Masks are given where every defective image has one. Otherwise the dataset has none, and its notes say so.
+    Masks are given where every defective image has one. Otherwise the dataset has none, and its notes say so. Where the
+    layout does not tell good test images from defective ones, there are no labels.
 
     Args:
         root: the folder that holds train/ and test/.
         files: what lies below it.
-        owners_counts: how many training, good and defective images the whole dataset has, where that is known.
+        owners_counts: how many training, good and defective images the whole dataset has, where that is known; such a
+            dataset must have labels.
         flat: names of a folder of normal images and of one of suspects, which lie in `root` instead of train/ and
             test/. A seeded share of the normal images tests.
 
     Raises:
         DataError: files are missing or broken, or the test part holds one class only.
     """
-    laid = laid_out(root, files, suffixes(), "photograph", flat)
-    train_files, good_files, defect_files = laid.train, laid.good, laid.defects
+    laid = laid_out(root, files, suffixes(), "photograph", flat, labelled=owners_counts is not None)
+    good_files, defect_files, labels = laid.good, laid.defects, laid.labels
     found = laid.counts
     reader = Reader()
-    defect_masks, notes = masks_of(root, laid.meant, defect_files)
-    notes = [
-        f"{found[0]} training, {found[1]} good and {found[2]} defective test images, {len(defect_masks)} masks",
-        *notes,
-    ]
+    defect_masks, notes = masks_of(root, laid.meant, defect_files) if labels is not None else ({}, [])
+    masked = f", {len(defect_masks)} masks" if labels is not None else ""
+    notes = [f"{laid.counted('image')}{masked}", *laid.told, *notes]
     notes += [
         f"partial: {have} of {full} {what} images"
         for have, full, what in zip(found, owners_counts or found, PARTS, strict=True)
         if have != full
     ]
     train, test = (
-        np.stack([resize_image(reader.photograph(path), size) for path in paths])
-        for paths in (train_files, good_files + defect_files)
+        np.stack([resize_image(reader.photograph(path), size) for path in paths]) for paths in (laid.train, laid.test)
     )
     masks = None
-    if len(defect_masks) == len(defect_files):
+    if labels is not None and len(defect_masks) == len(defect_files):
         defects = [_mask(defect_masks[path], path, reader.sizes[path], size) for path in defect_files]
         masks = np.concatenate([np.zeros((len(good_files), size, size), dtype=bool), np.stack(defects)])
     return Prepared(
         train=train,
         test=test,
-        labels=np.repeat(np.array([0, 1], dtype=np.uint8), [len(good_files), len(defect_files)]),
+        labels=labels,
         masks=masks,
+        names=laid.names(root),
         value_range=(-1.0, 1.0),
-        normal_class=flat[0] if flat else "good",
-        choices=(f"resized by area to {size}x{size}", "a mask pixel is anomalous where any part of it is"),
+        normal_class="" if labels is None else flat[0] if flat else "good",
+        choices=(
+            f"resized by area to {size}x{size}",
+            *(("a mask pixel is anomalous where any part of it is",) if labels is not None else ()),
+        ),
         notes=(*notes, *laid.aside("photographs"), *reader.notes()),
     )
 

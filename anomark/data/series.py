@@ -72,13 +72,13 @@ def _means(values: Array) -> Array:
 
 
 def prepare_series(
-    train: Array, test: Array, labels: Array, window: int, stride_divisor: int, source: str, **fields: Any
+    train: Array, test: Array, labels: Array | None, window: int, stride_divisor: int, source: str, **fields: Any
 ) -> Prepared:
     """A labelled series, standardised by its training part and ready to be cut into windows.
 
     Args:
         train, test: (T, C), the training part normal; in memory or in a file, and read a block at a time.
-        labels: (T,) of the test part, 0 normal, 1 anomalous.
+        labels: (T,) of the test part, 0 normal, 1 anomalous, or None where nobody knows.
         window: window length L in steps; the stride is L / `stride_divisor`, at least 1.
         source: file name for error messages.
         fields: other fields of `Prepared`. Mean and deviation are added to `columns`.
@@ -102,7 +102,7 @@ def prepare_series(
             raise DataError(f"{source}: the {name} part holds NaN or infinite values; put numbers in their place")
     if all((block == train[0]).all() for part in (train, test) for block in blocks(part)):
         raise DataError(f"{source}: a constant series, so there is nothing to detect; leave it out")
-    if labels.min() == labels.max():
+    if labels is not None and labels.min() == labels.max():
         kind = "an anomaly" if labels.max() == 0 else "normal"
         raise DataError(f"{source}: undefined: one class; no step of the test part is labelled {kind}, leave it out")
     mean = _means(train)
@@ -113,7 +113,7 @@ def prepare_series(
     return Prepared(
         train=stored(((block - mean) / std).astype(np.float32) for block in blocks(train)),
         test=stored(((block - mean) / std).astype(np.float32) for block in blocks(test)),
-        labels=labels.astype(np.uint8),
+        labels=None if labels is None else labels.astype(np.uint8),
         window=window,
         stride=max(1, window // stride_divisor),
         columns=columns,

@@ -28,7 +28,7 @@ _BASE = 0x9E3779B97F4A7C15  # odd, so that it can be divided by modulo 2**64
 def warnings(
     train: Array,
     test: Array,
-    labels: Array,
+    labels: Array | None,
     window: int | None,
     scored: Array | None = None,
     copied: Array | None = None,
@@ -38,11 +38,12 @@ def warnings(
     Args:
         train, test: a series (T, C) each where `window` is given; else signals (N, C, L), images (N, C, H, W) or rows
             (N, ...), which may be memory-mapped and are read in blocks.
-        labels: (N,) or (T,), 1 anomalous.
+        labels: (N,) or (T,), 1 anomalous, or None where nobody knows.
         scored: those of the labels that count, all unless it is given.
         copied: what `copies` found, where it was asked already.
     """
-    found = [*_constant(train, window), *_one_number(test, labels, window, scored)]
+    found = [*_constant(train, window)]
+    found += _one_number(test, labels, window, scored) if labels is not None else []
     if window:
         return [*found, *_stretches(train[None], test[None], window, range(0, len(test) - window + 1, window))]
     copied = copies(train, test) if copied is None else copied

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -83,18 +84,18 @@ def largest_mean(maps: Array) -> Array:
 
 
 class Measured:
-    """The labels of one dataset, and what scores are worth against them."""
+    """The labels of one dataset, and what scores are worth against them.
 
-    def __init__(
-        self,
-        meta: Meta,
-        labels: Array,
-        masks: Array | None,
-        groups: Array | None,
-        left_out: Array | None = None,
-        events: Sequence[dict[str, Any]] = (),
-    ) -> None:
-        self.meta, self.masks, self.groups, self.events = meta, masks, groups, events
+    Where nobody knows the labels, `labelled` is false, zeros stand for them, and no metric must be asked for.
+    """
+
+    def __init__(self, meta: Meta, truth: Mapping[str, Array], steps: int) -> None:
+        """From what the file of labels holds, and the number of test rows or of steps of the test series."""
+        self.meta, self.masks, self.groups = meta, truth.get("masks"), truth.get("groups")
+        self.names, self.times = truth.get("names"), truth.get("times")
+        self.events: Sequence[dict[str, Any]] = json.loads(str(truth["recipe"]))["events"] if "recipe" in truth else ()
+        self.labelled, left_out = "labels" in truth, truth.get("left_out")
+        labels = truth["labels"] if self.labelled else np.zeros(steps, np.uint8)
         self.steps, self.scored = len(labels), np.ones(len(labels), dtype=bool) if left_out is None else ~left_out
         self.all_labels = labels
         self.labels = labels[self.scored]  # steps where the owner's data is in doubt count for nobody

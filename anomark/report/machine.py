@@ -31,7 +31,8 @@ class DatasetEntry(_Model):
     protocol: str | None = Field(None, description="level, seeds, split and f in one line; no number stands without it")
     f: str | None = Field(None, description="the frozen network of the pretrained track; null: the suite has none")
     n_train: int | None = Field(None, description="normal samples (windows of a series)")
-    n_labels: int | None = Field(None, description="labelled test images, windows, clips or points")
+    labelled: bool = Field(True, description="false: nobody knows the labels, so there are scores and no numbers")
+    n_labels: int | None = Field(None, description="test images, windows, clips or points that a label belongs to")
     n_anomalous: int | None = None
     shape: list[int] | None = Field(None, description="of a sample as prepared: C, H, W or C, L")
     window: int | None = Field(None, description="steps of a window; null where samples are not cut from a series")
@@ -147,7 +148,9 @@ def _dataset(results: Results, dataset: str) -> DatasetEntry:
     # What stands in a refused dataset's summary beside its description and the reason are defaults.
     told = {*DatasetInfo.model_fields, "refused"} if summary.refused else {*Summary.model_fields}
     known = {name: getattr(summary, name) for name in DatasetEntry.model_fields if name in told}
-    if dataset in results.datasets:
+    if not summary.labelled:
+        known |= {"n_anomalous": None, "random_band": None}
+    if dataset in results.prepared:
         known["protocol"] = protocol(results, [dataset])
     return DatasetEntry(**known | {"id": dataset, "label": results.label(dataset)})
 

@@ -21,6 +21,8 @@ from anomark.suite_records import MethodInfo, MetricInfo, SuiteRecord
 
 #: From this many seeds on a Student t interval is printed; below it, the range.
 SEEDS_FOR_INTERVAL = 3
+#: What stands in the place of a number where nobody knows the labels.
+NO_LABELS = "no labels"
 #: The control that reads the labels; it checks the harness and competes with nobody.
 ORACLE = "oracle"
 
@@ -187,6 +189,16 @@ class Results:
     @cached_property
     def datasets(self) -> dict[str, Summary]:
         """The datasets that have numbers, in the suite's order; variants, which no table but one knows, aside."""
+        return {dataset: summary for dataset, summary in self.prepared.items() if summary.labelled}
+
+    @cached_property
+    def unlabelled(self) -> dict[str, Summary]:
+        """The datasets that have scores and no numbers, since nobody knows their labels, in the suite's order."""
+        return {dataset: summary for dataset, summary in self.prepared.items() if not summary.labelled}
+
+    @cached_property
+    def prepared(self) -> dict[str, Summary]:
+        """The datasets that were scored, with labels or without, in the suite's order; variants aside."""
         known = (dataset for dataset in self.suite.datasets if dataset not in self.refused)
         return {dataset: self.summaries[dataset] for dataset in known if not self.summaries[dataset].protocol}
 
@@ -205,9 +217,9 @@ class Results:
 
     @cached_property
     def synthetic(self) -> dict[str, str]:
-        """The datasets of the tables, each with that of synthetic anomalies, where it has one."""
+        """The datasets of the suite, each with that of synthetic anomalies, where it has one."""
         made = {s.base: dataset for dataset, s in self.summaries.items() if s.protocol == SYNTHETIC and not s.refused}
-        return {dataset: made[dataset] for dataset in self.datasets if dataset in made}
+        return {dataset: made[dataset] for dataset in self.prepared if dataset in made}
 
     @cached_property
     def draws(self) -> dict[str, list[str]]:
@@ -275,6 +287,8 @@ class Results:
         if end is None:
             return Score("not in suite", "the suite has no such cell")
         by_seed = self._values.get((dataset, method, metric), {})
+        if not self.summaries[dataset].labelled:
+            return replace(end, status=NO_LABELS if end.status == "done" else end.status)
         if not by_seed and end.status == "done":
             if reason := self.summaries[dataset].failed_metrics.get(metric):
                 return Score("failed", reason)

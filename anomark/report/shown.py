@@ -22,7 +22,7 @@ def shown(results: Results, dataset: str, available: list[str], limit: int) -> l
         mean = results.score(dataset, method).mean
         return -1.0 if mean is None else mean
 
-    featured = [m for m in results.featured(results.datasets[dataset].modality) if m in available]
+    featured = [m for m in results.featured(results.summaries[dataset].modality) if m in available]
     rest = sorted((m for m in available if m not in featured and m in results.methods), key=quality, reverse=True)
     others = [m for m in rest if not results.methods[m].is_control]
     others.sort(key=lambda m: results.methods[m].is_variant)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from anomark.report.comparisons import difference
-from anomark.report.results import SEEDS_FOR_INTERVAL, Results, Score
+from anomark.report.results import NO_LABELS, SEEDS_FOR_INTERVAL, Results, Score
 from anomark.report.table import Cell, Row, number, signed
 
 #: No number, and nothing went wrong.
-EXPECTED = ("not in suite", "n/a", "incomplete", "undefined")
+EXPECTED = ("not in suite", "n/a", "incomplete", "undefined", NO_LABELS)
 TIED = "≈"
 TIED_NOTE = f"{TIED} not distinguishable from the best method of its track (paired bootstrap, p ≥ .05)."
 FOOTNOTE = "† below the strongest control of its dataset (the oracle aside)."
@@ -105,10 +105,12 @@ def protocol(results: Results, datasets: Sequence[str]) -> str:
     summaries = [results.summaries[dataset] for dataset in datasets]
     levels = sorted({summary.level for summary in summaries}) or ["none"]
     splits = sorted({choice for summary in summaries for choice in summary.choices if "split" in choice.lower()})
+    known = all(summary.labelled for summary in summaries)
+    fitted = "normal data only" if known else "the training part, which nobody says is normal"
     networks = sorted({str(summary.f or "none") for summary in summaries}) or ["none"]
     return (
         f"Level: {', '.join(levels)}; {interval_phrase(results)}, deterministic methods once; "
-        f"split: fitted on normal data only, scored on all test data{''.join(f', {s}' for s in splits)}; "
+        f"split: fitted on {fitted}, scored on all test data{''.join(f', {s}' for s in splits)}; "
         f"f: {', '.join(networks)}."
     )
 

@@ -7,7 +7,6 @@ to draw.
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from anomark.evaluation.leakage import copies, warnings
 from anomark.evaluation.measure import Measured
 from anomark.evaluation.severity import by_severity
 from anomark.evaluation.tables import anytime_rows, loss_rows, outcome_row, setting_rows, write_tables
+from anomark.evaluation.unlabelled import write_highest
 from anomark.outcomes import Outcome
 from anomark.records import Cell, CellName, Data, DatasetInfo, FitRecord, Meta, Samples, Summary
 from anomark.runtime.locks import making
@@ -39,8 +39,9 @@ def evaluate(jobs: Jobs, dataset: str, out: Path) -> None:
     each method that doesn't apply), roc.csv, training.csv (losses), anytime.csv (AUROC after less training), sweep.csv
     (settings of stored models), summary.json, bootstrap.npz (the mean AUROC of each method over its seeds, on
     replicates of the test set that all methods share), the examples to draw (examples.npz), and for injected anomalies
-    severity.csv. Of a refused dataset only outcomes.csv and summary.json say anything. The folder is sealed, and what
-    an earlier evaluation left in its place goes.
+    severity.csv. Of a dataset without labels there are no metrics, but highest.csv and agreement.csv: what each method
+    scores highest, and how far methods agree. Of a refused dataset only outcomes.csv and summary.json say anything. The
+    folder is sealed, and what an earlier evaluation left in its place goes.
 
     Raises:
         Damaged: what it reads is not what was stored.
@@ -58,9 +59,10 @@ def evaluate(jobs: Jobs, dataset: str, out: Path) -> None:
             write_tables(work, [], [], [], [], [], {})
             summary = Summary(**data.only(DatasetInfo), refused=meta.refused)
         else:
-            oracle = {"dataset": data.dataset, "method": ORACLE, "seed": 0, "deterministic": True}
-            outcomes.append(oracle | {"status": Outcome.DONE, "reason": ""})
             summary = _measure(jobs, data, meta, cells, work)
+            if summary.labelled:
+                oracle = {"dataset": data.dataset, "method": ORACLE, "seed": 0, "deterministic": True}
+                outcomes.append(oracle | {"status": Outcome.DONE, "reason": ""})
         pd.DataFrame([*outcomes, *not_applicable]).to_csv(work / "outcomes.csv", index=False)
         summary.save(work / "summary.json")
         seals.publish(work, out)
@@ -70,11 +72,9 @@ def _measure(jobs: Jobs, data: Data, meta: Meta, cells: list[tuple[Cell, FitReco
     """Open the labels, write everything but the outcomes into `work`, and return the summary."""
     for name in ("train.npy", "test.npy"):
         seals.verify(Path(data.folder) / name)
-    truth = np.load(io.BytesIO(seals.read(Path(data.labels))))
-    masks = truth.get("masks")
-    events = json.loads(str(truth["recipe"]))["events"] if "recipe" in truth else []
-    measured = Measured(meta, truth["labels"], masks, truth.get("groups"), truth.get("left_out"), events)
-    labels = measured.labels
+    train, test = (np.load(Path(data.folder) / name, mmap_mode="r") for name in ("train.npy", "test.npy"))
+    measured = Measured(meta, np.load(io.BytesIO(seals.read(Path(data.labels)))), len(test))
+    labels, masks = measured.labels, measured.masks
 
     metrics: list[dict[str, Any]] = []
     failed: dict[str, str] = {}
@@ -89,40 +89,54 @@ def _measure(jobs: Jobs, data: Data, meta: Meta, cells: list[tuple[Cell, FitReco
         known = cell.only(CellName)
         score, map_, valid = _read_scores(cell, meta)
         merged = measured.merge(score)
+        first.setdefault(cell.method, (merged, map_))
+        if not measured.labelled:
+            continue
         rows = [known | row for row in measured.metrics(merged, map_, valid)]
         metrics += rows
         for row in rows:
             if row["reason"]:
                 print(f"{row['metric']} of {cell.method}, seed {cell.seed}, failed: {row['reason']}")
                 failed.setdefault(row["metric"], row["reason"])
-        severity += [known | row for row in by_severity(events, merged, measured.scored)]
+        severity += [known | row for row in by_severity(measured.events, merged, measured.scored)]
         fpr, tpr = roc_points(labels, merged)
         curves += [known | {"fpr": x, "tpr": y} for x, y in zip(fpr, tpr, strict=True)]
         anytime += anytime_rows(cell, record, measured)
-        first.setdefault(cell.method, (merged, map_))
         scores.setdefault(cell.method, []).append(merged)
 
-    oracle = masks.astype(np.float32) if masks is not None else None
-    metrics += [
-        {"dataset": data.dataset, "method": ORACLE, "seed": 0} | row
-        for row in measured.metrics(labels.astype(np.float64), oracle, None)
-    ]
-    settings = list(setting_rows(jobs, data.dataset, measured))
+    rivals = {method.id for method in jobs.methods if method.is_rival}
+    asked = rivals & first.keys() or first.keys()
+    voices = {method: merged for method, (merged, _) in first.items() if method in asked}
+    settings: list[dict[str, Any]] = []
+    if measured.labelled:
+        oracle = masks.astype(np.float32) if masks is not None else None
+        metrics += [
+            {"dataset": data.dataset, "method": ORACLE, "seed": 0} | row
+            for row in measured.metrics(labels.astype(np.float64), oracle, None)
+        ]
+        settings += setting_rows(jobs, data.dataset, measured)
+    elif first:
+        write_highest(data.dataset, measured, voices, work)
     write_tables(work, metrics, curves, list(loss_rows(cells)), anytime, settings, measured.replicates(scores))
     if severity:
         pd.DataFrame(severity).to_csv(work / "severity.csv", index=False)
-    write_examples(measured, Path(data.folder), first, jobs.highlight, work)
-    train, test = (np.load(Path(data.folder) / name, mmap_mode="r") for name in ("train.npy", "test.npy"))
+    write_examples(measured, Path(data.folder), first, voices, jobs.highlight, work)
     copied = None if meta.window else copies(train, test)
     return Summary(
         **data.only(DatasetInfo),
         **meta.only(Samples),
-        warnings=tuple(warnings(train, test, measured.all_labels, meta.window, measured.scored, copied)),
+        warnings=tuple(
+            warnings(
+                *(train, test, measured.all_labels if measured.labelled else None),
+                *(meta.window, measured.scored, copied),
+            )
+        ),
         n_valid=len(meta.valid),
+        labelled=measured.labelled,
         n_labels=len(labels),
         n_anomalous=int(labels.sum()),
         copies=None if copied is None else int(copied.sum()),
-        random_band=measured.random_band(labels),
+        random_band=measured.random_band(labels) if measured.labelled else (0.0, 1.0),
         f=jobs.features["features"].name if "features" in jobs.features else None,
         method_params={cell.method: record.parts.params for cell, record in cells},
         failed_metrics=failed,

@@ -7,7 +7,6 @@ import re
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 from anomark import modality, seals
 from anomark.contracts import UNPRINTABLE, AnomarkError, DataError
@@ -92,30 +91,32 @@ class Plan:
 
     def _data(self) -> list[Data]:
         root = self.suite.data_folder()
-        places = {d.id: path for d in self.datasets if (path := self._dataset_params(d).get("path"))}
+        places = {d.id: path for d in self.datasets if (path := select.parameters(self.suite, d).get("path"))}
         needed = [d for d in self.datasets if d.family.files and d.id not in places]
         if needed and not (root.is_dir() if root else len(needed) < len(self.datasets)):
             where = "no data folder is named" if root is None else f"{root}: no such folder"
             raise DataError(
                 f"{where}: set data_root in the config or ANOMARK_DATA to the folder that holds "
-                + select.some(select.wanted(d, self._dataset_params(d)) for d in needed)
+                + select.some(select.wanted(d, select.parameters(self.suite, d)) for d in needed)
             )
         found: dict[str, str] = {}  # what the files of each dataset hold
         for d in (d for d in self.datasets if d.id in places):
             try:
                 path = named(places[d.id])
-                files = locate(Path(), d.family.files, **self._dataset_params(d))
+                files = locate(Path(), d.family.files, **select.parameters(self.suite, d))
                 found[d.id] = self.prints.of(path if path.is_dir() else path.parent, files)
             except DataError as error:
                 self.absent[d.id] = str(error)
         for d in needed:
             if root is None:
-                self.absent[d.id] = f"{select.wanted(d, self._dataset_params(d))}; name a data folder: ANOMARK_DATA"
+                self.absent[d.id] = (
+                    f"{select.wanted(d, select.parameters(self.suite, d))}; name a data folder: ANOMARK_DATA"
+                )
                 continue
             try:
-                found[d.id] = self.prints.of(root, locate(root, d.family.files, **self._dataset_params(d)))
+                found[d.id] = self.prints.of(root, locate(root, d.family.files, **select.parameters(self.suite, d)))
             except DataError:
-                self.absent[d.id] = select.wanted(d, self._dataset_params(d))
+                self.absent[d.id] = select.wanted(d, select.parameters(self.suite, d))
         if len(self.absent) == len(self.datasets):
             where = f"{root}: missing are " if needed else ""
             raise DataError(f"{where}{select.some(self.absent.values())}")
@@ -123,7 +124,7 @@ class Plan:
         for d in self.datasets:
             if d.id in self.absent:
                 continue
-            params = self._dataset_params(d)
+            params = select.parameters(self.suite, d)
             moved = {name: value for name, value in params.items() if name != "path"}  # wherever the same bytes lie
             rules = modality.path_of(d.family.modality)  # through the data's key, cells depend on it too
             sources, versions = closure([d.family.path, rules, ARRANGE])
@@ -179,14 +180,6 @@ class Plan:
         data = self.data[dataset]
         stored = Path(data.labels).exists() and Path(data.folder, "meta.json").exists()
         return [f"{data.made_from.folder}/meta.json"] if data.made_from and not stored else []
-
-    def _dataset_params(self, dataset: Dataset) -> dict[str, Any]:
-        family = dataset.family
-        common = {k: v for k, v in self.suite.preprocessing.items() if k in family.defaults}
-        given = self.suite.dataset_params
-        own = given.get(family.id, {}) | given.get(dataset.base, {}) | given.get(dataset.id, {})
-        item = {} if dataset.item is None else {"item": dataset.item}
-        return family.defaults | common | own | item | dataset.overrides
 
     def _seeds(self, dataset: Dataset, method: Method) -> list[int]:
         seeds = self.suite.method_seeds.get(method.id, self.suite.seeds)

@@ -165,6 +165,8 @@ class Dataset:
     `protocol` names what a variant changes. A variant has the test rows of the dataset `base` under another protocol:
     it stands in the report's section on protocols and in no other table.
 
+    A file may hold several series. Each is a dataset, a `member` of `base`, and shares its parameters.
+
     A protocol may draw its data anew for each seed of a suite. `seeded` is then the parameter that takes the seed, and
     the suite has one dataset for each of its seeds: a draw, whose `seed` is the only one of its cells, and which knows
     the variant by `draw_of`.
@@ -176,6 +178,7 @@ class Dataset:
     overrides: dict[str, Any] = field(default_factory=dict)
     base: str = ""
     protocol: str = ""
+    member: str = ""
     seeded: str = ""
     seed: int | None = None
     draw_of: str = ""
@@ -199,7 +202,7 @@ class Dataset:
 
     @property
     def label(self) -> str:
-        label = self.family.label if self.item is None else f"{self.family.label} {self.item}"
+        label = " ".join(filter(None, [self.family.label, self.item, self.member]))
         return f"{label}, {self.protocol}" if self.protocol else label
 
     @property

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import fnmatch
+import importlib
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from anomark.contracts import AnomarkError, DataError, nearest
+from anomark.contracts import UNPRINTABLE, AnomarkError, DataError, nearest
 from anomark.data import rawfiles
 from anomark.suite import registry
 from anomark.suite.config import Suite
 from anomark.suite.registry import Dataset, Family, Method
+
+#: What stands between the id of a dataset and the name of one of its members, which has at most so many bytes.
+MEMBER, LONGEST_MEMBER = "@", 60
 
 
 def datasets(suite: Suite) -> list[Dataset]:
@@ -19,7 +25,8 @@ def datasets(suite: Suite) -> list[Dataset]:
 
     A pattern such as `textures-*` meets every dataset that its family lists. Where a family takes any item, a pattern
     that begins with the family's id meets the items that are in the data folder: `folder-*`, `ucr-anomaly-1*`. No
-    pattern meets a variant. A variant whose data is drawn anew for each seed gives one dataset for each.
+    pattern meets a variant. A variant whose data is drawn anew for each seed gives one dataset for each, and so does a
+    table of several series for each of its entities, of which `table-pumps@north*` meets some.
 
     Raises:
         AnomarkError: a name is unknown, or a pattern meets nothing.
@@ -27,6 +34,9 @@ def datasets(suite: Suite) -> list[Dataset]:
     known, root = registry.datasets(), suite.data_folder()
     chosen: dict[str, Dataset] = {}
     for name in suite.datasets:
+        if found := _named_members(suite, name):
+            chosen |= {d.id: d for d in found}
+            continue
         names = [name]
         if any(c in name for c in "*?["):
             families = [f for f in registry.families().values() if f.open and name.startswith(f"{f.id}-")]
@@ -34,8 +44,60 @@ def datasets(suite: Suite) -> list[Dataset]:
             names += [d for f in families if root for d in fnmatch.filter(in_folder(f, root), name)]
             if not names:
                 raise AnomarkError(_met_nothing(name, families, root))
-        chosen |= {d.id: d for n in names for d in registry.find_dataset(n).draws(suite.seeds)}
+        whole = (d for n in names for d in _members(suite, registry.find_dataset(n)))
+        chosen |= {d.id: d for dataset in whole for d in dataset.draws(suite.seeds)}
     return list(chosen.values())
+
+
+def parameters(suite: Suite, dataset: Dataset) -> dict[str, Any]:
+    """What a dataset's `prepare` is called with: its family's DEFAULTS under what the suite and the dataset say."""
+    family, given = dataset.family, suite.dataset_params
+    common = {k: v for k, v in suite.preprocessing.items() if k in family.defaults}
+    own = given.get(family.id, {}) | given.get(dataset.base, {}) | given.get(dataset.id, {})
+    item = {} if dataset.item is None else {"item": dataset.item}
+    return family.defaults | common | own | item | dataset.overrides
+
+
+def _members(suite: Suite, dataset: Dataset) -> list[Dataset]:
+    """One dataset for each entity of a file of several series, else the dataset itself.
+
+    So is one that can't be read: preparing it says why.
+    """
+    params = parameters(suite, dataset)
+    root = suite.data_folder() or (Path() if params.get("path") else None)
+    if not params.get("entity") or params.get("only") or root is None:
+        return [dataset]
+    try:
+        names = importlib.import_module(dataset.family.module).entities(root, **params)
+    except DataError:
+        return [dataset]
+    found: dict[str, Dataset] = {}
+    for name in names:
+        # What can't stand in an id becomes a low line there, and of two equal ids the second one gets a number.
+        word = re.sub(rf"[/\\*?\[\]{{}}{UNPRINTABLE}]", "_", name).encode()[:LONGEST_MEMBER].decode(errors="ignore")
+        same = sum(key == word or key.startswith(f"{word}~") for key in found)
+        word += f"~{same + 1}" * bool(same)
+        id_, own = f"{dataset.id}{MEMBER}{word}", dataset.overrides | {"only": name}
+        found[word] = replace(dataset, id=id_, base=dataset.id, member=word, overrides=own)
+    return [*found.values()] or [dataset]
+
+
+def _named_members(suite: Suite, name: str) -> list[Dataset]:
+    """The members that a name such as `table-pumps@north` or `table-pumps@*` means; none where it means none.
+
+    Raises:
+        AnomarkError: the file of several series holds no such one.
+    """
+    stem, mark, _ = name.partition(MEMBER)
+    if not mark or any(c in stem for c in "*?["):
+        return []
+    found = _members(suite, registry.find_dataset(stem))
+    if len(found) == 1 and not found[0].member:
+        return []
+    chosen = [d for d in found if fnmatch.fnmatchcase(d.id, name)]
+    if not chosen:
+        raise AnomarkError(f"unknown dataset {name!r}; {nearest(name, [d.id for d in found])}")
+    return chosen
 
 
 def in_folder(family: Family, root: Path) -> list[str]:
@@ -111,7 +173,7 @@ def check_parameters(suite: Suite, chosen: list[Dataset]) -> None:
         for key in params:
             if defaults and key not in defaults:  # a class taken as it stands may have more than its file names
                 raise AnomarkError(f"params: {name} has no parameter {key!r}; {nearest(key, defaults)}")
-    families = families | {d.id: d.family for d in chosen}
+    families = families | {name: d.family for d in chosen for name in (d.id, d.base) if name}
     for name, params in suite.dataset_params.items():
         if name not in families:
             raise AnomarkError(f"dataset_params: no family or dataset {name!r}; {nearest(name, families)}")

@@ -104,9 +104,13 @@ def test_a_broken_recording_is_one_sentence(tmp_path: Path, spoil: Callable[[Pat
     assert "1.wav" in str(error.value) and "fetch" not in str(error.value)
 
 
-def test_a_missing_part_is_named(tmp_path: Path) -> None:
+def test_a_missing_part_leaves_no_labels_or_is_named(tmp_path: Path) -> None:
     root = make(tmp_path)
     for path in (root / "clips/pump/test/good").iterdir():
         path.unlink()
-    with pytest.raises(DataError, match="no good test recording under test/good"):
+    found = read(root)
+    assert found.labels is None and any("no good test recording" in note for note in found.notes)
+    for path in (root / "clips/pump/train/good").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match="no training recording under train/good"):
         read(root)

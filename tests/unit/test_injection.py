@@ -138,7 +138,7 @@ def test_steps_that_are_left_out_count_for_nobody() -> None:
     labels = (rng.random(100) < 0.2).astype(np.uint8)
     left_out = rng.random(100) < 0.4
     meta = Meta(dataset="made", modality="series", level="point", test_starts=tuple(range(100)), window=1)
-    measured = Measured(meta, labels, None, None, left_out)
+    measured = Measured(meta, {"labels": labels, "left_out": left_out}, len(labels))
     scores = rng.random(100)
     found = {row["metric"]: row["value"] for row in measured.metrics(measured.merge(scores), None, None)}
     assert found["auroc"] == auroc(labels[~left_out], scores[~left_out])

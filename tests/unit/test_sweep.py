@@ -134,7 +134,7 @@ def test_a_sweep_that_fails_is_an_outcome(
     monkeypatch.setattr(sweep, "_swept", lambda *_: (_ for _ in ()).throw(RuntimeError("no such setting")))
     sweep.write_sweep(job, cell)
     assert "no such setting" in capsys.readouterr().err
-    measured = Measured(META, np.array([0, 1]), None, None)
+    measured = Measured(META, {"labels": np.array([0, 1])}, 2)
     (row,) = setting_rows(planned_jobs(sweeps={str(path): job}), "mine", measured)
     assert row == {"dataset": "mine", "method": "ddpm", "seed": 0, "failed": "RuntimeError: no such setting"}
     kept = path.with_name("0-2.npz")
@@ -173,7 +173,7 @@ def test_every_lambda_of_every_setting_is_ranked_and_what_differs_is_named() -> 
 def test_some_windows_are_judged_on_the_points_that_they_cover() -> None:
     labels = np.array([0, 0, 1, 1, 0, 0, 1, 0], np.uint8)
     meta = Meta(dataset="mine", modality="series", level="point", test_starts=(4, 0, 2), window=3)
-    measured = Measured(meta, labels, None, None)
+    measured = Measured(meta, {"labels": labels}, len(labels))
     found, scores = measured.of_rows(np.array([1, 2]), np.array([1.0, 3.0]))
     assert found.tolist() == labels[:5].tolist() and scores.tolist() == [1, 1, 2, 3, 3]
 

@@ -33,11 +33,13 @@ def test_each_milestone_is_ranked_against_the_labels(tmp_path: Path) -> None:
     points = tuple(Milestone(steps=2**k, seconds=k, core_seconds=k / 2) for k in range(3))
     record = FitRecord(**cell.only(CellInfo), status="done", device=Device(kind="cpu"), milestones=points)
     meta = Meta(dataset="mine", modality="series", level="window", shape=(1, 4), n_test=20)
-    rows = list(anytime_rows(cell, record, Measured(meta, labels, None, None)))
+    rows = list(anytime_rows(cell, record, Measured(meta, {"labels": labels}, len(labels))))
     assert [(row["steps"], row["core_seconds"], row["seed"]) for row in rows] == [(1, 0, 0), (2, 0.5, 0), (4, 1, 0)]
     assert [row["auroc"] for row in rows] == pytest.approx([roc_auc_score(labels, values) for values in scores])
     assert not list(
-        anytime_rows(cell, record.model_copy(update={"milestones": ()}), Measured(meta, labels, None, None))
+        anytime_rows(
+            cell, record.model_copy(update={"milestones": ()}), Measured(meta, {"labels": labels}, len(labels))
+        )
     )
 
 

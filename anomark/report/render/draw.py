@@ -17,6 +17,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation
 
@@ -108,6 +109,18 @@ def name_rows(axes: Axes, labels: Sequence[str]) -> None:
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.spines["left"].set_visible(False)
+
+
+def name_time(axes: Axes, times: Any) -> None:
+    """Say what the x axis of a series is: its own times (T,) where they are known, else steps of the test part."""
+    if times is None:
+        axes.set_xlabel("test step")
+        return
+    if times.dtype.kind == "M":
+        locator = AutoDateLocator(minticks=3, maxticks=8)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.set_xlabel("time")
 
 
 def scale_auroc(axes: Axes, ticks: int = 9) -> None:

@@ -40,7 +40,7 @@ def example_drawings(results: Results, dataset: str) -> list[Drawing]:
     stored = load_examples(results, dataset)
     if not stored:
         return []
-    summary = results.datasets[dataset]
+    summary = results.summaries[dataset]
     spoken = modality.load(summary.modality)
     drawings = []
     for name in spoken.PICTURES.get(summary.level, ()):

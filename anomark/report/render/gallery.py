@@ -15,10 +15,13 @@ from anomark.report.results import Results
 from anomark.report.shown import MAX_MAPS, shown
 from anomark.report.tables import protocol
 
+#: Characters of a file's name that there is room for above an image.
+LONGEST_NAME = 18
+
 
 def gallery(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[Figure, str, str]:
     """Input, mask and anomaly maps: a column a sample, a row a method; one colour scale a method."""
-    samples = range(len(stored["label"]))
+    samples = range(len(stored["case"]))
     methods = shown(results, dataset, having(stored, "map:"), MAX_MAPS)
     masks = stored["mask"].astype(bool) if "mask" in stored else None
     lines = ["input", *(["mask"] if masks is not None else []), *methods]
@@ -39,7 +42,9 @@ def gallery(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[F
             for spine in axes.spines.values():
                 spine.set_visible(False)
             if line == "input":
-                axes.set_title(case(stored, index), fontsize=8, loc="center")
+                named = "names" in stored and "label" not in stored  # whoever has no labels looks at the file
+                name = f"\n{str(stored['names'][index]).rpartition('/')[2][-LONGEST_NAME:]}" * named
+                axes.set_title(case(stored, index) + name, fontsize=8, loc="center")
                 _show(axes, _as_image(stored["samples"][index]))
             elif line == "mask":
                 assert masks is not None

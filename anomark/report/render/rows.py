@@ -20,10 +20,13 @@ FARTHEST = 5.0
 
 def row_examples(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[Figure, str, str]:
     """Test rows on the two leading principal components of the training rows, and six rows column by column."""
-    plane, anomalous, samples = stored["plane"], stored["plane_label"].astype(bool), stored["samples"]
+    plane, samples = stored["plane"], stored["samples"]
+    labelled = "plane_label" in stored
+    anomalous = stored["plane_label"].astype(bool) if labelled else np.zeros(len(plane), dtype=bool)
     columns = np.sort(np.argsort(-np.abs(samples).max(axis=0), kind="stable")[:MOST_COLUMNS])
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.2), width_ratios=(1, 1.3))
-    for mask, colour, label in ((~anomalous, BLUE, "normal"), (anomalous, VERMILLION, "anomalous")):
+    usual = "normal" if labelled else "a test row"
+    for mask, colour, label in ((~anomalous, BLUE, usual), (anomalous, VERMILLION, "anomalous"))[: 1 + labelled]:
         left.scatter(*plane[mask].T, s=7, color=colour, alpha=0.55, linewidths=0, label=label)
     left.legend(fontsize=8, loc="best")
     left.set(xlabel="first principal component", ylabel="second")
@@ -40,7 +43,8 @@ def row_examples(results: Results, dataset: str, stored: dict[str, Array]) -> tu
         f"method looks. Right: single rows, as deviations from the training mean. {chosen(results, stored)} "
     )
     alt = (
-        f"{results.label(dataset)}: {len(plane)} test rows in a plane, {int(anomalous.sum())} of them anomalous, and "
-        f"{len(samples)} rows as strips of {len(columns)} columns."
+        f"{results.label(dataset)}: {len(plane)} test rows in a plane, "
+        f"{f'{int(anomalous.sum())} of them anomalous, ' * labelled}and {len(samples)} rows as strips of "
+        f"{len(columns)} columns."
     )
     return figure, caption + protocol(results, [dataset]), alt

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from anomark.contracts import Array
 from anomark.report.render.draw import BLUE, VERMILLION, bare
-from anomark.report.render.stored import MAX_COLUMNS, case, chosen, decimate, runs
+from anomark.report.render.stored import MAX_COLUMNS, case, chosen, decimate, marks, runs
 from anomark.report.results import Results
 
 #: Of a scalogram: wavelet, scales, columns, and windows of a long series that it shows.
@@ -19,16 +19,25 @@ WAVELET, SCALES, MAX_TIMES, WINDOWS = "cmor1.5-1.0", 48, 600, 4
 def scalograms(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[Figure, str, str]:
     """A normal and an anomalous stretch of signal above the magnitude of their continuous wavelet transforms."""
     if "signal" in stored:
-        length = WINDOWS * (results.datasets[dataset].window or 1)
-        signals = {name: stored["signal"][part, 0] for name, part in stretches(stored["labels"], length).items()}
+        length = WINDOWS * (results.summaries[dataset].window or 1)
+        marked = stored["labels"] if "labels" in stored else marks(stored)
+        kinds = ("normal", "anomalous") if "labels" in stored else ("not conspicuous", "conspicuous")
+        parts = stretches(marked, length)
+        signals = {kind: stored["signal"][part, 0] for kind, part in zip(kinds, parts, strict=False)}
         what = (
             f"{WINDOWS} windows of the test series: the first without a label, and round its longest labelled anomaly."
         )
+        if "labels" not in stored:
+            what = f"{WINDOWS} windows of the test series: one that no method finds conspicuous, and round the longest "
+            what += "stretch that methods score highest."
     else:
         places: dict[str, int] = {}
-        for index in range(len(stored["label"])):  # the median of a class where it has one
-            name = "anomalous" if stored["label"][index] else "normal"
-            if name not in places or stored["case"][index] == "median":
+        for index in range(len(stored["case"])):  # the median of a class where it has one
+            if "label" not in stored:
+                name = "first" if index == 0 else "rest"
+            else:
+                name = "anomalous" if stored["label"][index] else "normal"
+            if name not in places or stored["case"][index] in ("median", "in the middle"):
                 places[name] = index
         signals = {
             case(stored, index): stored["samples"][index, 0] for _, index in sorted(places.items(), reverse=True)
@@ -42,7 +51,8 @@ def scalograms(results: Results, dataset: str, stored: dict[str, Array]) -> tupl
     for (name, signal), (line, image) in zip(signals.items(), panels.T, strict=True):
         periods, magnitude = maps[name]
         time, envelope = decimate(signal, MAX_COLUMNS // 2)
-        line.plot(time, envelope, color=BLUE if name.startswith("normal") else VERMILLION, linewidth=0.8)
+        usual = name.startswith(("normal", "not", "in the middle"))
+        line.plot(time, envelope, color=BLUE if usual else VERMILLION, linewidth=0.8)
         bare(line, name)
         inferno = plt.get_cmap("inferno")(np.clip(magnitude / top, 0, 1))[..., :3]
         image.imshow((inferno * 255).round().astype(np.uint8), aspect="auto", extent=(0, len(signal), SCALES, 0))
@@ -70,14 +80,14 @@ def scalogram(signal: Array) -> tuple[Array, Array]:
     return periods, np.maximum.reduceat(magnitude, edges, axis=1)
 
 
-def stretches(labels: Array, length: int) -> dict[str, slice]:
+def stretches(labels: Array, length: int) -> list[slice]:
     """A stretch without labels and one round the longest labelled run, of the same length where the series allows."""
     length = min(length, len(labels))
     quiet = runs(labels == 0)
     start, stop = next((run for run in quiet if run[1] - run[0] >= length), max(quiet, key=lambda r: r[1] - r[0]))
-    found = {"normal": slice(start, min(stop, start + length))}
+    found = [slice(start, min(stop, start + length))]
     if anomalies := runs(labels):
         first, last = max(anomalies, key=lambda run: run[1] - run[0])
         begin = int(np.clip((first + last - length) // 2, 0, len(labels) - length))
-        found["anomalous"] = slice(begin, begin + length)
+        found.append(slice(begin, begin + length))
     return found

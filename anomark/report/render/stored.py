@@ -26,11 +26,25 @@ def having(stored: dict[str, Array], prefix: str) -> list[str]:
 
 
 def case(stored: dict[str, Array], index: int) -> str:
-    """anomalous, worst"""
+    """anomalous, worst; without labels: place 1"""
+    if "label" not in stored:
+        return str(stored["case"][index])
     return f"{'anomalous' if stored['label'][index] else 'normal'}, {stored['case'][index]}"
 
 
+def marks(stored: dict[str, Array]) -> Array:
+    """bool (T,): the labels of a series, or without labels the stretches that all methods together score highest."""
+    if "labels" in stored:
+        return stored["labels"].astype(bool)
+    marked = np.zeros(len(stored["signal"]), dtype=bool)
+    for first, last in stored.get("top", np.empty((0, 2), int)):
+        marked[first : last + 1] = True
+    return marked
+
+
 def chosen(results: Results, stored: dict[str, Array]) -> str:
+    if "label" not in stored:
+        return "The test samples that all methods together score highest, and one in the middle."
     return (
         f"Test samples chosen by the scores of {results.methods[str(stored['chooser'])].label}, first seed: the best, "
         "the median and the worst of each class; highest is best for an anomalous one, lowest for a normal one."

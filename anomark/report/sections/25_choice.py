@@ -59,9 +59,7 @@ def trust(results: Results, ranked: dict[str, list[str]], agreed: pd.DataFrame) 
     """How well such a ranking agrees with that by labels, in this suite or else where it was measured before."""
     stored = pd.read_csv(STORED) if STORED.exists() else pd.DataFrame(columns=[*FIELDS])
     found = []
-    for name in results.modalities:
-        if not any(results.datasets[dataset].modality == name for dataset in ranked):
-            continue
+    for name in dict.fromkeys(results.summaries[dataset].modality for dataset in ranked):
         own, other = (data[data["modality"] == name].dropna(subset=["tau"]) for data in (agreed, stored))
         known, where = (own, "of this suite") if len(own) >= min(FEWEST, len(other)) else (other, "measured before")
         if known.empty:
@@ -92,7 +90,7 @@ def choice_table(results: Results, ranked: dict[str, list[str]]) -> Table:
     """The ranking of each dataset, beside the AUROC by its labels where it has any, and what the method costs."""
     rows: list[Row] = []
     for dataset, methods in ranked.items():
-        made, modality_ = results.synthetic[dataset], results.datasets[dataset].modality
+        made, modality_ = results.synthetic[dataset], results.summaries[dataset].modality
         controls = sorted(results.means(made, results.controls).items(), key=lambda item: -item[1])[:1]
         for place, method in enumerate([*methods, *(control for control, _ in controls)]):
             control = method in results.controls
@@ -139,7 +137,7 @@ def agreement_table(results: Results, ranked: dict[str, list[str]]) -> Table:
         first = next(method for method in methods if method in by_labels)
         best = max(by_labels, key=lambda method: by_labels[method])
         mean = float(np.mean([*by_labels.values()]))
-        record = dict.fromkeys(FIELDS) | {"dataset": dataset, "modality": results.datasets[dataset].modality}
+        record = dict.fromkeys(FIELDS) | {"dataset": dataset, "modality": results.summaries[dataset].modality}
         record |= {"methods": len(by_labels), "tau": tau, "first": first, "auroc": by_labels[first]}
         record |= {"best": best, "best auroc": by_labels[best], "mean auroc": mean}
         cells = [
@@ -149,7 +147,7 @@ def agreement_table(results: Results, ranked: dict[str, list[str]]) -> Table:
             Cell(number(by_labels[best]), note=results.methods[best].label, sort=by_labels[best]),
             Cell(number(mean), note=f"{len(by_labels)} methods", sort=mean),
         ]
-        rows.append(Row(cells, dataset, results.datasets[dataset].modality, record=record))
+        rows.append(Row(cells, dataset, results.summaries[dataset].modality, record=record))
     taus = [row.record["tau"] for row in rows if row.record["tau"] is not None]
     if len(taus) > 1:
         means = [

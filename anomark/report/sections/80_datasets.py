@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from anomark.report.render.draw import DASHED, DOTTED, GREY, INK, LINES, name_rows
 from anomark.report.render.examples import example_drawings
-from anomark.report.results import ORACLE, Results
+from anomark.report.results import NO_LABELS, ORACLE, Results
 from anomark.report.section import Drawing, Facts, Part, Section, Text
 from anomark.report.shown import MAX_BARS, MAX_CURVES, accent, colours, shown
 from anomark.report.table import number
@@ -23,7 +23,7 @@ TRAINING_COLUMNS = 5
 
 
 def build(results: Results) -> list[Section]:
-    told = {dataset: (lead(results, dataset), parts(results, dataset)) for dataset in results.datasets}
+    told = {dataset: (lead(results, dataset), parts(results, dataset)) for dataset in results.prepared}
     told |= {dataset: (f"This dataset was refused: {reason}", []) for dataset, reason in results.refused.items()}
     return [
         Section(dataset, results.label(dataset), text, found, GROUP, dataset, results.summaries[dataset].modality)
@@ -33,19 +33,23 @@ def build(results: Results) -> list[Section]:
 
 def parts(results: Results, dataset: str) -> list[Part]:
     """What a reader must know before anything else, what the data are, and the pictures."""
-    drawings = [Drawing(f"{dataset}-auroc", partial(auroc_bars, results, dataset), dataset, "half")]
+    summary = results.prepared[dataset]
+    drawings: list[Drawing] = []
+    if summary.labelled:
+        drawings.append(Drawing(f"{dataset}-auroc", partial(auroc_bars, results, dataset), dataset, "half"))
     if (results.roc["dataset"] == dataset).any():
         drawings.append(Drawing(f"{dataset}-curves", partial(ranking_curves, results, dataset), dataset, "wide"))
     drawings += example_drawings(results, dataset)
     if trained(results, dataset):
         drawings.append(Drawing(f"{dataset}-training", partial(training_curves, results, dataset), dataset, "wide"))
-    summary = results.datasets[dataset]
     notes = [Text(note, warning=True) for note in (*summary.notes, *summary.warnings)]
     return [*notes, Facts(facts(results, dataset)), *drawings]
 
 
 def lead(results: Results, dataset: str) -> str:
     """The best method, and how many lie below the strongest control."""
+    if not results.prepared[dataset].labelled:
+        return "There are no labels, so there is no AUROC; the section “Without labels” says what stands out."
     means = results.means(dataset, [method for method, info in results.methods.items() if not info.is_control])
     if not means:
         return "No method has a number here."
@@ -60,16 +64,21 @@ def lead(results: Results, dataset: str) -> str:
 
 def facts(results: Results, dataset: str) -> list[tuple[str, str]]:
     """What a dataset's section says about the data."""
-    summary = results.datasets[dataset]
+    summary = results.prepared[dataset]
     low, high = summary.random_band
+    labelled = summary.labelled
     rows = [
         ("Level", summary.level),
-        ("Train", f"{summary.n_train:,} normal {'windows' if summary.window else summary.level + 's'}"),
-        ("Test", f"{summary.n_labels:,} {summary.level}s, {summary.n_anomalous:,} anomalous"),
+        ("Train", f"{summary.n_train:,} {'normal ' * labelled}{'windows' if summary.window else summary.level + 's'}"),
+        (
+            "Test",
+            f"{summary.n_labels:,} {summary.level}s, {f'{summary.n_anomalous:,} anomalous' if labelled else NO_LABELS}",
+        ),
         ("Sample", " × ".join(str(side) for side in summary.shape)),
     ]
     rows += [("Window", f"{summary.window} steps, stride {summary.stride}")] if summary.window else []
-    rows += [("Random, 95%", f"{number(low)}–{number(high)}"), ("Normal class", summary.normal_class)]
+    rows += [("Random, 95%", f"{number(low)}–{number(high)}")] if labelled else []
+    rows += [("Normal class", summary.normal_class)]
     rows += [("Licence", summary.licence), ("Source", summary.source), ("Citation", summary.citation)]
     return [(label, text) for label, text in rows if text]
 

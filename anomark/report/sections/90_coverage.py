@@ -43,7 +43,7 @@ def coverage_table(results: Results) -> Table:
     found = {*results.outcomes["status"]}
     signs = "; ".join(f"{glyph} {status}: {status.meaning}" for status, glyph in GLYPHS.items() if status in found)
     caption = f"How each method's cells ended on each dataset, where the worst seed counts. {signs}. "
-    return Table("coverage", "Coverage", caption + protocol(results, [*results.datasets]), columns, rows)
+    return Table("coverage", "Coverage", caption + protocol(results, [*results.prepared]), columns, rows)
 
 
 def _coverage(results: Results, dataset: str, method: str) -> Cell:
@@ -80,5 +80,5 @@ def problem_table(results: Results) -> Table:
         record = {"dataset": dataset, "method": method, "status": status, "reason": reason, "seeds": " ".join(named)}
         table_rows.append(Row(cells, dataset, results.summaries[dataset].modality, method, record))
     columns = words("Dataset", "Method", "Seeds", "Status", "Reason")
-    caption = f"Cells without a score, and why. {protocol(results, [*results.datasets])}"
+    caption = f"Cells without a score, and why. {protocol(results, [*results.prepared])}"
     return Table("problems", "Cells without a score", caption, columns, table_rows)

@@ -23,7 +23,7 @@ def source_table(results: Results) -> Table:
         record = {"kind": "method", "id": method.id, "source": method.paper, "licence": ""}
         cells = [Cell("method"), Cell(method.label), Cell(method.paper), Cell("")]
         rows.append(Row(cells, method=method.id, record=record))
-    for dataset, summary in results.datasets.items():
+    for dataset, summary in results.prepared.items():
         source = summary.citation or summary.source
         cells = [Cell("dataset"), Cell(results.label(dataset)), Cell(source), Cell(summary.licence)]
         record = {"kind": "dataset", "id": dataset, "source": source, "licence": summary.licence}
