@@ -18,7 +18,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from anomark.contracts import Array, Columns, DataError, Prepared
 from anomark.data.rawfiles import RawFiles, named
-from anomark.data.reading.labels import LABELS_OF_CASES, label_column, meaning
+from anomark.data.reading.labels import LABELS_OF_CASES, label_column, meaning, usual_label
 from anomark.data.rows import halves, split_rows
 from anomark.data.streamed import read_csv
 from anomark.seeds import seed_of
@@ -62,20 +62,21 @@ def prepare(
     table = pd.concat(read_csv(files, name))
     if len(table) < FEWEST:
         raise DataError(f"{name}: has {len(table)} rows below its header, expected {FEWEST} at least; add rows")
-    column = label_column(name, [*map(str, table.columns)], label, LABELS_OF_CASES)
-    labels = _labels(name, table[column], normal)
-    table = table.drop(columns=column)
+    known = [*map(str, table.columns)]
+    column = label_column(name, known, label, LABELS_OF_CASES) if label else usual_label(known, "", LABELS_OF_CASES)
+    labels = None if column is None else _labels(name, table[column], normal)
+    table = table.drop(columns=column or [])
     if unknown := [c for c in categorical if c not in table]:
         raise DataError(f"{name}: has no column {unknown[0]!r}, which `categorical` names; correct dataset_params")
     if not len(table.columns):
         raise DataError(f"{name}: has no column but {column!r}; add the columns that methods should see")
     if not in_order:
         order = np.random.default_rng(seed_of(dataset=f"rows-{item}", purpose="split")).permutation(len(table))
-        table, labels = table.iloc[order], labels[order]
+        table, labels = table.iloc[order], None if labels is None else labels[order]
     numbers = {c: _numbers(name, table[c]) for c in table if c not in categorical}
     numeric = [str(c) for c, values in numbers.items() if values is not None]
     words = [str(c) for c in table if c not in numeric]
-    train, _ = halves(name, labels)
+    train, _ = halves(name, np.zeros(len(table)) if labels is None else labels, labels is not None)
     frame = pd.concat([pd.DataFrame({c: numbers[c] for c in numeric}, index=table.index), table[words]], axis=1)
     encoder = ColumnTransformer(
         [
@@ -96,6 +97,8 @@ def prepare(
     missing, still = int(frame.isna().to_numpy().sum()), [c for c in table if table[c].iloc[train].nunique(False) == 1]
     notes = [f"{len(numeric)} columns of numbers, {len(words)} of words; {rows.shape[1]} after encoding"]
     notes += [f"{missing} missing cells"] * bool(missing)
+    if labels is None:
+        notes.append(f"nothing says whether the {len(train)} rows that train are normal; anomalies may be among them")
     notes += [f"constant in the training part: {', '.join(map(str, still[:5]))}{' ...' * (len(still) > 5)}"] * bool(
         still
     )
@@ -104,9 +107,10 @@ def prepare(
         rows,
         labels,
         columns=_columns(encoder, numeric, words),
-        normal_class=normal or "normal",
+        names=tuple(f"line {row + 2}" for row in table.index),
+        normal_class="" if labels is None else normal or "normal",
         choices=(
-            f"normal rows in {'the order of the file' if in_order else 'a seeded order'}",
+            f"{'normal ' * (labels is not None)}rows in {'the order of the file' if in_order else 'a seeded order'}",
             "missing numbers are the median of the training part, missing words a kind of their own",
             f"words one-hot encoded, the {MOST_CATEGORIES - 1} most frequent of a column at most, all others together",
         ),

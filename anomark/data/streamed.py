@@ -5,6 +5,7 @@ In between, a series lies in a file without a name, which looks like any other a
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -30,6 +31,8 @@ class Openable(Protocol):
 def read_csv(files: Openable, name: str, keep_default_na: bool = True) -> Iterator[pd.DataFrame]:
     """A CSV file as tables of text whose index goes on from one to the next. A file without rows gives one empty table.
 
+    A file whose name ends in .parquet is read as Parquet, with the same result. Else it is a text.
+
     Values may be separated by commas, semicolons, tabs or bars, decimals may stand behind a comma, and the encoding may
     be UTF-8 or UTF-16; see `anomark.data.reading.dialect`.
 
@@ -39,6 +42,9 @@ def read_csv(files: Openable, name: str, keep_default_na: bool = True) -> Iterat
     Raises:
         DataError: it can't be read or is no table.
     """
+    if name.lower().endswith(".parquet"):
+        yield from _read_parquet(files, name, keep_default_na)
+        return
     with files.open(name) as stream:
         dialect = dialect_of(stream.read(SAMPLE))
     with files.open(name) as stream:
@@ -63,6 +69,31 @@ def read_csv(files: Openable, name: str, keep_default_na: bool = True) -> Iterat
             raise DataError(
                 f"{name}: not a CSV table ({error}); mend the file, or replace it by a whole copy"
             ) from error
+
+
+def _read_parquet(files: Openable, name: str, keep_default_na: bool) -> Iterator[pd.DataFrame]:
+    """A Parquet file as `read_csv` gives a table of text."""
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError:
+        raise DataError(
+            f"{name}: Parquet is read by the library pyarrow, which is not installed; install it with "
+            "`pip install 'anomark[parquet]'`, or store the table as CSV"
+        ) from None
+    begin = 0
+    with files.open(name) as stream:
+        try:
+            file = parquet.ParquetFile(stream)
+            for batch in file.iter_batches(CHUNK):
+                table = batch.to_pandas(ignore_metadata=True)
+                table.index = pd.RangeIndex(begin, begin + len(table))
+                table.columns = [re.sub("^__index_level_", "Unnamed: ", str(column)) for column in table.columns]
+                begin += len(table)
+                yield table.astype(str).astype(object).where(table.notna(), np.nan if keep_default_na else "")
+            if not begin:
+                yield pd.DataFrame(columns=file.schema_arrow.names, dtype=object)
+        except (ArrowException, OSError, ValueError) as error:
+            raise DataError(f"{name}: not a Parquet table ({error}); replace it by a whole copy") from error
 
 
 def blocks(values: Array, overlap: int = 0) -> Iterator[Array]:

@@ -339,7 +339,7 @@ class Results:
 
 def worst(rows: pd.DataFrame) -> tuple[str, str]:
     """The worst status among the seeds' rows, and the reason that came with it."""
-    records = rows[["status", "reason"]].fillna("").to_dict("records")
+    records = rows[["status", "reason"]].astype(object).fillna("").to_dict("records")
     row = min(records, key=lambda record: Outcome(record["status"]).rank)
     return str(row["status"]), str(row["reason"])
 

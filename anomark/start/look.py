@@ -139,10 +139,13 @@ def _folder(path: Path, files: list[Path], others: int, family: Family, endings:
     params, how = _layout(path, files, what)
     flat = (params["normal"], params["suspects"]) if params else None
     laid = laid_out(path, files, endings, what, flat)
+    tested = f"{laid.counts[1]} normal and {laid.counts[2]} anomalous ones"
+    if laid.labels is None:
+        tested = f"{len(laid.test)} without labels"
     said = [
         f"{len(files)} {what}s, {_endings(files)}{_sizes(files) if family.id == PHOTOGRAPHS else ''}.",
-        f"{how} That makes {laid.counts[0]} to train on, and {laid.counts[1]} normal and {laid.counts[2]} anomalous "
-        "ones to test on.",
+        f"{how} That makes {laid.counts[0]} to train on, and {tested} to test on.",
+        *(f"{_sentence(note)}." for note in laid.told),
     ]
     if others:
         said.append(f"{others} files of other kinds are left aside.")

@@ -199,10 +199,16 @@ def wrong(**changes: object) -> pd.DataFrame:
     return orders().assign(**changes)  # type: ignore[arg-type]
 
 
+def test_rows_without_labels_train_and_test_by_halves(tmp_path: Path) -> None:
+    found = prepared(rows, own(tmp_path, orders().drop(columns="is_anomaly")), "orders")
+    assert found.labels is None and len(found.train) == len(found.test) == 30
+    assert found.names is not None and len(set(found.names)) == 30 and found.names[0].startswith("line ")
+    assert any("nothing says whether the 30 rows that train are normal" in note for note in found.notes)
+
+
 @pytest.mark.parametrize(
     ("table", "params", "words"),
     [
-        (orders().rename(columns={"is_anomaly": "mark"}), {}, "mark"),
         (wrong(amount=["12", "twelve", *["12"] * 58]), {}, "line 3 has amount 'twelve'"),
         (wrong(amount=["inf", *["12"] * 59]), {}, "line 2 has amount 'inf'"),
         (wrong(is_anomaly=0), {}, "60 normal"),

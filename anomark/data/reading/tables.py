@@ -115,6 +115,7 @@ def read_table(files: RawFiles, name: str, layout: Layout, must_have_label: bool
             if not len(rows):
                 yield np.empty((0, len(columns)))
                 continue
+            _no_words(name, rows[columns])
             if clock:
                 times.append(clock.check(rows[clock.column]))
             if layout.entity:
@@ -126,7 +127,6 @@ def read_table(files: RawFiles, name: str, layout: Layout, must_have_label: bool
                     first_lines.setdefault(value, line)
                 place = {value: i for i, value in enumerate(first_lines)}
                 codes.append(text.map(place).to_numpy(np.int32))
-            _no_words(name, rows[columns])
             yield numbers_of(name, rows[columns])
 
     values = stored(blocks())

@@ -42,9 +42,10 @@ def gallery(results: Results, dataset: str, stored: dict[str, Array]) -> tuple[F
             for spine in axes.spines.values():
                 spine.set_visible(False)
             if line == "input":
-                named = "names" in stored and "label" not in stored  # whoever has no labels looks at the file
-                name = f"\n{str(stored['names'][index]).rpartition('/')[2][-LONGEST_NAME:]}" * named
-                axes.set_title(case(stored, index) + name, fontsize=8, loc="center")
+                title = case(stored, index)
+                if "names" in stored and "label" not in stored:  # whoever has no labels looks at the file
+                    title += f"\n{str(stored['names'][index]).rpartition('/')[2][-LONGEST_NAME:]}"
+                axes.set_title(title, fontsize=8, loc="center")
                 _show(axes, _as_image(stored["samples"][index]))
             elif line == "mask":
                 assert masks is not None

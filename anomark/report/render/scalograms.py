@@ -20,10 +20,11 @@ def scalograms(results: Results, dataset: str, stored: dict[str, Array]) -> tupl
     """A normal and an anomalous stretch of signal above the magnitude of their continuous wavelet transforms."""
     if "signal" in stored:
         length = WINDOWS * (results.summaries[dataset].window or 1)
-        marked = stored["labels"] if "labels" in stored else marks(stored)
-        kinds = ("normal", "anomalous") if "labels" in stored else ("not conspicuous", "conspicuous")
-        parts = stretches(marked, length)
-        signals = {kind: stored["signal"][part, 0] for kind, part in zip(kinds, parts, strict=False)}
+        parts = stretches(marks(stored), length)
+        if "labels" not in stored:
+            called = {"normal": "not conspicuous", "anomalous": "conspicuous"}
+            parts = {called[name]: part for name, part in parts.items()}
+        signals = {name: stored["signal"][part, 0] for name, part in parts.items()}
         what = (
             f"{WINDOWS} windows of the test series: the first without a label, and round its longest labelled anomaly."
         )
@@ -80,14 +81,14 @@ def scalogram(signal: Array) -> tuple[Array, Array]:
     return periods, np.maximum.reduceat(magnitude, edges, axis=1)
 
 
-def stretches(labels: Array, length: int) -> list[slice]:
+def stretches(labels: Array, length: int) -> dict[str, slice]:
     """A stretch without labels and one round the longest labelled run, of the same length where the series allows."""
     length = min(length, len(labels))
     quiet = runs(labels == 0)
     start, stop = next((run for run in quiet if run[1] - run[0] >= length), max(quiet, key=lambda r: r[1] - r[0]))
-    found = [slice(start, min(stop, start + length))]
+    found = {"normal": slice(start, min(stop, start + length))}
     if anomalies := runs(labels):
         first, last = max(anomalies, key=lambda run: run[1] - run[0])
         begin = int(np.clip((first + last - length) // 2, 0, len(labels) - length))
-        found.append(slice(begin, begin + length))
+        found["anomalous"] = slice(begin, begin + length)
     return found

@@ -97,9 +97,9 @@ def together(results: Results, found: dict[str, pd.DataFrame]) -> Table:
     caption = (
         "What all methods together score highest. The mean height is the mean over methods of how high a score lies "
         "between the method's median, 0, and its highest score, 1. "
-        f"The last column counts the methods that have it, or a part of it, among what they score highest themselves, which "
-        f"are {MOST} at most. Controls have no voice. A stretch of a series ends where the mean falls to half of its height above the median. "
-        f"{protocol(results, [*found])}"
+        "The last column counts the methods that have it, or a part of it, among what they score highest themselves, "
+        f"which are {MOST} at most. Controls have no voice. A stretch of a series ends where the mean falls to half of "
+        f"its height above the median. {protocol(results, [*found])}"
     )
     columns = [*words("Dataset"), Column("Place"), *words("What"), Column("Mean height"), Column("Found by")]
     return Table("conspicuous", "What stands out", caption, columns, rows)
