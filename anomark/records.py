@@ -198,10 +198,8 @@ class Summary(DatasetInfo, Samples):
 
     n_valid
         Held-out normal rows.
-    labelled
-        Whether anybody knows which of the test part is anomalous; if not, there are scores and no metrics.
-    n_labels, n_anomalous
-        Things of the test part that carry a label or could (rows, or steps of a series), and how many are anomalous.
+    labelled, n_labels, n_anomalous
+        Whether anybody knows the labels of the test part (of rows, or of steps), their number, and that of anomalies.
     copies
         Test samples that equal a training sample; None where samples are windows of one series.
     random_band

@@ -49,7 +49,7 @@ def prepare_images(
     reader = Reader()
     defect_masks, notes = masks_of(root, laid.meant, defect_files) if labels is not None else ({}, [])
     masked = f", {len(defect_masks)} masks" if labels is not None else ""
-    notes = [f"{laid.counted('image')}{masked}", *laid.told, *notes]
+    notes = [f"{laid.counted('photograph')}{masked}", *laid.told, *notes]
     notes += [
         f"partial: {have} of {full} {what} images"
         for have, full, what in zip(found, owners_counts or found, PARTS, strict=True)

@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 
 from anomark.contracts import Array
 from anomark.evaluation.measure import Measured
-from anomark.evaluation.unlabelled import CONSENSUS, consensus, highest
+from anomark.statistics.conspicuous import CONSENSUS, consensus, highest
 
 #: So many of the highest are shown where there are no labels.
 SHOWN = 5

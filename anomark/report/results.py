@@ -16,6 +16,7 @@ from anomark import modality
 from anomark.contracts import Array, DataError
 from anomark.outcomes import Outcome
 from anomark.records import SYNTHETIC, Summary
+from anomark.report.spreadsheet import read_all
 from anomark.suite.papers import PAPERS, Paper, find_paper
 from anomark.suite_records import MethodInfo, MetricInfo, SuiteRecord
 
@@ -354,12 +355,12 @@ def load_results(suite_json: Path, evaluation: Path, papers: Path = PAPERS) -> R
     folders = [evaluation / dataset for dataset in suite.datasets]
     return Results(
         suite=suite,
-        metrics=_read_tables(folders, "metrics.csv", ["dataset", "method", "seed", "metric", "value", "level"]),
-        outcomes=_read_tables(folders, "outcomes.csv", ["dataset", "method", "seed", "status", "reason"]),
-        roc=_read_tables(folders, "roc.csv", ["dataset", "method", "seed", "fpr", "tpr"]),
-        training=_read_tables(folders, "training.csv", ["dataset", "method", "seed", "loop", "step", "part", "loss"]),
-        anytime=_read_tables(folders, "anytime.csv", ["dataset", "method", "seed", "steps", "core_seconds", "auroc"]),
-        sweep=_read_tables(folders, "sweep.csv", ["dataset", "method", "seed", "differs", "auroc", "failed"]),
+        metrics=read_all(folders, "metrics.csv", ["dataset", "method", "seed", "metric", "value", "level"]),
+        outcomes=read_all(folders, "outcomes.csv", ["dataset", "method", "seed", "status", "reason"]),
+        roc=read_all(folders, "roc.csv", ["dataset", "method", "seed", "fpr", "tpr"]),
+        training=read_all(folders, "training.csv", ["dataset", "method", "seed", "loop", "step", "part", "loss"]),
+        anytime=read_all(folders, "anytime.csv", ["dataset", "method", "seed", "steps", "core_seconds", "auroc"]),
+        sweep=read_all(folders, "sweep.csv", ["dataset", "method", "seed", "differs", "auroc", "failed"]),
         replicates={
             (folder.name, method): values
             for folder in folders
@@ -388,26 +389,6 @@ def _read_arrays(path: Path) -> dict[str, Array]:
             return {name: stored[name] for name in stored.files}
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; evaluate the dataset before reporting it") from None
-
-
-def _read_tables(folders: list[Path], name: str, columns: list[str]) -> pd.DataFrame:
-    """Concatenate `name` of every folder. Only an empty field means missing: "n/a" is a status."""
-    frames = []
-    for folder in folders:
-        path = folder / name
-        try:
-            frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"dataset": str, "method": str})
-        except FileNotFoundError:
-            raise DataError(f"{path} does not exist; evaluate the dataset before reporting it") from None
-        except pd.errors.EmptyDataError:
-            raise DataError(f"{path} is empty, expected the columns {', '.join(columns)}; evaluate it again") from None
-        absent = [column for column in columns if column not in frame.columns]
-        if absent:
-            raise DataError(f"{path} has no column {absent[0]!r}; delete it and evaluate the dataset again")
-        frame["seed"] = frame["seed"].astype("Int64")
-        frames.append(frame)
-    filled = [frame for frame in frames if len(frame)] or frames[:1]
-    return pd.concat(filled, ignore_index=True)
 
 
 def _truth(value: Any) -> bool:

@@ -13,6 +13,8 @@ from typing import IO, Any
 
 import pandas as pd
 
+from anomark.contracts import DataError
+
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?%?", re.IGNORECASE)
 
@@ -41,3 +43,27 @@ def read(source: Path | IO[bytes]) -> pd.DataFrame:
     ids = {"dataset": str, "method": str}
     table = pd.read_csv(source, keep_default_na=False, na_values=[""], dtype=ids)
     return table.map(restore).rename(columns=restore)
+
+
+def read_all(folders: list[Path], name: str, columns: list[str]) -> pd.DataFrame:
+    """The tables `name` of several folders that `evaluate` wrote, one below the other.
+
+    Raises:
+        DataError: one is missing, empty, or lacks one of the columns.
+    """
+    frames = []
+    for folder in folders:
+        path = folder / name
+        try:
+            frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"dataset": str, "method": str})
+        except FileNotFoundError:
+            raise DataError(f"{path} does not exist; evaluate the dataset before reporting it") from None
+        except pd.errors.EmptyDataError:
+            raise DataError(f"{path} is empty, expected the columns {', '.join(columns)}; evaluate it again") from None
+        absent = [column for column in columns if column not in frame.columns]
+        if absent:
+            raise DataError(f"{path} has no column {absent[0]!r}; delete it and evaluate the dataset again")
+        frame["seed"] = frame["seed"].astype("Int64")
+        frames.append(frame)
+    filled = [frame for frame in frames if len(frame)] or frames[:1]
+    return pd.concat(filled, ignore_index=True)

@@ -232,9 +232,9 @@ def test_the_largest_part_of_a_map_is_another_reading_of_it() -> None:
     maps = rng.random((30, 40)).astype(np.float32) - 0.2 * labels[:, None].astype(np.float32)
     maps[labels == 1, 7] = 2.0
     meta = Meta(dataset="mine", modality="series", level="window", shape=(1, 40), n_test=30)
-    rows = Measured(meta, labels, None, None).metrics(maps.mean(1).astype(np.float64), maps, None)
+    rows = Measured(meta, {"labels": labels}, 30).metrics(maps.mean(1).astype(np.float64), maps, None)
     values = {row["metric"]: row["value"] for row in rows}
     expected = roc_auc_score(labels, np.sort(maps, axis=1)[:, -2:].mean(axis=1))
     assert values["auroc_largest"] == pytest.approx(expected) and values["auroc"] < 0.2 < values["auroc_largest"]
-    without = Measured(meta, labels, None, None).metrics(maps.mean(1).astype(np.float64), None, None)
+    without = Measured(meta, {"labels": labels}, 30).metrics(maps.mean(1).astype(np.float64), None, None)
     assert "auroc_largest" not in {row["metric"] for row in without}

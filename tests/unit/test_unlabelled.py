@@ -15,13 +15,14 @@ from PIL import Image
 
 from anomark.contracts import Array
 from anomark.evaluation.measure import Measured
-from anomark.evaluation.unlabelled import CONSENSUS, agreement_rows, consensus, highest, top_rows
+from anomark.evaluation.unlabelled import agreement_rows, top_rows
 from anomark.outcomes import Outcome
 from anomark.records import Device, FitRecord, Meta
 from anomark.report.results import load_results
 from anomark.runtime import fit_score, store
 from anomark.seals import seal
 from anomark.stages import evaluate, prepare, report
+from anomark.statistics.conspicuous import CONSENSUS, consensus, highest
 from anomark.suite import config
 from anomark.suite.plan import Plan
 from anomark.suite.registry import load_method

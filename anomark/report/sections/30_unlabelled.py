@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from anomark.evaluation.unlabelled import CONSENSUS, MOST
 from anomark.report.results import Results
 from anomark.report.section import Section, Text
 from anomark.report.table import NONE, Cell, Column, Row, Table, number, words
 from anomark.report.tables import protocol
+from anomark.statistics.conspicuous import CONSENSUS, MOST
 
 #: Places of each single method.
 OF_METHOD = 3
@@ -37,7 +37,9 @@ def build(results: Results) -> Section | None:
 def read(results: Results, dataset: str, name: str) -> pd.DataFrame:
     """A table that `evaluate` wrote of a dataset; empty where no method has scores."""
     path = results.evaluation / dataset / name
-    return pd.read_csv(path, keep_default_na=False, na_values=[""]) if path.exists() else pd.DataFrame()
+    if not path.exists():
+        return pd.DataFrame()
+    return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"name": str, "method": str, "other": str})
 
 
 def lead(results: Results, found: dict[str, pd.DataFrame]) -> str:
