@@ -50,7 +50,7 @@ VARIANTS = {
         "weight": 1.0,
         "share": 0.0,
         "FULL_RESOLUTION": False,
-        "SUITES": ("extended", "paper-cpu"),
+        "SUITES": ("extended",),
         "DIFFERS": "Pixels at the suite's resolution are denoised, compared in L1 and in f; the score is the largest "
         "value of the map, as published.",
     },

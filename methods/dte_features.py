@@ -28,7 +28,7 @@ FAMILY = "density"
 MODALITIES = ("image",)
 NEEDS = ("features",)
 FULL_RESOLUTION = True
-SUITES = ("extended", "paper-cpu")
+SUITES = ("extended",)
 DEFAULTS = {
     "steps": 3000,
     "batch_size": 16,

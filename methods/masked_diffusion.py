@@ -33,7 +33,7 @@ FAMILY = "diffusion"
 MODALITIES = ("image",)
 NEEDS = ("features",)
 FULL_RESOLUTION = True
-SUITES = ("extended", "paper-cpu")
+SUITES = ("extended",)
 VARIANTS = {
     "masked_diffusion-frequency": {
         "frequencies": True,

@@ -31,7 +31,7 @@ FAMILY = "density"
 MODALITIES = ("image",)
 NEEDS = ("features",)
 FULL_RESOLUTION = True
-SUITES = ("extended", "paper-cpu")
+SUITES = ("extended",)
 VARIANTS = {
     "score_norm-joint": {
         "joint": True,

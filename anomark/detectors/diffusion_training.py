@@ -71,6 +71,7 @@ def train_averaged(
     seed: int,
     device: str,
     name: str = "train",
+    others: Mapping[str, Stateful] | None = None,
 ) -> nn.Module:
     """Minimise a loss by Adam at a constant learning rate, and average the weights.
 
@@ -79,13 +80,14 @@ def train_averaged(
         X, name: as `train_steps` takes them.
         loss: of the network, as a function that gives single precision whatever it computes in, and of the step.
         params: steps, batch_size, lr.
+        others: what else the loss changes, by name, for checkpoints.
 
     Returns:
         The network with averaged weights, in evaluation mode.
     """
     optimiser = torch.optim.Adam(network.parameters(), lr=params["lr"], fused=True)
     ema = EMA(network)
-    state: dict[str, Stateful] = {"network": network, "optimiser": optimiser, "ema": ema}
+    state: dict[str, Stateful] = {"network": network, "optimiser": optimiser, "ema": ema, **(others or {})}
     network.train()
     device_type = torch.device(device).type
     half = multiplies_bfloat16(device_type)

@@ -57,6 +57,7 @@ def _methods(methods: list[Method]) -> str:
         "that a method should clear, and they are not ranked.",
         table(("id", "label", "family", "modalities", "paper"), rows),
         *(_method(base, variants[base.id]) for base in bases),
+        (ROOT / "methods/NOT_BUILT.md").read_text(encoding="utf-8").strip(),
     )
 
 
