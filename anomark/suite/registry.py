@@ -163,9 +163,7 @@ class Dataset:
     """One dataset of a family, with the parameters its item fixes.
 
     `protocol` names what a variant changes. A variant has the test rows of the dataset `base` under another protocol:
-    it stands in the report's section on protocols and in no other table.
-
-    A file may hold several series. Each is a dataset, a `member` of `base`, and shares its parameters.
+    it stands in the report's section on protocols alone. Each of several series in one file is a `member` of `base`.
 
     A protocol may draw its data anew for each seed of a suite. `seeded` is then the parameter that takes the seed, and
     the suite has one dataset for each of its seeds: a draw, whose `seed` is the only one of its cells, and which knows
@@ -187,15 +185,14 @@ class Dataset:
         """One dataset for each seed where the data is drawn by it, else the dataset itself."""
         if not self.seeded:
             return [self]
+        drawn = replace(self, seeded="", draw_of=self.id)
         return [
             replace(
-                self,
+                drawn,
                 id=f"{self.id}-{seed}",
                 protocol=f"{self.protocol}, draw {seed}",
                 overrides=self.overrides | {self.seeded: seed},
-                seeded="",
                 seed=seed,
-                draw_of=self.id,
             )
             for seed in seeds
         ]
