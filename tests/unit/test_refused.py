@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from anomark.contracts import DataError
 from anomark.runtime.supervisor import run_cell
 from anomark.stages import evaluate, prepare, report, sweep, verdict
-from anomark.suite import config, plan
+from anomark.suite import config, plan, registry
 from anomark.suite_records import Jobs
 
 REASON = "quiet.csv: undefined: one class"
@@ -50,3 +51,24 @@ def test_a_suite_of_refused_datasets_has_a_report_and_a_verdict(
     assert said == [f"refused: {dataset}: {REASON}" for dataset in ("series", "textures-brick")]
     assert "its files or its parameters change" in str(end.value) and "anomark retry" not in str(end.value)
     assert not (folder / "verdict.txt").exists()
+
+
+BROKEN = {
+    "folder": ("folder/mine/train/good/1.png", b"no image"),
+    "clips": ("clips/mine/train/good/1.wav", b"no sound"),
+    "table": ("table/mine.csv", b"x,label\n1,0\n2,2\n"),
+    "rows": ("rows/mine.csv", b"x,label\n\xff\xfe"),
+}
+
+
+@pytest.mark.parametrize("family", BROKEN)
+@pytest.mark.parametrize("content", [None, b"", b"\x00\x01"])
+def test_what_is_wrong_with_own_files_is_theirs_to_mend(tmp_path: Path, family: str, content: bytes | None) -> None:
+    name, usual = BROKEN[family]
+    (tmp_path / name).parent.mkdir(parents=True)
+    for path in (tmp_path / name, tmp_path / name.replace("1.", "2.")):
+        path.write_bytes(usual if content is None else content)
+    known = registry.families()[family]
+    with pytest.raises(DataError) as error:
+        importlib.import_module(known.module).prepare(tmp_path, **known.defaults | {"item": "mine"})
+    assert "mine" in str(error.value) and "fetch" not in str(error.value), "nobody else has these files"

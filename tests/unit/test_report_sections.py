@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,18 @@ def test_a_paragraph_is_escaped_and_may_warn(tmp_path: Path, monkeypatch: pytest
     suite, evaluation = write_evaluation(tmp_path, ["textures"])
     page = report(suite, evaluation, tmp_path / "out", tmp_path / "results").read_text()
     assert '<p class="warning">a &lt; b</p>' in page
+
+
+def test_series_of_one_file_are_averaged_alike(results: Results) -> None:
+    """Two datasets that are made members of one file."""
+    pair = results.of_modality("series")[:2]
+    moved = {name: results.summaries[name].model_copy(update={"base": "table-mine"}) for name in pair}
+    known = replace(results, summaries=results.summaries | moved)
+    (section,) = (s for s in build_sections(known) if s.id == "series-of-one-file")
+    (table,) = section.parts
+    assert isinstance(table, Table) and set(table.data["count"]) == {2}
+    for row in table.data.to_dict("records"):
+        means = [known.score(name, row["method"]).mean for name in pair]
+        if None not in means:
+            assert float(row["auroc"]) == pytest.approx(sum(mean or 0.0 for mean in means) / 2, abs=1e-6)
+    assert not any(s.id == "series-of-one-file" for s in build_sections(results))
