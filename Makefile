@@ -4,6 +4,7 @@
 # make browser  install Debian's chromium and fetch axe-core, for the browser tests
 # make check    formatting, types, lint
 # make fuzz     break the files of every parser in 50,000 ways
+# make readme   write the table of README.md from the reference results
 # make bench    time the blocks against their peers
 # make calibration  count the false alarms where 5% are asked for (ANOMARK_DATA), some minutes
 # make torture  kill runs, flip stored bytes, feed garbage: reports/torture/summary.csv (SHORT=1: under two minutes)
@@ -11,7 +12,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
 
-.PHONY: run setup test check fuzz bench calibration browser torture
+.PHONY: run setup test check fuzz bench calibration browser torture readme
 .DEFAULT_GOAL := run
 
 run: setup
@@ -46,6 +47,9 @@ check: setup
 
 fuzz: setup
 	$(BIN)/python -m tests.fuzz --cases 50000
+
+readme: setup
+	$(BIN)/anomark reference readme
 
 bench: setup
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only -n 0

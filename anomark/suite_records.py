@@ -149,6 +149,49 @@ class MetricInfo(Record):
         return value > other if self.higher_is_better else value < other
 
 
+class Setting(Record):
+    """What two results must share to stand in one table, beside the dataset's id. All of it is text, as tables have it.
+
+    data
+        Key of the prepared data; empty where nobody kept it.
+    f
+        The frozen network of a method that looks through one, as `Features.name`, or its kind alone where its weights
+        are not known; else empty.
+    resolution
+        The side that images are reduced to, or "as prepared"; empty where a method or its data knows no such thing.
+    budget
+        The parameters of the suite's budget that the method has: "batch_size=16 steps=150".
+    """
+
+    data: str = ""
+    f: str = ""
+    resolution: str = ""
+    budget: str = ""
+
+    @staticmethod
+    def budget_text(values: dict[str, Any]) -> str:
+        """A budget as tables have it."""
+        return " ".join(f"{name}={value}" for name, value in sorted(values.items()))
+
+    @property
+    def budgeted(self) -> set[str]:
+        """The parameters that the budget names."""
+        return {part.partition("=")[0] for part in self.budget.split()}
+
+
+class Reference(Record):
+    """Rows of the reference results of a suite that stand beside what a run computes.
+
+    folder
+        Where the reference lies.
+    cells
+        The cells of these rows.
+    """
+
+    folder: str
+    cells: tuple[CellName, ...]
+
+
 class Jobs(Record):
     """plan.json: what the jobs of a suite read. Data by dataset, cells by id, sweeps by path.
 
@@ -156,6 +199,10 @@ class Jobs(Record):
         Frozen networks by the key of the suite that names them, `features` for f.
     highlight
         Ids of the methods that stand out; the first that a dataset has chooses the examples stored of it.
+    settings
+        By `<dataset>/<method>`, under what its cells are computed.
+    reference
+        Results that were computed before, which the evaluation sets beside its own; None where there are none.
     """
 
     data: dict[str, Data]
@@ -166,6 +213,8 @@ class Jobs(Record):
     limits: Limits
     methods: tuple[MethodInfo, ...]
     highlight: tuple[str, ...] = ()
+    settings: dict[str, Setting] = Field(default_factory=dict)
+    reference: Reference | None = None
 
 
 class SuiteRecord(Record):
@@ -179,6 +228,8 @@ class SuiteRecord(Record):
         Ids of the methods that stand out in tables and pictures, the first of them first.
     absent
         Datasets whose files are not here, and how to get them.
+    left_out
+        Why reference results of the suite do not stand beside its own, each in a sentence.
     environment
         Python, platform, and the versions of the libraries that can move a number.
     commit, date, modified
@@ -194,6 +245,7 @@ class SuiteRecord(Record):
     metrics: tuple[MetricInfo, ...] = ()
     datasets: tuple[str, ...]
     absent: dict[str, str] = Field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
     environment: dict[str, str] = Field(default_factory=dict)
     commit: str | None = None
     date: str | None = None

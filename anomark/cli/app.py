@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from anomark.cli import cells, check, data, docs, init, listing, report, score
+from anomark.cli import cells, check, data, docs, init, listing, reference, report, score
 from anomark.cli.shared import PlainErrors
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ app.command()(cells.evaluate)
 app.command()(report.report)
 app.command()(score.score)
 app.command()(score.export)
+app.add_typer(reference.app, name="reference")
+app.command()(reference.compare)
 app.command()(cells.why)
 app.command()(check.check)
 app.command()(cells.gc)

@@ -23,6 +23,7 @@ PURPOSE = {
     "anomark/statistics": "Ranks, intervals, resampling and events; arrays in, numbers out.",
     "anomark/data": "What datasets share: fetching and reading files, windows, injected and synthetic anomalies.",
     "anomark/detectors": "What methods share: training, base classes, adapters, the frozen network f.",
+    "anomark/reference": "Reference results, computed once: which rows stand beside a run's own, and their scores.",
     "anomark/suite": "What a suite means: its config, what it names, the cells it amounts to and their keys.",
     "anomark/runtime": "Running and supervising a cell, storing what comes out, showing progress.",
     "anomark/evaluation": "Turning scores and labels into numbers and examples.",

@@ -17,14 +17,14 @@ from anomark.evaluation.measure import Measured
 from anomark.evaluation.settings import rank_settings
 from anomark.records import Cell, CellName, FitRecord, Milestone
 from anomark.statistics.ranking import auroc
-from anomark.suite_records import Jobs
+from anomark.suite_records import Jobs, Setting
 
 #: Columns of sweep.csv, before and behind the parameters that were tried.
 _SWEPT = ("dataset", "method", "seed", "level", "samples", "random_low", "random_high")
 _FOUND = ("lambda", "differs", "auroc", "failed")
 
 
-def outcome_row(cell: Cell, record: FitRecord, deterministic: bool) -> dict[str, Any]:
+def outcome_row(cell: Cell, record: FitRecord, deterministic: bool, setting: Setting) -> dict[str, Any]:
     """A cell's row of outcomes.csv."""
     return {
         **cell.only(CellName),
@@ -35,6 +35,7 @@ def outcome_row(cell: Cell, record: FitRecord, deterministic: bool) -> dict[str,
         "device": record.device.kind,
         "deterministic": deterministic,
         "model": record.model.format if record.model else None,
+        **dict(setting),
     }
 
 

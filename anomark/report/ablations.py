@@ -11,11 +11,12 @@ from matplotlib.figure import Figure
 
 from anomark.modality import load
 from anomark.report.comparisons import interval, relative_change
-from anomark.report.published import file_name, heading
+from anomark.report.papers.published import file_name, heading
 from anomark.report.render.draw import BLUE, INK, name_rows
-from anomark.report.results import Results, Score, average, worst
+from anomark.report.results import Results, worst
+from anomark.report.score import Score, average
 from anomark.report.table import NONE, Cell, Column, Row, Table, percent, words
-from anomark.report.tables import digits, machine_fields, protocol, score_cell
+from anomark.report.tables import digits, footnotes, machine_fields, protocol, score_cell
 from anomark.statistics.bootstrap import Comparison
 from anomark.suite.paper_tables import Ablation
 from anomark.suite.papers import Paper
@@ -60,6 +61,7 @@ def ablation_table(results: Results, paper: Paper, ablation: Ablation) -> Table:
         f"Small print: published number and measured − published."
     )
     notes = [] if ablation.full in results.methods else ["The full model is not in this suite."]
+    notes += footnotes(results, rows)
     name, title = file_name(results, paper, ablation.id), heading(results, paper, ablation.title)
     return Table(name, title, caption, columns, rows, notes)
 
@@ -78,7 +80,8 @@ def measure(
         elif not datasets:
             status, reason = "n/a", f"the suite has no {modality} dataset"
         else:
-            status, reason = worst(pd.concat([results.outcome(dataset, method) for dataset in datasets]))
+            ended = pd.concat([results.outcome(dataset, method) for dataset in datasets])
+            status, reason = worst(ended) if len(ended) else ("not in suite", "the suite has no such cell")
             if status == "done":
                 status, reason = "n/a", "no dataset on which both the full model and the variant are done"
         return Score(status, reason), Score(status, reason), None, 0

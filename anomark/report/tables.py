@@ -6,13 +6,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from anomark.report.comparisons import difference
-from anomark.report.results import NO_LABELS, SEEDS_FOR_INTERVAL, Results, Score
+from anomark.report.results import Results
+from anomark.report.score import NO_LABELS, SEEDS_FOR_INTERVAL, Score
 from anomark.report.table import Cell, Row, number, signed
 
 #: No number, and nothing went wrong.
 EXPECTED = ("not in suite", "n/a", "incomplete", "undefined", NO_LABELS)
 TIED = "≈"
 TIED_NOTE = f"{TIED} not distinguishable from the best method of its track (paired bootstrap, p ≥ .05)."
+REFERENCE = "r"
 FOOTNOTE = "† below the strongest control of its dataset (the oracle aside)."
 
 
@@ -82,8 +84,11 @@ def score_cell(
     if score.mean is None:
         tone = "quiet" if score.status in EXPECTED else "status"
         return Cell(score.status, note=note, title=score.reason, tone=tone)
-    beside = f"{spread(score, digits)} {TIED if tied else ''}".strip()
-    return Cell(number(score.mean, digits), beside, note, round(score.mean, 6), score.reason, best, below)
+    marks = (spread(score, digits), TIED if tied else "", REFERENCE if score.reference else "")
+    title = score.reason or (f"reference result, commit {score.reference[:10]}" if score.reference else "")
+    return Cell(
+        number(score.mean, digits), " ".join(filter(None, marks)), note, round(score.mean, 6), title, best, below
+    )
 
 
 def ranked_cell(results: Results, dataset: str, method: str, rank: dict[str, int], published: float | None) -> Cell:
@@ -135,12 +140,22 @@ def digits(value: float | None) -> str:
     return "" if value is None else f"{value:.6f}"
 
 
-def footnotes(rows: Sequence[Row]) -> list[str]:
+def reference_note(results: Results) -> str:
+    """What the mark of a reference result means, and which commits it stands for."""
+    commits = ", ".join(commit[:10] for commit in results.commits(results.outcomes))
+    return (
+        f"{REFERENCE} a reference result of commit {commits}, which this run did not compute; its costs are those of "
+        "another machine."
+    )
+
+
+def footnotes(results: Results, rows: Sequence[Row]) -> list[str]:
     """What the marks in these rows mean."""
     cells = [cell for row in rows for cell in row.cells]
     marked = {
         FOOTNOTE: any(cell.below_control for cell in cells),
         TIED_NOTE: any(TIED in cell.spread for cell in cells),
+        reference_note(results): any(REFERENCE in cell.spread.split() for cell in cells),
     }
     return [note for note, used in marked.items() if used]
 

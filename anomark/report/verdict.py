@@ -31,7 +31,9 @@ def coverage_sentence(results: Results) -> str:
     done = int(counts.get("done", 0))
     applicable = int(counts.sum() - counts.get("n/a", 0))
     rest = [f"{count} {status}" for status, count in sorted(counts.items()) if status not in ("done", "n/a")]
-    return f"**{done} of {applicable}** cells are done" + (f" ({', '.join(rest)})." if rest else ".")
+    text = f"**{done} of {applicable}** cells are done" + (f" ({', '.join(rest)})" if rest else "")
+    there = int(results.outcomes["reference"].notna().sum()) if "reference" in results.outcomes else 0
+    return f"{text}; {there} of them are reference results." if there else f"{text}."
 
 
 def best_sentence(results: Results, modality: str) -> str:

@@ -24,9 +24,12 @@ from anomark.evaluation.tables import anytime_rows, loss_rows, outcome_row, sett
 from anomark.evaluation.unlabelled import write_highest
 from anomark.outcomes import Outcome
 from anomark.records import Cell, CellName, Data, DatasetInfo, FitRecord, Meta, Samples, Summary
+from anomark.reference.beside import Beside
+from anomark.reference.scores import Truth, place
+from anomark.reference.scores import write as write_scores
 from anomark.runtime.locks import making
 from anomark.statistics.ranking import roc_points
-from anomark.suite_records import Jobs, runs_once
+from anomark.suite_records import Jobs, Setting, runs_once
 
 #: The oracle's scores are the labels, so it lives here and not in methods/. Its AUROC must be 1, or this file is wrong.
 ORACLE = "oracle"
@@ -38,10 +41,14 @@ def evaluate(jobs: Jobs, dataset: str, out: Path) -> None:
     It holds metrics.csv (dataset, method, seed, metric, value, level), outcomes.csv (one row for each cell, and one for
     each method that doesn't apply), roc.csv, training.csv (losses), anytime.csv (AUROC after less training), sweep.csv
     (settings of stored models), summary.json, bootstrap.npz (the mean AUROC of each method over its seeds, on
-    replicates of the test set that all methods share), the examples to draw (examples.npz), and for injected anomalies
-    severity.csv. Of a dataset without labels there are no metrics, but highest.csv and agreement.csv: what each method
-    scores highest, and how far methods agree. Of a refused dataset only outcomes.csv and summary.json say anything. The
-    folder is sealed, and what an earlier evaluation left in its place goes.
+    replicates of the test set that all methods share), scores.npz (of every test row, `anomark.reference.scores`), the
+    examples to draw (examples.npz), and for injected anomalies severity.csv. Of a dataset without labels there are no
+    metrics, but highest.csv and agreement.csv: what each method scores highest, and how far methods agree. Of a refused
+    dataset only outcomes.csv and summary.json say anything. The folder is sealed, and what an earlier evaluation left
+    in its place goes.
+
+    Reference results that the plan sets beside the cells stand in all of these but scores.npz and training.csv. Their
+    numbers are those of the reference; only what compares methods with each other is computed from their scores.
 
     Raises:
         Damaged: what it reads is not what was stored.
@@ -50,7 +57,12 @@ def evaluate(jobs: Jobs, dataset: str, out: Path) -> None:
     meta = data.meta()
     deterministic = {method.id: runs_once(method.deterministic, data.modality) for method in jobs.methods}
     cells = [(cell, cell.record()) for cell in jobs.cells.values() if cell.dataset == dataset]
-    outcomes = [outcome_row(cell, record, deterministic[cell.method]) for cell, record in cells]
+    settings = [jobs.settings.get(f"{cell.dataset}/{cell.method}", Setting()) for cell, _ in cells]
+    outcomes = [
+        outcome_row(cell, record, deterministic[cell.method], setting)
+        for (cell, record), setting in zip(cells, settings, strict=True)
+    ]
+    beside = Beside(jobs.reference, dataset)
     applies_not = [row for row in jobs.not_applicable if row.dataset == dataset]
     not_applicable = [row.model_dump() | {"status": Outcome.NOT_APPLICABLE} for row in applies_not]
 
@@ -59,16 +71,20 @@ def evaluate(jobs: Jobs, dataset: str, out: Path) -> None:
             write_tables(work, [], [], [], [], [], {})
             summary = Summary(**data.only(DatasetInfo), refused=meta.refused)
         else:
-            summary = _measure(jobs, data, meta, cells, work)
+            summary = _measure(jobs, data, meta, cells, beside, work)
             if summary.labelled:
                 oracle = {"dataset": data.dataset, "method": ORACLE, "seed": 0, "deterministic": True}
                 outcomes.append(oracle | {"status": Outcome.DONE, "reason": ""})
-        pd.DataFrame([*outcomes, *not_applicable]).to_csv(work / "outcomes.csv", index=False)
+        pd.DataFrame([*outcomes, *not_applicable, *beside.rows("coverage.csv")]).to_csv(
+            work / "outcomes.csv", index=False
+        )
         summary.save(work / "summary.json")
         seals.publish(work, out)
 
 
-def _measure(jobs: Jobs, data: Data, meta: Meta, cells: list[tuple[Cell, FitRecord]], work: Path) -> Summary:
+def _measure(
+    jobs: Jobs, data: Data, meta: Meta, cells: list[tuple[Cell, FitRecord]], beside: Beside, work: Path
+) -> Summary:
     """Open the labels, write everything but the outcomes into `work`, and return the summary."""
     for name in ("train.npy", "test.npy"):
         seals.verify(Path(data.folder) / name)
@@ -83,11 +99,21 @@ def _measure(jobs: Jobs, data: Data, meta: Meta, cells: list[tuple[Cell, FitReco
     severity: list[dict[str, Any]] = []
     first: dict[str, tuple[Array, Array | None]] = {}
     scores: dict[str, list[Array]] = {}
+    stored: dict[str, Array] = {}
+
+    def keep(known: dict[str, Any], merged: Array) -> None:
+        """What is made of every cell's scores beside the metrics."""
+        severity.extend(known | row for row in by_severity(measured.events, merged, measured.scored))
+        fpr, tpr = roc_points(labels, merged)
+        curves.extend(known | {"fpr": x, "tpr": y} for x, y in zip(fpr, tpr, strict=True))
+        scores.setdefault(known["method"], []).append(merged)
+
     for cell, record in cells:
         if record.status != Outcome.DONE:
             continue
         known = cell.only(CellName)
         score, map_, valid = _read_scores(cell, meta)
+        stored[place(cell.method, cell.seed)] = score
         merged = measured.merge(score)
         first.setdefault(cell.method, (merged, map_))
         if not measured.labelled:
@@ -98,16 +124,18 @@ def _measure(jobs: Jobs, data: Data, meta: Meta, cells: list[tuple[Cell, FitReco
             if row["reason"]:
                 print(f"{row['metric']} of {cell.method}, seed {cell.seed}, failed: {row['reason']}")
                 failed.setdefault(row["metric"], row["reason"])
-        severity += [known | row for row in by_severity(measured.events, merged, measured.scored)]
-        fpr, tpr = roc_points(labels, merged)
-        curves += [known | {"fpr": x, "tpr": y} for x, y in zip(fpr, tpr, strict=True)]
+        keep(known, merged)
         anytime += anytime_rows(cell, record, measured)
-        scores.setdefault(cell.method, []).append(merged)
+    if measured.labelled:
+        for known, score in beside.scores(meta.n_test):
+            keep(known, measured.merge(score))
+    metrics += beside.rows("metrics.csv")
+    anytime += beside.rows("anytime.csv")
 
     rivals = {method.id for method in jobs.methods if method.is_rival}
     asked = rivals & first.keys() or first.keys()
     voices = {method: merged for method, (merged, _) in first.items() if method in asked}
-    settings: list[dict[str, Any]] = []
+    settings = beside.rows("sweep.csv")
     if measured.labelled:
         oracle = masks.astype(np.float32) if masks is not None else None
         metrics += [
@@ -118,6 +146,9 @@ def _measure(jobs: Jobs, data: Data, meta: Meta, cells: list[tuple[Cell, FitReco
     elif first:
         write_highest(data.dataset, measured, voices, work)
     write_tables(work, metrics, curves, list(loss_rows(cells)), anytime, settings, measured.replicates(scores))
+    if measured.labelled:
+        truth = Truth(measured.all_labels, ~measured.scored, measured.groups, measured.starts)
+        write_scores(work / "scores.npz", truth, stored)
     if severity:
         pd.DataFrame(severity).to_csv(work / "severity.csv", index=False)
     write_examples(measured, Path(data.folder), first, voices, jobs.highlight, work)
@@ -137,7 +168,7 @@ def _measure(jobs: Jobs, data: Data, meta: Meta, cells: list[tuple[Cell, FitReco
         n_anomalous=int(labels.sum()),
         copies=None if copied is None else int(copied.sum()),
         random_band=measured.random_band(labels) if measured.labelled else (0.0, 1.0),
-        f=jobs.features["features"].name if "features" in jobs.features else None,
+        f=jobs.features["features"].name if "features" in jobs.features else beside.network,
         method_params={cell.method: record.parts.params for cell, record in cells},
         failed_metrics=failed,
     )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from anomark import seals
+from anomark import seals, spreadsheet
 from anomark.files import replacing
-from anomark.report import spreadsheet
 from anomark.report.machine import to_json
 from anomark.report.render.draw import draw_picture
 from anomark.report.render.formats import FORMATS, render

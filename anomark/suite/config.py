@@ -131,6 +131,12 @@ class Suite(BaseModel):
         description="Whether to rank the methods of every dataset without its labels: they are fitted once more, "
         "without the held-out normal samples, and tested on these beside synthetic anomalies of them.",
     )
+    reference: Literal["show", "reuse", "ignore"] = Field(
+        "show",
+        description="What becomes of the suite's reference results in `reports/reference/<suite>/`. `show`: those of "
+        "methods that this run doesn't compute stand beside its own, where they were made under the same protocol. "
+        "`reuse`: a cell whose result stands there under the same key isn't computed either. `ignore`: nothing.",
+    )
     core_seconds: dict[str, Number | dict[str, Number]] = Field(
         {"other": 5},
         description="Declared cost of one cell in core-seconds, by method id; `other` is that of the rest. A variant "
@@ -189,6 +195,8 @@ class Suite(BaseModel):
     def _free(cls, name: str) -> str:
         if name in SHARED:
             raise ValueError(f"results/{name}/ holds what all suites share; choose another name")
+        if name == "reference":
+            raise ValueError("reports/reference/ holds the reference results of all suites; choose another name")
         return name
 
     @field_validator("params", "dataset_params")

@@ -12,9 +12,10 @@ from anomark import modality, seals
 from anomark.contracts import UNPRINTABLE, AnomarkError, DataError
 from anomark.data.rawfiles import locate, named
 from anomark.records import SYNTHETIC, Cell, CellName, Data, Parts, Record
+from anomark.reference import rows as reference
 from anomark.suite import registry, select
 from anomark.suite.backbones import find_weights
-from anomark.suite.config import Suite, of_modality
+from anomark.suite.config import Suite
 from anomark.suite.dropins import ROOT
 from anomark.suite.environment import commit, environment
 from anomark.suite.keys import Fingerprints, closure, digest
@@ -71,7 +72,11 @@ class Plan:
         self.prints.save()
         self._code: dict[tuple[Path, ...], tuple[dict[str, str], dict[str, str]]] = {}
         self.not_applicable = [
-            NotApplicable(dataset=d.id, method=m.id, reason=f"{m.label} is made for {_nouns(m.modalities)}")
+            NotApplicable(
+                dataset=d.id,
+                method=m.id,
+                reason=f"{m.label} is made for {', '.join(modality.load(name).NOUN for name in m.modalities)}",
+            )
             for d in self.datasets
             for m in self.methods
             if d.family.modality not in m.modalities
@@ -83,6 +88,12 @@ class Plan:
             if d.family.modality in m.modalities
             for seed in self._seeds(d, m)
         ]
+        self._networks = {need: features.name for need, features in self.features.items()}
+        #: The suite's reference results, those rows of them that stand beside the cells, and why others don't.
+        self.reference = reference.read(Path(reports) / "reference" / suite.suite)
+        self.cells, self.beside, self.left_out = select.beside(
+            suite, self.reference, self.cells, self.data, self._networks
+        )
         self._by_id = {cell.id: cell for cell in self.cells}
         self._looking = {cell.maps: [c for c in self.cells if c.maps == cell.maps] for cell in self.cells if cell.maps}
         self.sweeps = {sweep.path: sweep for sweep in self._sweeps()}
@@ -203,8 +214,7 @@ class Plan:
 
     def _cell(self, dataset: Dataset, method: Method, seed: int) -> Cell:
         suite, data = self.suite, self.data[dataset.id]
-        budget = of_modality(suite.budget, data.modality)
-        common = {k: v for k, v in budget.items() if k in method.defaults}
+        common = select.budget(suite, method, data.modality)
         own = suite.params.get(method.base, {})
         variant = suite.params.get(method.id, {}) if method.id != method.base else {}
         params = method.defaults | common | own | method.overrides | variant
@@ -311,6 +321,7 @@ class Plan:
         files = {ROOT / "metrics" / f"{metric.base}.py" for metric in metrics}
         sources, versions = closure([STAGES / "evaluate.py", *files])
         cells = [[c.method, c.seed, c.key] for c in self.cells_of(dataset)]
+        cells += [[row.id, row.commit] for row in self.beside if row.dataset == dataset]
         rows = [row.model_dump() for row in self.not_applicable if row.dataset == dataset]
         sweeps = [sweep.path for sweep in self.sweeps_of(dataset)]
         fitting = [[metric.id, metric.levels, metric.needs] for metric in metrics]
@@ -328,13 +339,15 @@ class Plan:
         texts = {f"{file.parent.name}/{file.name}": file.read_text(encoding="utf-8") for file in files}
         evaluations = [self.evaluation_key(d) for d in self.data]
         described = [self._methods(), [*registry.metrics().values()]]
-        suite = [self.suite.papers, self.suite.highlight, self.absent, described]
+        suite = [self.suite.papers, self.suite.highlight, self.absent, self.left_out, described]
         return digest([evaluations, suite, sources, versions, texts])[:16]
 
     # -- descriptions for the jobs --------------------------------------------------------------------------------
 
     def _methods(self) -> tuple[MethodInfo, ...]:
-        return tuple(MethodInfo.model_validate(method, from_attributes=True) for method in self.methods)
+        """The methods of the suite, and those of which reference results stand beside."""
+        own = {m.id: MethodInfo.model_validate(m, from_attributes=True) for m in self.methods}
+        return tuple({**{row.method: self.reference.methods[row.method] for row in self.beside}, **own}.values())
 
     def jobs(self) -> Jobs:
         """What the jobs of the suite read."""
@@ -347,6 +360,8 @@ class Plan:
             limits=self.suite.limits,
             methods=self._methods(),
             highlight=tuple(self.suite.highlight),
+            settings=select.settings(self.suite, self.cells, self.data, self._networks),
+            reference=reference.told(self.reference, self.beside),
         )
 
     def write(self) -> None:
@@ -356,7 +371,11 @@ class Plan:
 
     def describe(self) -> None:
         """Write suite.json, what the report says of the suite."""
-        record = SuiteRecord(
+        self._save(self.record(), "suite.json")
+
+    def record(self) -> SuiteRecord:
+        """What the report says of the suite."""
+        return SuiteRecord(
             suite=self.suite.suite,
             seeds=tuple(self.suite.seeds),
             config=self.suite.model_dump(mode="json"),
@@ -366,22 +385,16 @@ class Plan:
             metrics=tuple(registry.metrics().values()),
             datasets=tuple(self.data),
             absent=self.absent,
+            left_out=tuple(self.left_out),
             environment=environment(),
             **commit(),
         )
-        self._save(record, "suite.json")
 
     def _save(self, record: Record, name: str) -> None:
-        path = Path(self.folder) / name
-        record.save(path)
+        record.save(path := Path(self.folder) / name)
         seals.seal(path)
 
 
 def _files_for(cell: Cell, *data: str) -> list[str]:
     """The files of its data that a cell reads, and the weights of f where its method needs them."""
     return [*(f"{cell.data}/{name}" for name in data), *filter(None, [cell.features])]
-
-
-def _nouns(modalities: tuple[str, ...]) -> str:
-    """What a method is made for, in words: "images, time series"."""
-    return ", ".join(modality.load(name).NOUN for name in modalities)

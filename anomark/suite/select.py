@@ -1,4 +1,4 @@
-"""Which datasets and methods a suite means by the names and patterns in its config."""
+"""Which datasets and methods a suite means by the names and patterns in its config, and which reference results."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from anomark import modality
 from anomark.contracts import UNPRINTABLE, AnomarkError, DataError, nearest
 from anomark.data import rawfiles
+from anomark.records import Cell, Data
+from anomark.reference import rows
 from anomark.suite import registry
-from anomark.suite.config import Suite
+from anomark.suite.backbones import FOLDERS as NETWORKS
+from anomark.suite.config import Suite, of_modality
 from anomark.suite.registry import Dataset, Family, Method
+from anomark.suite_records import Setting
 
 #: What stands between the id of a dataset and the name of one of its members, which has at most so many bytes.
 MEMBER, LONGEST_MEMBER = "@", 60
@@ -151,6 +156,74 @@ def methods(suite: Suite) -> list[Method]:
     if not chosen:
         raise AnomarkError(f"the suite {suite.suite!r} has no method left; see `exclude` in its config")
     return chosen
+
+
+def budget(suite: Suite, method: Method, modality_id: str) -> dict[str, Any]:
+    """The suite's budget for data of a modality, as far as a method has parameters of these names."""
+    values = of_modality(suite.budget, modality_id)
+    return {name: value for name, value in values.items() if name in method.defaults}
+
+
+def settings(
+    suite: Suite, cells: Iterable[Cell], data: Mapping[str, Data], networks: Mapping[str, str]
+) -> dict[str, Setting]:
+    """By `<dataset>/<method>`, what the results of cells share with those that may stand in one table with them.
+
+    Args:
+        networks: the names of the frozen networks that methods look through, by the key of the suite that chooses them.
+    """
+    found = {}
+    for cell in cells:
+        method = registry.find_method(cell.method)
+        shrinks = modality.load(data[cell.dataset].modality).RESIZABLE and not method.full_resolution
+        found[f"{cell.dataset}/{cell.method}"] = Setting(
+            data=cell.parts.data,
+            f=next((networks[need] for need in method.needs), ""),
+            resolution=_side(suite) if shrinks else "",
+            budget=Setting.budget_text(budget(suite, method, data[cell.dataset].modality)),
+        )
+    return found
+
+
+def beside(
+    suite: Suite, known: rows.Rows, cells: list[Cell], data: Mapping[str, Data], networks: Mapping[str, str]
+) -> tuple[list[Cell], list[rows.Row], list[str]]:
+    """What of a suite's reference results stands beside its cells.
+
+    Args:
+        networks: as in `settings`.
+
+    Returns:
+        The cells that remain to be computed, the reference's rows, and a sentence on each group of rows that are left
+        out.
+    """
+    if suite.reference == "ignore":
+        return cells, [], []
+    asked = {(cell.dataset, cell.method) for cell in cells}
+    spared = known.done & {cell.id for cell in cells} if suite.reference == "reuse" else set()
+    # Where nothing looks through a network, its weights need not be here, so only its kind is known.
+    named = [networks.get(need) or str(getattr(suite, need)) for need in NETWORKS]
+
+    def here(row: rows.Row) -> Setting | None:
+        """What the row would be computed under by this suite."""
+        if row.dataset not in data or row.method in suite.exclude:
+            return None
+        there, values = row.setting, of_modality(suite.budget, data[row.dataset].modality)
+        same_kind = [name for name in named if name.partition("-")[0] == there.f.partition("-")[0]]
+        return Setting(
+            data=data[row.dataset].key,
+            f=next(iter(same_kind), suite.features) if there.f else "",
+            resolution=_side(suite) if there.resolution else "",
+            budget=Setting.budget_text({name: v for name, v in values.items() if name in there.budgeted}),
+        )
+
+    stand, left_out = rows.choose(known, asked, spared, here)
+    return [cell for cell in cells if cell.id not in spared], stand, left_out
+
+
+def _side(suite: Suite) -> str:
+    """The side that images are reduced to, as tables have it."""
+    return str(suite.resolution or "as prepared")
 
 
 def check_parameters(suite: Suite, chosen: list[Dataset]) -> None:

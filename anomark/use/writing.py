@@ -19,7 +19,7 @@ import pandas as pd
 from anomark.contracts import AnomarkError, Array, one_line
 from anomark.data.reading.values import times_of
 from anomark.files import partial_name
-from anomark.report.spreadsheet import protect
+from anomark.spreadsheet import protect
 from anomark.use import samples
 from anomark.use.calibration import check_rate
 from anomark.use.model import Model

@@ -88,10 +88,12 @@ def test_every_command_exists(command: list[str]) -> None:
         case "anomark":
             known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
             assert rest[0] in known
-            options = {option for parameter in known[rest[0]].params for option in parameter.opts}
+            deeper = getattr(known[rest[0]], "commands", {})
+            called = deeper[rest[1]] if deeper else known[rest[0]]
+            options = {option for parameter in called.params for option in parameter.opts}
             assert {word for word in rest[1:] if word.startswith("-")} <= options
         case "snakemake":
-            assert {word for word in rest if word.startswith("-")} <= {"--cores", "--configfile", "-n"}
+            assert {word for word in rest if word.startswith("-")} <= {"--cores", "--configfile", "--config", "-n"}
             assert all((ROOT / word).is_file() for word in rest if word.endswith(".yaml"))
         case "pre-commit":
             assert (ROOT / ".pre-commit-config.yaml").is_file() and rest == ["install"]

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from anomark.contracts import AnomarkError
-from anomark.report.audit import audit
-from anomark.report.published import paper_table, printed_table, published_table
+from anomark.report.papers.audit import audit
+from anomark.report.papers.published import paper_table, printed_table, published_table
 from anomark.report.results import Results, load_results
 from anomark.report.section import Drawing, build_sections
 from anomark.report.table import Table

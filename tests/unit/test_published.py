@@ -11,8 +11,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from anomark.report.audit import Finding, audit, compare_stated
-from anomark.report.published import COLOURS, MARK, VERDICTS, judge, paper_table, published_table, scatter
+from anomark.report.papers.audit import Finding, audit, compare_stated
+from anomark.report.papers.published import COLOURS, MARK, VERDICTS, judge, paper_table, published_table, scatter
 from anomark.report.rank_tests import fields, rank_table
 from anomark.report.render.critical_difference import diagram
 from anomark.report.results import Results, load_results

@@ -11,7 +11,8 @@ import pytest
 
 from anomark.report.render.draw import STYLE
 from anomark.report.render.formats import FORMATS, render
-from anomark.report.results import Results, Score, load_results, over_draws, with_drawn
+from anomark.report.results import Results, load_results, with_drawn
+from anomark.report.score import Score, over_draws
 from anomark.report.table import Table, number
 from anomark.report.verdict import verdict
 from anomark.statistics.ranks import agreement

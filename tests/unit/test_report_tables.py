@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from anomark import spreadsheet
 from anomark.contracts import DataError
-from anomark.report import spreadsheet
 from anomark.report.render.formats import FORMATS, render
 from anomark.report.render.latex import escape_latex
-from anomark.report.results import Results, Score, average, load_results
+from anomark.report.results import Results, load_results
+from anomark.report.score import Score, average
 from anomark.report.table import Cell, Column, Row, Table, number, percent, signed, words
 from anomark.report.tables import ranks
 from anomark.report.verdict import verdict

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from tabulate import tabulate
 
+from anomark import spreadsheet
 from anomark.contracts import one_line
-from anomark.report import spreadsheet
 from anomark.report.render.html import to_html
 from anomark.report.render.latex import to_latex
 from anomark.report.table import Cell, Table

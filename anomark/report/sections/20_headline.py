@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from anomark.report.results import Results
 from anomark.report.section import Drawing, Section
 from anomark.report.shown import accent
 from anomark.report.table import NONE, Cell, Column, Row, Table, number, words
-from anomark.report.tables import below_control, footnotes, partial_notes, protocol, score_cell
+from anomark.report.tables import REFERENCE, below_control, footnotes, partial_notes, protocol, score_cell
 
 
 def build(results: Results) -> Section | None:
@@ -85,7 +86,7 @@ def headline_table(results: Results) -> Table:
         f"AUROC, suite {results.suite.suite}{f' ({made})' if made else ''}. {protocol(results, [*results.datasets])} "
         "The strongest are those of each dataset as measured here, which favours them; variants are no rivals."
     )
-    notes = footnotes(rows) + partial_notes(results, results.datasets)
+    notes = footnotes(results, rows) + partial_notes(results, results.datasets)
     columns = words("Dataset") + [Column(header) for header in headers]
     return Table("headline", "Headline", caption, columns, rows, notes)
 
@@ -112,5 +113,6 @@ def _named(results: Results, dataset: str, method: str | None) -> Cell:
     """A score under the name of its method."""
     if method is None:
         return Cell("none", tone="quiet")
-    mean, below = results.score(dataset, method).mean, below_control(results, dataset, method)
-    return Cell(number(mean), note=results.methods[method].label, sort=mean, below_control=below)
+    cell = score_cell(results.score(dataset, method), below=below_control(results, dataset, method))
+    mark = REFERENCE if REFERENCE in cell.spread.split() else ""
+    return replace(cell, spread=mark, note=results.methods[method].label)

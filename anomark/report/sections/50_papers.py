@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from anomark.report.ablations import ablation_bars, ablation_sentence, ablation_table, changes
-from anomark.report.audit import audit_sentence, audit_table
-from anomark.report.published import (
+from anomark.report.papers.audit import audit_sentence, audit_table
+from anomark.report.papers.published import (
     COLOURS,
     difference_sentence,
     file_name,

@@ -10,12 +10,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from anomark.report.beside import beside_table, own_methods
 from anomark.report.comparisons import comparison_table, headers
 from anomark.report.rank_tests import Field, fields, rank_table
 from anomark.report.render.critical_difference import diagram, rank_map
 from anomark.report.render.draw import INK, name_rows
 from anomark.report.results import Results
-from anomark.report.section import Drawing, Section
+from anomark.report.section import Drawing, Section, Text
 from anomark.report.shown import accent
 from anomark.report.table import Table, number, signed
 from anomark.report.tables import protocol
@@ -27,7 +28,28 @@ PICTURES: tuple[tuple[str, Callable[[Results, Field], tuple[Figure, str, str]], 
 )
 
 
-def build(results: Results) -> Section:
+#: Of more methods of its own, a run has no table each against the reference.
+MOST_OWN = 3
+
+
+def build(results: Results) -> list[Section]:
+    return [*beside_reference(results), comparisons(results)]
+
+
+def beside_reference(results: Results) -> list[Section]:
+    """What this run computed beside reference results, and which of these do not stand here; nothing without any."""
+    own = own_methods(results)
+    why = [Text(sentence, warning=True) for sentence in results.suite.left_out]
+    tables = [beside_table(results, method) for method in own[: MOST_OWN if len(own) <= MOST_OWN else 0]]
+    if not own and not why:
+        return []
+    labels = results.names(own) if len(own) <= MOST_OWN else f"{len(own)} methods"
+    lead = f"**{labels}** stand beside reference results, which this run did not compute." if own else ""
+    return [Section("reference", "Beside the reference", lead, [*why, *tables])]
+
+
+def comparisons(results: Results) -> Section:
+    """Every difference that the predeclared bootstrap tests, and the ranks."""
     table, ranks = comparison_table(results, protocol(results, [*results.datasets])), rank_table(results)
     drawings = [
         Drawing(f"{stem}-{field.name.replace(', ', '-').replace(' ', '-')}", partial(draw, results, field), kind=kind)

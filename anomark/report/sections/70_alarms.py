@@ -13,11 +13,12 @@ from matplotlib.figure import Figure
 from anomark.modality import load
 from anomark.report.metrics import alarm_metrics, failure_notes
 from anomark.report.render.draw import DOTTED
-from anomark.report.results import ORACLE, Results, Score
+from anomark.report.results import ORACLE, Results
+from anomark.report.score import Score
 from anomark.report.section import Drawing, Section
 from anomark.report.shown import accent
 from anomark.report.table import Cell, Column, Row, Table, number, words
-from anomark.report.tables import machine_fields, protocol, score_cell
+from anomark.report.tables import footnotes, machine_fields, protocol, score_cell
 from anomark.statistics.false_alarms import ALPHA
 from anomark.suite_records import MetricInfo
 
@@ -121,4 +122,4 @@ def alarm_table(results: Results) -> Table:
         f"is no promise, nor where the test part has drifted. {protocol(results, [*results.datasets])}"
     )
     title = "False alarms at a threshold from held-out normals"
-    return Table("alarms", title, caption, columns, rows, failure_notes(results, alarms))
+    return Table("alarms", title, caption, columns, rows, footnotes(results, rows) + failure_notes(results, alarms))

@@ -207,7 +207,7 @@ def leaderboard(results: Results) -> Table:
     kept = [i for i in range(len(columns)) if any(row.cells[i].text != "–" for row in rows)]
     columns = [columns[i] for i in kept]
     rows = [replace(row, cells=[row.cells[i] for i in kept]) for row in rows]
-    notes = footnotes(rows) + partial_notes(results, results.datasets) + failure_notes(results, further)
+    notes = footnotes(results, rows) + partial_notes(results, results.datasets) + failure_notes(results, further)
     if ORACLE in results.methods:
         notes.append("The oracle reads the labels: it checks the harness.")
     return Table("leaderboard", "Leaderboard", caption, columns, rows, notes)

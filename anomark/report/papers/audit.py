@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from anomark.report.published import file_name, heading
+from anomark.report.papers.published import file_name, heading
 from anomark.report.results import Results
 from anomark.report.table import Cell, Row, Table, number, percent, words
 from anomark.suite.claims import Drop, Drops, Fact, Gain, Mean, Named, Order

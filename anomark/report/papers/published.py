@@ -11,7 +11,8 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from anomark.report.render.draw import BLUE, DOTTED, ORANGE, VERMILLION
-from anomark.report.results import Results, average
+from anomark.report.results import Results
+from anomark.report.score import average
 from anomark.report.table import NONE, Cell, Column, Row, Table, number, signed, words
 from anomark.report.tables import (
     digits,
@@ -262,7 +263,7 @@ def rows_of(results: Results, paper: Paper, table: PaperTable) -> tuple[list[str
 
 def _notes(results: Results, paper: Paper, table: PaperTable, datasets: list[str], rows: list[Row]) -> list[str]:
     notes = [] if datasets else [f"This suite has no {table.modality} dataset."]
-    notes += footnotes(rows) + partial_notes(results, datasets)
+    notes += footnotes(results, rows) + partial_notes(results, datasets)
     reasons: dict[str, list[str]] = {}
     for dataset, reason in table.not_comparable.items():
         if dataset in datasets:

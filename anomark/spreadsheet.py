@@ -38,10 +38,13 @@ def write(table: pd.DataFrame, **options: Any) -> str:
     return safe.to_csv(index=False, lineterminator="\n", **options)
 
 
+#: Columns of text that may look like numbers: a key of sixteen digits, say, or one with an e in it.
+TEXT = dict.fromkeys(("dataset", "method", "key", "reference", "data", "f", "resolution", "budget"), str)
+
+
 def read(source: Path | IO[bytes]) -> pd.DataFrame:
     """A table that `write` gave. Only an empty field means missing: "n/a" is a status."""
-    ids = {"dataset": str, "method": str}
-    table = pd.read_csv(source, keep_default_na=False, na_values=[""], dtype=ids)
+    table = pd.read_csv(source, keep_default_na=False, na_values=[""], dtype=TEXT)
     return table.map(restore).rename(columns=restore)
 
 
@@ -55,7 +58,7 @@ def read_all(folders: list[Path], name: str, columns: list[str]) -> pd.DataFrame
     for folder in folders:
         path = folder / name
         try:
-            frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"dataset": str, "method": str})
+            frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=TEXT)
         except FileNotFoundError:
             raise DataError(f"{path} does not exist; evaluate the dataset before reporting it") from None
         except pd.errors.EmptyDataError:
