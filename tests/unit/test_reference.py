@@ -35,7 +35,7 @@ WRITE_REPORT = store.write_report
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tables and figures are drawn only where a test looks at them, since that takes seconds."""
-    monkeypatch.setattr(reference, "write_report", lambda folder: None)
+    monkeypatch.setattr(store, "write_report", lambda folder: None)
 
 
 def plan(root: Path, only: Sequence[str], **change: Any) -> Plan:
@@ -86,7 +86,7 @@ def grown(tmp_path: Path) -> Path:
 
 
 def test_a_reference_has_tables_and_figures_of_the_whole_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reference, "write_report", WRITE_REPORT)
+    monkeypatch.setattr(store, "write_report", WRITE_REPORT)
     run(tmp_path, ["knn", "random_score"], papers=[])
     folder = add(tmp_path).folder
     tables = folder / "tables"
