@@ -38,15 +38,18 @@ def sentence(error: Exception) -> str:
 
 
 def finding(name: str, check: Callable[[], object]) -> Finding:
-    """What one check finds: it raises an error with one sentence where the promise is broken."""
+    """What one check finds: it raises an error with one sentence where the promise is broken.
+
+    A text that it returns tells how the promise is kept.
+    """
     try:
-        check()
+        how = check()
     except Exception as error:
         return name, sentence(error)
-    return name, None
+    return f"{name}, {how}" if isinstance(how, str) else name, None
 
 
-def findings(checks: Iterable[Callable[[Subject], None]], subject: Subject, where: str = "") -> Iterator[Finding]:
+def findings(checks: Iterable[Callable[[Subject], object]], subject: Subject, where: str = "") -> Iterator[Finding]:
     """What each check finds of a subject, under the check's own name."""
     for check in checks:
         yield finding(where + check.__name__.replace("_", " "), lambda check=check: check(subject))  # type: ignore[misc]

@@ -51,7 +51,7 @@ OF_THE_BASE = (
         if contract not in OF_THE_BASE or method == registry.methods()[method].base
     ],
 )
-def test_contract(method: str, shape: str, contract: Callable[[check.Subject], None]) -> None:
+def test_contract(method: str, shape: str, contract: Callable[[check.Subject], object]) -> None:
     subject_ = subject(method, shape)
     if reason := subject_.skips():
         pytest.skip(reason)
