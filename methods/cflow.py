@@ -33,7 +33,7 @@ FAMILY = "features"
 MODALITIES = ("image",)
 NEEDS = ("features",)
 FULL_RESOLUTION = True
-SUITES = ("extended", "paper-cpu")
+SUITES = ("extended",)
 DEFAULTS = {
     "steps": 150,
     "batch_size": 16,

@@ -32,7 +32,7 @@ FAMILY = "features"
 MODALITIES = ("image", "series")
 NEEDS = ("features",)
 FULL_RESOLUTION = True
-SUITES = ("extended", "paper-cpu")
+SUITES = ("extended",)
 VARIANTS = {
     "dfr-linear": {
         "steps": 0,

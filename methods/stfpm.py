@@ -34,6 +34,7 @@ SUITES = ("extended", "paper-cpu")
 VARIANTS = {
     "stfpm-ikd": {
         "loss": "ikd",
+        "SUITES": ("extended",),
         "LABEL": "IKD",
         "DIFFERS": "Informative knowledge distillation (Cao et al., Knowledge-Based Systems 2022; "
         "caoyunkang/IKD@ec8d4f9): positions count whose distance is above a moving margin, and the relations between "
@@ -41,6 +42,7 @@ VARIANTS = {
     },
     "stfpm-ensemble": {
         "students": 3,
+        "SUITES": ("extended",),
         "LABEL": "Students",
         "DIFFERS": "After Bergmann et al. (CVPR 2020): the error of the mean of three students, and the students' "
         "variance, each in standard units of training data, are added. The paper's students learn patch descriptors "
