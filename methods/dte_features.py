@@ -22,7 +22,8 @@ PUBLISHED = (
 DIFFERS = (
     "A row is the vector of f's whitened maps at one position, so that the expected part is a map, and the score is "
     "the mean of its largest 2%. Every position is noised for a time of its own. The softmax is taken once, where the "
-    "authors' code takes it twice. There is no dropout, because a batch holds thousands of positions."
+    "authors' code takes it twice. There is no dropout, because a batch holds thousands of positions. "
+    "The non-parametric form ranks as a distance to nearest neighbours does, which is what `patchcore` has."
 )
 FAMILY = "density"
 MODALITIES = ("image",)

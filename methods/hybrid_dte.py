@@ -80,6 +80,7 @@ class Method(MapDenoiser):
         with seeded(seed):
             times = TimeClassifier(self.front.shape[0], hidden=p["hidden"], parts=p["parts"], T=400)
         self.parts["times"] = times.to(device)
+        self.info["parameters"] += sum(w.numel() for w in times.parameters())
 
     @property
     def times(self) -> Any:

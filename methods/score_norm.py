@@ -39,6 +39,13 @@ VARIANTS = {
         "DIFFERS": "The logarithms of the five norms are compared with those of normal samples by one Gaussian for all "
         "positions (Mahalanobis distance), as the cited paper compares vectors of norms.",
     },
+    "score_norm-untrained": {
+        "steps": 0,
+        "DETERMINISTIC": True,
+        "SUITES": ("extended", "paper-cpu"),
+        "DIFFERS": "The network is not trained, which makes this the distance to each position's mean in f's whitened "
+        "maps: the bar for every method that denoises them.",
+    },
     "score_norm-pixels": {
         "space": "pixels",
         "share": 1.0,

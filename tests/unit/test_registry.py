@@ -38,6 +38,17 @@ class Method: ...
     assert {base.base, no_b.base, other.base} == {"mine"}
 
 
+def test_a_variant_may_take_smaller_images_and_depend_on_its_batch(tmp_path: Path) -> None:
+    text = """
+FULL_RESOLUTION = True
+VARIANTS = {"small": {"FULL_RESOLUTION": False, "TRANSDUCTIVE": True}}
+class Method: ...
+"""
+    base, small = registry.read_method(write(tmp_path, text))
+    assert (base.full_resolution, base.transductive) == (True, False)
+    assert (small.full_resolution, small.transductive, small.overrides) == (False, True, {})
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
