@@ -26,7 +26,8 @@ DIFFERS = (
     "f's whitened maps take the place of the autoencoder's latent space. There is no way back to pixels, so the latent "
     "difference is the whole score. Published differences are cut off at fixed values of that space and blurred; "
     "here neither is done. There is one model a category, and no augmentation. The score is the mean of the map's "
-    "largest 2%."
+    "largest 2%. It does not carry over well: after 150 steps AUROC is .75 on transistor, where the distance to the "
+    "mean alone has .98, because noise that is added to whitened maps looks like what is normal in them."
 )
 FAMILY = "diffusion"
 MODALITIES = ("image",)
