@@ -14,13 +14,13 @@ from anomark.report.comparisons import difference
 from anomark.report.render.draw import BLUE, DOTTED, GREY, VERMILLION, name_rows, scale_auroc
 from anomark.report.results import Results
 from anomark.report.section import Drawing, Part, Section, Text
-from anomark.report.table import NONE, Cell, Column, Row, Table, number, signed, words
+from anomark.report.table import NONE, Cell, Column, Row, Table, number, words
 from anomark.report.tables import TIED, interval_phrase
 from anomark.statistics.ranks import agreement
 from anomark.suite.dropins import ROOT
 
 #: How well the ranking agreed with that by labels, dataset by dataset, where the project measured it.
-STORED = ROOT / "reports" / "reference" / "choice" / "choice_agreement.csv"
+STORED = ROOT / "reports" / "reference" / "choice"
 #: Datasets that have a panel, and methods in one.
 PANELS, MOST = 6, 10
 #: Fewer methods than these have no order to agree on.
@@ -52,12 +52,14 @@ def lead(results: Results, ranked: dict[str, list[str]]) -> str:
         mean = results.score(results.synthetic[dataset], methods[0]).mean
         said.append(f"**{results.methods[methods[0]].label}** on {results.label(dataset)} ({number(mean)})")
     more = f", and so on for {len(ranked) - 3} more datasets" if len(ranked) > 3 else ""
-    return f"By AUROC on synthetic anomalies, which needs no labels, the best methods are {'; '.join(said)}{more}."
+    are = "methods are" if len(said) > 1 else "method is"
+    return f"By AUROC on synthetic anomalies, which needs no labels, the best {are} {'; '.join(said)}{more}."
 
 
 def trust(results: Results, ranked: dict[str, list[str]], agreed: pd.DataFrame) -> str:
     """How well such a ranking agrees with that by labels, in this suite or else where it was measured before."""
-    stored = pd.read_csv(STORED) if STORED.exists() else pd.DataFrame(columns=[*FIELDS])
+    tables = [pd.read_csv(path) for path in sorted(STORED.glob("*.csv"))]
+    stored = pd.concat(tables) if tables else pd.DataFrame(columns=[*FIELDS])
     found = []
     for name in dict.fromkeys(results.summaries[dataset].modality for dataset in ranked):
         own, other = (data[data["modality"] == name].dropna(subset=["tau"]) for data in (agreed, stored))
@@ -71,7 +73,7 @@ def trust(results: Results, ranked: dict[str, list[str]], agreed: pd.DataFrame) 
         found.append(
             f"for {results.noun(name)}, τ is **{number(tau.mean(), 2)}** on average over {len(known)} labelled "
             f"dataset{'s' * (len(known) > 1)} {where}{spread}, and the method that comes first has {number(lost)} less "
-            f"AUROC than the best and {signed(gained)} than the average method"
+            f"AUROC than the best and {number(abs(gained))} {'more' if gained >= 0 else 'less'} than the mean"
         )
     return (
         "Take the ranking as a hint, since real anomalies differ from synthetic ones. How far it agrees with the "
