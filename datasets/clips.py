@@ -30,6 +30,7 @@ ITEMS: dict[str, dict] = {"*": {}}
 #: Samples a second and seconds of every clip: where they are 0, the rate of the slowest file (16,000 at most), and the
 #: median length of training files (10 s at most). `normal` and `suspects` name folders, in place of train/ and test/.
 #: `path` names the folder, where it does not lie in the data folder.
+#: `suspects: "*"` stands for every folder but those of normal files and of masks.
 DEFAULTS = {"rate": 0, "seconds": 0.0, "normal": "", "suspects": "", "path": ""}
 FILES = (("clips/{item}/**/*.*",),)
 FASTEST, LONGEST = 16_000, 10.0

@@ -30,6 +30,7 @@ CITATION = ""
 ITEMS: dict[str, dict] = {"*": {}}
 #: `normal` and `suspects` name two folders of images that take the place of train/ and test/.
 #: `path` names the folder, where it does not lie in the data folder.
+#: `suspects: "*"` stands for every folder but those of normal files and of masks.
 DEFAULTS = {"size": 64, "normal": "", "suspects": "", "path": ""}
 FILES = (("folder/{item}/**/*.*",),)
 

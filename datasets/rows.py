@@ -1,4 +1,4 @@
-"""Own rows: your table as a CSV file, a row a case, with a column that tells normal from anomalous ones.
+"""Own rows: your table as a CSV or Parquet file, a row a case, with a column that tells normal from anomalous ones.
 
 It needs no code: `rows-orders` in a suite reads `rows/orders.csv` of the data folder. Columns may hold numbers or
 words, and cells may be empty; `dataset_params` sets what differs.
@@ -36,7 +36,8 @@ ITEMS: dict[str, dict] = {"*": {}}
 #: of numbers that are names of kinds; whether the order of the file, and not a seeded one, splits the normal rows; the
 #: file, where it does not lie in the data folder.
 DEFAULTS: dict = {"label": "", "normal": "", "categorical": [], "in_order": False, "path": ""}
-FILES = (("rows/{item}.csv",),)
+FILES = (("rows/{item}.csv",), ("rows/{item}.parquet",), ("rows/{item}.tsv",))
+ENDINGS = (".csv", ".parquet", ".tsv")
 
 #: A column with a share of so many numbers is one of numbers, and a word in it a mistake.
 MOSTLY = 0.5
@@ -58,7 +59,7 @@ def prepare(
         DataError: the file is missing or no table, has no labels or one class, or a cell is not what its column holds.
     """
     files = RawFiles(raw, FILES, item=item, path=path)
-    name = files.one(escape(named(path).name) if path else f"{item}.csv")
+    name = files.one(*([escape(named(path).name)] if path else [f"{item}{ending}" for ending in ENDINGS]))
     table = pd.concat(read_csv(files, name))
     if len(table) < FEWEST:
         raise DataError(f"{name}: has {len(table)} rows below its header, expected {FEWEST} at least; add rows")

@@ -23,23 +23,26 @@ from anomark.data.arrange import HELD_OUT
 from anomark.data.audio import ENDINGS
 from anomark.data.image_folder import masks_of
 from anomark.data.rawfiles import RawFiles
-from anomark.data.reading.folders import Laid, laid_out, visible
+from anomark.data.reading.folders import ALL_OTHERS, GOOD, MASK_FOLDERS, Laid, laid_out, visible
 from anomark.data.reading.labels import LABELS, LABELS_OF_CASES, usual_label
 from anomark.data.reading.photographs import suffixes
-from anomark.data.reading.values import clock_column
+from anomark.data.reading.tables import MOST_ENTITIES
+from anomark.data.reading.values import MISSING, Clock, clock_column
 from anomark.data.streamed import read_csv
 from anomark.evaluation.held_out import FEWEST, SHORTEST
 from anomark.suite.registry import Family, families
 
 #: Families of datasets that take files of anybody.
 PHOTOGRAPHS, RECORDINGS, SERIES, ROWS = "folder", "clips", "table", "rows"
-TABLES = frozenset({".csv", ".parquet"})
-#: How people call a folder of normal files.
-NORMAL = frozenset({"good", "normal", "ok", "fine", "healthy", "pass", "passed", "clean", "nominal", "intact", "goods"})
+TABLES = frozenset({".csv", ".tsv", ".parquet"})
+#: What else than GOOD people call a folder of normal files.
+NORMAL = GOOD | {"fine", "healthy", "pass", "passed", "clean", "nominal", "intact", "goods"}
 #: How people call a column that counts the rows.
 COUNTS = frozenset({"", "index", "idx", "step", "t", "unnamed: 0"})
 #: From this correlation of neighbouring rows on, the order of rows that are counted means something; or of any rows.
 COUNTED, ALIKE = 0.5, 0.8
+#: An entity has so many rows on average.
+ROWS_EACH = 32
 #: Datasets that a folder is taken apart into at most, and photographs whose sizes are looked up.
 MOST, SEEN = 50, 500
 
@@ -126,8 +129,8 @@ def look(path: Path, kind: str = "") -> list[Found]:
 
 
 def _folders(path: Path, files: list[Path], others: int, family: Family, endings: frozenset[str]) -> list[Found]:
-    """The dataset of a folder, or of each folder in it that is laid out with train/good."""
-    inside = [folder for folder in sorted(path.iterdir()) if (folder / "train" / "good").is_dir()]
+    """The dataset of a folder, or of each folder in it that is laid out with train/."""
+    inside = [folder for folder in sorted(path.iterdir()) if (folder / "train").is_dir()]
     if inside:
         return [_folder(folder, files, 0, family, endings) for folder in inside[:MOST]]
     return [_folder(path, files, others, family, endings)]
@@ -156,20 +159,21 @@ def _folder(path: Path, files: list[Path], others: int, family: Family, endings:
 
 def _layout(path: Path, files: list[Path], what: str) -> tuple[dict[str, str], str]:
     """The parameters that say where normal and suspect files lie, and the same for the user."""
-    if (path / "train" / "good").is_dir():
-        return {}, "They are laid out as train/good and test/<kind>."
     tops = Counter(parts[0] for file in files if len(parts := file.relative_to(path).parts) > 1)
+    if "train" in tops or "test" in tops:
+        return {}, "They are laid out in train and test."
     normal = [name for name in tops if name.casefold() in NORMAL]
-    suspects = [name for name in tops if name not in normal]
-    if len(normal) == 1 and len(suspects) == 1:
-        how = f"The folder {normal[0]!r} holds normal ones, {suspects[0]!r} suspects; of the normal ones a share tests."
-        return {"normal": normal[0], "suspects": suspects[0]}, how
-    if not tops:
-        return {}, "They lie in one folder, and nothing says which are anomalous."
+    suspects = [name for name in tops if name not in (*normal, *MASK_FOLDERS)]
+    if len(normal) == 1 and suspects:
+        hold = f"{suspects[0]!r} suspects" if len(suspects) == 1 else f"the {len(suspects)} others suspects"
+        how = f"The folder {normal[0]!r} holds normal ones, {hold}; of the normal ones a share tests."
+        return {"normal": normal[0], "suspects": suspects[0] if len(suspects) == 1 else ALL_OTHERS}, how
+    if not normal or not suspects:
+        return {}, "Nothing says which of them are anomalous."
     held = ", ".join(f"{name} ({count})" for name, count in tops.most_common(6))
     raise DataError(
-        f"{path}: its folders are {held}, which don't tell normal {what}s from others; lay them out as train/good, "
-        "test/good and test/<kind>, or call one folder `good` and the other `bad`"
+        f"{path}: its folders are {held}, of which {len(normal)} seem to hold normal {what}s; put these into one, or "
+        "lay all out as train/good, test/good and test/<kind>"
     )
 
 
@@ -207,8 +211,11 @@ def _sizes(files: list[Path]) -> str:
 
 def _tables(path: Path, files: list[Path], kind: str) -> list[Found]:
     """The dataset of train.csv and test.csv, or one of each table in a folder."""
-    if {"train.csv", "test.csv"} <= {file.name for file in files if file.parent == path}:
-        return [_read(families()[SERIES], path, {}, ("train.csv and test.csv are the two parts of one series.",))]
+    names = {file.name for file in files if file.parent == path}
+    for ending in sorted(TABLES):
+        if {f"train{ending}", f"test{ending}"} <= names:
+            said = f"train{ending} and test{ending} are the two parts of one series."
+            return [_read(families()[SERIES], path, {}, (said,))]
     found = [_table(file, kind) for file in files[:MOST]]
     twice = [name for name, count in Counter(f.dataset for f in found).items() if count > 1]
     if twice:
@@ -219,34 +226,65 @@ def _tables(path: Path, files: list[Path], kind: str) -> list[Found]:
 def _table(path: Path, kind: str) -> Found:
     """The dataset of one table: a series where the order of its rows means something, else rows of cases."""
     files = RawFiles(Path(), (("{item}" + path.suffix.lower(),),), path=str(path))
-    head = next(read_csv(files, path.as_posix()))
+    head = next(read_csv(files, path.as_posix(), keep_default_na=False))
     if not len(head):
         raise DataError(f"{path}: has no rows below its header; give a table with some")
-    series, why = _is_series(head)
+    columns = [str(column) for column in head.columns]
+    entity = _entity(path, head)
+    series, why = _is_series(head, entity)
     if kind:
         series, why = kind == SERIES, "You said so."
-    said = [f"{len(head.columns)} columns: {', '.join(map(repr, head.columns[:8]))}{' ...' * (len(head.columns) > 8)}."]
+    said = [f"{len(columns)} columns: {', '.join(map(repr, columns[:8]))}{' ...' * (len(columns) > 8)}."]
     other = "a row a case" if series else "one series over time"
     way = f"If it is {other}, say --as {ROWS if series else SERIES}." * (not kind)
-    said.append(f"It is {'one series over time' if series else 'a table with a row a case'}. {why} {way}".strip())
-    names = LABELS if series else LABELS_OF_CASES
-    label = usual_label([*head.columns], "", names)
+    said.append(f"It is {'a series over time' if series else 'a table with a row a case'}. {why} {way}".strip())
+    label = usual_label(columns, "", LABELS if series else LABELS_OF_CASES)
     said.append(f"The column of labels is {label!r}." if label else "No column of labels was found.")
-    return _read(families()[SERIES if series else ROWS], path, {}, tuple(said))
+    params = {"entity": entity} if series and entity else {}
+    return _read(families()[SERIES if series else ROWS], path, params, tuple(said))
 
 
-def _is_series(head: pd.DataFrame) -> tuple[bool, str]:
+def _entity(path: Path, head: pd.DataFrame) -> str:
+    """The column that tells whose row it is: times go on within each of its values, and not from row to row."""
+    columns = [str(column) for column in head.columns]
+    clock, label = clock_column(columns, "", head), usual_label(columns, "")
+    if not clock or _goes_on(path, clock, head):
+        return ""
+    for column in columns:
+        groups = head.groupby(column, sort=False) if column not in (clock, label) else None
+        if groups is None or not 2 <= groups.ngroups <= min(MOST_ENTITIES, len(head) / ROWS_EACH):
+            continue
+        if all(_goes_on(path, clock, rows) for _, rows in groups):
+            return column
+    return ""
+
+
+def _goes_on(path: Path, clock: str, rows: pd.DataFrame) -> bool:
+    """Whether time goes on from row to row."""
+    try:
+        Clock(str(path), clock).check(rows[clock])
+    except DataError:
+        return False
+    return True
+
+
+def _is_series(head: pd.DataFrame, entity: str) -> tuple[bool, str]:
     """Whether rows stand in an order in time, and how that was told."""
     columns = [str(column) for column in head.columns]
-    if clock := clock_column(columns, ""):
-        return True, f"The column {clock!r} tells the time{_step(head[clock])}."
-    numbers = head.apply(pd.to_numeric, errors="coerce")
-    label = usual_label(columns, "", LABELS_OF_CASES)
-    numbers = numbers.drop(columns=[label] if label else []).dropna(axis=1)
+    clock, label = clock_column(columns, "", head), usual_label(columns, "", LABELS_OF_CASES)
+    given = head[[c for c in columns if c not in (clock, label, entity)]]
+    numbers = given.apply(pd.to_numeric, errors="coerce")
+    empty = given.apply(lambda column: column.str.strip().str.lower().isin(MISSING))
+    if words := [c for c in given if (numbers[c].isna() & ~empty[c]).any()]:
+        return False, f"The column {words[0]!r} holds words."
+    counted = clock is not None and clock.startswith("Unnamed:")
+    if clock and not counted:
+        each = head if not entity else head[head[entity] == head[entity].iloc[0]]
+        whose = f", and {entity!r} tells whose row it is: each makes a dataset" if entity else ""
+        return True, f"The column {clock!r} tells the time{_step(each[clock])}{whose}."
     counts = [c for c in numbers if c.casefold() in COUNTS and len(set(np.diff(numbers[c]))) == 1 and len(numbers) > 2]
-    correlation = _correlation(numbers.drop(columns=counts).to_numpy(np.float64))
-    every = len(numbers.columns) == len(columns) - bool(label)
-    if correlation >= (COUNTED if counts else ALIKE) and every:
+    correlation = _correlation(numbers.drop(columns=counts).ffill().bfill().to_numpy(np.float64))
+    if correlation >= (COUNTED if counts or counted else ALIKE):
         return True, f"Neighbouring rows are alike (their correlation is {correlation:.2f})."
     return False, f"No column tells the time, and neighbouring rows are not alike (correlation {correlation:.2f})."
 
@@ -272,10 +310,13 @@ def _correlation(values: Array) -> float:
 def _read(family: Family, path: Path, params: dict[str, Any], said: tuple[str, ...]) -> Found:
     """A dataset of tables, read as a run would read it; where anomalies come early, less of a series trains."""
     item = short(path.stem)
-    prepare = importlib.import_module(family.module).prepare
+    module = importlib.import_module(family.module)
 
     def read() -> Prepared:
-        prepared: Prepared = prepare(Path(), **family.defaults | {"item": item, "path": str(path)} | params)
+        given = family.defaults | {"item": item, "path": str(path)} | params
+        if given.get("entity"):  # the first of them stands for all
+            given["only"] = module.entities(Path(), **given)[0]
+        prepared: Prepared = module.prepare(Path(), **given)
         return prepared
 
     try:

@@ -56,12 +56,12 @@ def nested(root: Path) -> None:
     mvtec(root / "screws"), mvtec(root / "cups")
 
 
-def series(steps: int = 2400, clock: bool = True) -> pd.DataFrame:
-    table = pd.DataFrame({"load": np.sin(np.arange(steps) / 4) + 0.01 * np.cos(np.arange(steps)), "rain": 1.5})
+def series(steps: int = 2400, clock: bool = True, seed: int = 0) -> pd.DataFrame:
+    table = pd.DataFrame({"load": np.sin(np.arange(steps) / 4 + seed) + 0.01 * np.cos(np.arange(steps)), "rain": 1.5})
     table["rain"] += np.cos(np.arange(steps) / 50)
     if clock:
         table.insert(0, "timestamp", pd.date_range("2024-01-01", periods=steps, freq="5min"))
-    return table.assign(anomaly=(np.arange(steps) % 97 < 5).astype(int) * (np.arange(steps) > 1600))
+    return table.assign(anomaly=(np.arange(steps) % 97 < 5).astype(int) * (np.arange(steps) > 2 * steps / 3))
 
 
 def cases(rows: int = 120) -> pd.DataFrame:
@@ -89,10 +89,27 @@ def early(root: Path) -> None:
     series().iloc[900:].to_csv(root, index=False)
 
 
+def dated(root: Path) -> None:
+    photographs(root / "2024-01/03"), photographs(root / "2024-02/05")
+
+
+def kinds_of_defects(root: Path) -> None:
+    photographs(root / "OK", 40), photographs(root / "crack", 3), photographs(root / "dent", 2)
+
+
+def entities(path: Path) -> None:
+    parts = [series(seed=i).assign(device=name) for i, name in enumerate(("a/b", "c"))]
+    pd.concat(parts).sort_values("timestamp", kind="stable").to_csv(path, index=False)
+
+
+def unlabelled(table: pd.DataFrame) -> pd.DataFrame:
+    return table.drop(columns=[c for c in ("anomaly", "label") if c in table])
+
+
 KINDS: dict[str, tuple[Any, list[str], str]] = {
     "good and others": (sorted_files(photographs), ["folder-mine"], "45 .png"),
     "as MVTec AD": (mvtec, ["folder-mine"], "3 of 3 anomalous ones have a mask"),
-    "folders of such": (nested, ["folder-cups", "folder-screws"], "train/good"),
+    "folders of such": (nested, ["folder-cups", "folder-screws"], "in train and test"),
     "recordings": (sorted_files(recordings), ["clips-mine"], "45 recordings"),
     "a series with a clock": (lambda p: series().to_csv(p, index=False), ["table-mine"], "0 days 00:05:00|00:05:00"),
     "a series without": (lambda p: series(clock=False).to_csv(p, index=False), ["table-mine"], "are alike"),
@@ -101,6 +118,25 @@ KINDS: dict[str, tuple[Any, list[str], str]] = {
     "anomalies early": (early, ["table-mine"], "first 4[0-9]% of the rows train"),
     "cases": (lambda p: cases().to_csv(p, index=False), ["rows-mine"], "'label'"),
     "several tables": (several, ["table-fan", "table-pump"], "timestamp"),
+    "defects of two kinds": (kinds_of_defects, ["folder-mine"], "the 2 others suspects"),
+    "photographs alone": (
+        lambda p: photographs(p, 40),
+        ["folder-mine"],
+        "28 to train on, and 12 without labels",
+    ),
+    "photographs by date": (dated, ["folder-mine"], "Nothing says which of them are anomalous"),
+    "recordings alone": (lambda p: recordings(p, 40), ["clips-mine"], "without labels"),
+    "a series without labels": (
+        lambda p: unlabelled(series()).to_csv(p, index=False),
+        ["table-mine"],
+        "No column of l",
+    ),
+    "cases without labels": (
+        lambda p: unlabelled(cases()).to_csv(p, index=False),
+        ["rows-mine"],
+        "No column of labels",
+    ),
+    "several series in one": (entities, ["table-mine@a_b", "table-mine@c"], "'device' tells whose row it is"),
     "two parts": (two_parts, ["table-mine"], "two parts of one series"),
 }
 
@@ -163,7 +199,7 @@ def test_too_few_normal_samples_are_not_ranked(tmp_path: Path, monkeypatch: pyte
     [
         (lambda p: p.mkdir(), "no files at all"),
         (lambda p: (p.mkdir(), (p / "a.docx").touch()), "1 .docx"),
-        (lambda p: [photographs(p / name, 2) for name in ("a", "b", "c")], r"a \(2\), b \(2\), c \(2\)"),
+        (lambda p: [photographs(p / name, 2) for name in ("good", "ok", "c")], "2 seem to hold normal"),
         (
             lambda p: [photographs(p / "good", 4), (p / "good/0.png").write_text("x"), photographs(p / "bad", 2)],
             "0.png",
@@ -171,7 +207,7 @@ def test_too_few_normal_samples_are_not_ranked(tmp_path: Path, monkeypatch: pyte
         (lambda p: p.write_text(""), "mine"),
         (lambda p: None, "no such file"),
     ],
-    ids=["empty", "other kinds", "folders that tell nothing", "broken", "no table", "missing"],
+    ids=["empty", "other kinds", "two normal folders", "broken", "no table", "missing"],
 )
 def test_what_can_not_be_used_is_refused_in_a_sentence(make: Any, found: str, tmp_path: Path) -> None:
     make(tmp_path / "mine")

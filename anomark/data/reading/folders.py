@@ -24,6 +24,8 @@ Files = tuple[list[Path], list[Path], list[Path], list[Path]]
 #: What a folder of normal files may be called, and one of masks.
 GOOD = frozenset({"good", "normal", "ok"})
 MASK_FOLDERS = ("ground_truth", "masks", "mask", "gt")
+#: What stands for every folder but those of normal files and of masks.
+ALL_OTHERS = "*"
 #: Share of the normal files that test where normal and suspect ones lie in a folder each.
 TEST_SHARE = 0.3
 
@@ -99,7 +101,7 @@ def laid_out(
         suffixes: endings of the files that are meant, in small letters with their dot.
         what: one of them is called, for messages.
         flat: names of a folder of normal files and of one of suspects, which lie in `root` instead of train/ and test/.
-            A seeded share of the normal files tests.
+            Every other folder holds suspects where that is "*". A seeded share of the normal files tests.
         labelled: whether the layout must tell labels.
 
     Raises:
@@ -187,7 +189,12 @@ def _sorted(root: Path, files: list[Path], what: str) -> Files:
 
 def _flat(root: Path, files: list[Path], normal: str, suspect: str) -> Files:
     """Training, good and suspect files of a folder of normal and one of suspect files, and no other."""
-    usual, suspects = (_unique(files, root / name, "file") for name in (normal, suspect))
+    usual = _unique(files, root / normal, "file")
+    if suspect == ALL_OTHERS:
+        tops = {path: path.relative_to(root).parts[0] for path in files if path.parent != root}
+        suspects = _distinct([path for path, top in tops.items() if top not in (normal, *MASK_FOLDERS)], "file")
+    else:
+        suspects = _unique(files, root / suspect, "file")
     train, good = _parted(root, usual)
     return train, good, suspects, []
 
