@@ -38,7 +38,8 @@ from anomark.data.reading.values import Clock, clock_column, fill_gaps, numbers_
 from anomark.data.streamed import blocks, read_csv, stored
 from anomark.records import Meta
 
-TABLES = (".csv", ".tsv", ".txt")
+TEXTS = (".csv", ".tsv", ".txt")
+TABLES = (*TEXTS, ".parquet")
 #: Images, sounds or rows of a table that are read at once.
 AT_ONCE = 64
 #: Longer side of the copy of an image that its heat map is drawn on, in pixels.
@@ -83,7 +84,9 @@ def kind(meta: Meta) -> tuple[Callable[..., Iterator[Block]], frozenset[str]]:
         return _sounds, frozenset(ENDINGS)
     if meta.window:
         return _series, frozenset(TABLES)
-    return (_windows if len(meta.shape) == 2 else _rows), frozenset(TABLES)
+    if len(meta.shape) == 2:
+        return _windows, frozenset(TEXTS)
+    return _rows, frozenset(TABLES)
 
 
 def files(given: str | Path | Sequence[str | Path], meta: Meta) -> list[Path]:

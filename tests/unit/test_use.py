@@ -158,6 +158,17 @@ def test_rows_are_encoded_by_what_the_training_part_taught(here: Path, tmp_path:
     assert model.score([tmp_path / "one.csv"]).scores == found.scores[:1]  # a row's score depends on no other row
 
 
+def test_parquet_files_score_as_csv_files(here: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="needs the optional pyarrow")
+    for dataset, file in (("table-pump", "table/pump.csv"), ("rows-orders", "rows/orders.csv")):
+        whole = pd.read_csv(here / "data" / file).iloc[120:].drop(columns="label")
+        whole.to_csv(tmp_path / "new.csv", index=False)
+        whole.to_parquet(tmp_path / "new.parquet")
+        model = anomark.load(f"knn@{dataset}")
+        scores = [model.score(tmp_path / name).scores for name in ("new.csv", "new.parquet")]
+        assert np.array_equal(*scores)
+
+
 def test_tail_probabilities_are_conformal() -> None:
     rng = np.random.default_rng(0)
     normal, new = rng.normal(size=57).round(1), rng.normal(size=400).round(1)
