@@ -40,11 +40,6 @@ NEEDS = ("features",)
 FULL_RESOLUTION = True
 SUITES = ("extended", "paper-cpu")
 VARIANTS = {
-    "ddad-unguided": {
-        "weight": 0.0,
-        "SUITES": ("extended",),
-        "DIFFERS": "w is 0: plain reconstruction of f's maps.",
-    },
     "ddad-pixels": {
         "space": "pixels",
         "weight": 1.0,

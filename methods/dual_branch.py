@@ -39,11 +39,6 @@ VARIANTS = {
         "SUITES": ("extended",),
         "DIFFERS": "The features are f's whitened maps, and the denoiser isn't used.",
     },
-    "dual_branch-normal": {
-        "ratio": False,
-        "SUITES": ("extended",),
-        "DIFFERS": "The density of normal samples alone.",
-    },
 }
 DEFAULTS = {
     "steps": 3000,
@@ -56,7 +51,6 @@ DEFAULTS = {
     "latest": 500,  # the largest t in training
     "times": [50, 100],  # at which the U-Net's inner maps are taken; none: f's maps are the features
     "shrinkage": 0.1,
-    "ratio": True,
     "share": 0.02,  # of the map; the score is the mean of that share's largest values
 }
 
@@ -105,10 +99,7 @@ class Method(MapDenoiser):
     def errors(self, maps: Tensor) -> Tensor:
         z = self.features(maps)
         vectors = z.permute(0, 2, 3, 1)
-        ratio = -self.parts["normal"](vectors)
-        if self.params["ratio"]:
-            ratio = ratio + self.parts["anomalous"](vectors)
-        ratio = ratio[:, None] / z.shape[1]
+        ratio = (self.parts["anomalous"](vectors) - self.parts["normal"](vectors))[:, None] / z.shape[1]
         return F.interpolate(ratio, size=maps.shape[2:], mode="bilinear", align_corners=False)
 
 

@@ -34,7 +34,8 @@ DIFFERS = (
     "calls, and as thresholds the 95% quantiles over training images. The loss is the paper's; in the authors' code "
     "the term for the anomaly has the opposite sign, by which the network would learn 2 z - z_n in place of the normal "
     "z_n. The anomalies in training are this suite's synthetic ones. Only a part of the paper's settings could be "
-    "read, so the sigmoid's slope is this suite's choice. Errors are squared differences of the two maps."
+    "read, so the sigmoid's slope is this suite's choice. Errors are squared differences of the two maps. In this form "
+    "mixing costs more than it brings: on transistor AUROC is .775 with it and .977 without (`glad-no-mixing`)."
 )
 FAMILY = "diffusion"
 MODALITIES = ("image",)

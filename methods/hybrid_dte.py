@@ -40,11 +40,6 @@ VARIANTS = {
         "SUITES": ("extended",),
         "DIFFERS": "T' and the number of calls grow with the estimated time of a sample.",
     },
-    "hybrid_dte-reconstruction": {
-        "both": False,
-        "SUITES": ("extended",),
-        "DIFFERS": "The time estimate is left out of the sum; `dte_features` is that part alone.",
-    },
 }
 DEFAULTS = {
     "steps": 3000,
@@ -58,7 +53,6 @@ DEFAULTS = {
     "latest": 500,  # the largest t in training
     "calls": 10,
     "dynamic": False,
-    "both": True,
     "parts": 7,  # of 0..400, and the units below: Livernoche et al.
     "hidden": [256, 512, 256],
     "share": 0.02,  # of the map; the score is the mean of that share's largest values
@@ -72,6 +66,7 @@ class Method(MapDenoiser):
     """
 
     defaults = DEFAULTS
+    terms = 2
 
     def __init__(self, spec: Any, seed: int, device: str, features: str | None = None, **params: Any) -> None:
         super().__init__(spec, seed, device, features, **params)
@@ -86,10 +81,6 @@ class Method(MapDenoiser):
     def times(self) -> Any:
         return self.parts["times"]
 
-    @property
-    def terms(self) -> int:
-        return 2 if self.params["both"] else 1
-
     def train(self, rows: Any, maps: Callable[[Tensor], Tensor], X: Any) -> nn.Module:
         own: dict[str, Any] = {"params": self.params, "seed": self.seed, "device": self.device, "name": "times"}
         network = super().train(rows, maps, X)
@@ -99,8 +90,7 @@ class Method(MapDenoiser):
     def errors(self, maps: Tensor) -> Tensor:
         start, calls = self.sampler
         other = reconstruct(self.network, self.schedule, maps, seed=0, start=start, calls=calls)
-        terms = [(maps - other).square().mean(1), self.times.estimate(maps)]
-        return torch.stack(terms[: self.terms], 1)
+        return torch.stack([(maps - other).square().mean(1), self.times.estimate(maps)], 1)
 
     @torch.no_grad()
     def _errors(self, X: Any) -> Tensor:
