@@ -16,6 +16,8 @@ ROUNDS = 3
 @pytest.mark.parametrize("verified", [True, False], ids=["verified", "unverified"])
 def test_smoke_suite(benchmark: BenchmarkFixture, checkout: Callable[[], Checkout], verified: bool) -> None:
     """About a minute a round on two cores, of cheap cells, so that the share of the seals is at its largest."""
+    if benchmark.disabled:
+        pytest.skip("whole runs, which other tests have too: make bench times them")
     benchmark.group = "the smoke suite"
     copy = checkout()
     if not verified:
