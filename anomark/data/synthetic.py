@@ -30,6 +30,28 @@ def synthetic_anomalies(X: Array, generators: Sequence[Generator], seed: int) ->
     return np.clip(np.stack(rows), X.min(), X.max()).astype(np.float32)
 
 
+def changed(X: Array, anomalous: Array) -> Array:
+    """Where synthetic anomalies (N, C, ...) differ from the samples they are made of, bool (N, ...)."""
+    where: Array = (anomalous != X).any(axis=1)
+    return where
+
+
+def noise_patches(X: Array, row: int, rng: np.random.Generator) -> Array:
+    """None to four rectangles of uniform noise in the range of X (Cao et al., "CDO", 2023, section III-B).
+
+    Their sides are between a twentieth and a fifth of the image's.
+    """
+    image = X[row].copy()
+    size = np.array(image.shape[1:])
+    noise = rng.uniform(X.min(), X.max(), size=image.shape)
+    for _ in range(rng.integers(5)):
+        side = np.clip(np.rint(size * rng.uniform(1 / 20, 1 / 5, 2)).astype(int), 1, size)
+        top, left = rng.integers(0, size - side + 1)
+        patch = (slice(None), slice(top, top + side[0]), slice(left, left + side[1]))
+        image[patch] = noise[patch]
+    return image
+
+
 def cut_paste(X: Array, row: int, rng: np.random.Generator) -> Array:
     """A rectangle of the image itself at another place (Li et al., "CutPaste", CVPR 2021, section 2.1).
 

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.stats import multivariate_normal
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
 from anomark.contracts import Spec
+from anomark.data.synthetic import changed, noise_patches, synthetic_anomalies
 from anomark.detectors.levels.features import LevelFeatures
 from anomark.detectors.levels.flows import Flow, convolutions, dense, position_code
 from anomark.detectors.levels.matching import half_squared_distance
+from anomark.diffusion.schedule import Schedule
 from tests.samples import uniform, waves
 
 
@@ -174,3 +177,89 @@ def test_a_likelihood_is_relative_to_the_largest_of_training_data(f: str) -> Non
     with torch.no_grad():
         for value in model.values(model.features(torch.from_numpy(X))):
             assert value.min().item() == pytest.approx(0, abs=1e-5) and value.max() < 1
+
+
+def test_without_weights_and_patches_the_discrepancy_is_the_plain_loss(f: str) -> None:
+    model, plain = (method(id, f, **params) for id, params in (("cdo", {"gamma": 0.0, "copies": 0}), ("stfpm", {})))
+    levels = model.features.fit(uniform(6, 1, 16, 16))
+    plain.trained[0].load_state_dict(model.trained.state_dict())
+    assert model.loss(levels, None).item() == pytest.approx(plain.loss(levels, None).item(), rel=1e-5)
+
+
+def test_the_weights_of_the_discrepancies_are_those_of_the_paper(f: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = method("cdo", f, gamma=2.0)
+    d, where = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), torch.tensor([[[False, False], [True, True]]])
+    monkeypatch.setattr(model, "values", lambda levels: [d])
+    low, high = (np.array([1, 2]) / 1.5) ** 2, (3.5 / np.array([3, 4])) ** 2
+    expected = ((low * [1, 2]).sum() - (high * [3, 4]).sum()) / (low.sum() + high.sum())
+    assert model.weighted([d], [where]).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_mask_of_a_synthetic_anomaly_is_where_the_image_changed() -> None:
+    X = uniform(20, 3, 40, 40)
+    made = synthetic_anomalies(X, [noise_patches], seed=1)
+    where = changed(X, made)
+    assert where.shape == (20, 40, 40) and made.min() >= X.min() and made.max() <= X.max()
+    np.testing.assert_array_equal(made.transpose(0, 2, 3, 1)[~where], X.transpose(0, 2, 3, 1)[~where])
+    shares = where.mean((1, 2))
+    assert (shares == 0).any() and 0 < shares.max() < 4 * 0.2**2 + 0.01
+
+
+def test_patches_of_noise_are_pushed_away_from(f: str) -> None:
+    X = waves(24, (1, 16, 16))
+    model = method("cdo", f, steps=60, batch_size=8)
+    model.fit(X, None)
+    made = synthetic_anomalies(X, [noise_patches], seed=9)
+    where = torch.from_numpy(changed(X, made))
+    levels = model.features(torch.from_numpy(made))
+    with torch.no_grad():
+        d = nn.functional.interpolate(model.values(levels)[0][:, None], size=(16, 16))[:, 0]
+    assert d[where].mean() > 1.2 * d[~where].mean()
+
+
+def test_inversion_is_exact_for_a_gaussian() -> None:
+    """The noise in x_t is known for N(0, S), so that every step multiplies x by a known factor, in each direction.
+
+    In many steps the last factor is that of whitening, and the likelihood ranks as the Gaussian's own.
+    """
+    invad = importlib.import_module("anomark_methods.invad")
+    schedule, variance = Schedule.named("linear"), torch.tensor([0.25, 1.0, 4.0]).double()[:, None, None]
+
+    def predict(x: Tensor, t: Tensor) -> Tensor:
+        abar = schedule.at(schedule.alphas_bar, t, x)
+        return (1 - abar).sqrt() * x / (abar * variance + 1 - abar)
+
+    x = torch.randn(40, 3, 2, 2, generator=torch.Generator().manual_seed(0)).double() * variance.sqrt() * 1.5
+    few, factor = invad.invert(predict, schedule, x, [1, 334, 667, 1000]), torch.ones_like(variance)
+    for now, following in ((1, 334), (334, 667), (667, 1000)):
+        a, b = (float(schedule.alphas_bar[t]) for t in (now, following))
+        kept = a * variance / (a * variance + 1 - a) * (b / a) ** 0.5  # of x0, by Bayes' rule
+        factor = factor * (kept + ((1 - a) * (1 - b)) ** 0.5 / (a * variance + 1 - a))
+    torch.testing.assert_close(few, factor * x)
+    many = invad.invert(predict, schedule, x, [*range(1, 1001)])
+    torch.testing.assert_close(many, x / variance.sqrt(), rtol=0.02, atol=0.02)
+    nll = invad.score_terms(many.square().sum(1, keepdim=True))[:, 0]
+    covariance = np.diag(variance.expand(3, 2, 2).flatten().numpy())
+    expected = -multivariate_normal(np.zeros(12), covariance).logpdf(x.flatten(1).numpy())
+    np.testing.assert_array_equal(nll.argsort().numpy(), expected.argsort())
+
+
+def test_scores_of_the_published_inversion_depend_on_their_batch_and_others_do_not(f: str) -> None:
+    X, test = waves(20, (1, 16, 16)), waves(8, (1, 16, 16), seed=1)
+    for scaled, depends in (("normal", False), ("test", True)):
+        model = method("invad", f, width=8, scaled_over=scaled)
+        model.fit(X, X[:6])
+        together, half = model.detect(test)[0], model.detect(test[:4])[0]
+        assert np.allclose(together[:4], half, rtol=1e-4) != depends
+
+
+def test_noise_is_told_from_features(f: str) -> None:
+    """The loss is the hinge of both margins, so that values of +-margin cost nothing."""
+    model = method("simplenet", f, steps=80, batch_size=8, noise=2.0)
+    X = waves(24, (1, 16, 16))
+    model.fit(X, None)
+    with torch.no_grad():
+        features = model.adapted(model.features(torch.from_numpy(X)))
+        noisy = features + 2 * torch.randn(features.shape, generator=torch.Generator().manual_seed(0))
+        normal, far = (model.trained["perceptron"](x) for x in (features, noisy))
+    assert (normal > 0).float().mean() > 0.9 and (far < 0).float().mean() > 0.9
