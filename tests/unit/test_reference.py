@@ -151,6 +151,23 @@ def test_a_cell_of_the_same_key_need_not_be_computed(grown: Path) -> None:
     assert [cell.method for cell in other.cells] == ["knn"] and not [r for r in other.beside if r.method == "knn"]
 
 
+def test_a_run_that_need_not_compute_anything_has_the_numbers_of_the_reference(grown: Path) -> None:
+    known = coverage(grown)
+    spared = run(grown, ["knn", "random_score"], reference="reuse")
+    assert not plan(grown, ["knn", "random_score"], reference="reuse").cells
+    read = store.load(grown / "reports/reference/smoke")
+    for method in known.index:
+        assert spared.score("beats", method).by_seed == read.score("beats", method).by_seed
+
+
+def test_variants_of_a_dataset_stand_beside_a_run_too(tmp_path: Path) -> None:
+    both = {"datasets": ["beats", "beats-train-50"]}
+    run(tmp_path, ["knn"], **both)
+    add(tmp_path)
+    beside = run(tmp_path, ["iforest"], **both)
+    assert all(beside.score(dataset, "knn").reference for dataset in both["datasets"])
+
+
 def test_results_on_other_data_do_not_mix(grown: Path) -> None:
     here = {"dataset_params": {"beats": {"seed": 5}}}
     planned = plan(grown, ["iforest"], **here)

@@ -81,10 +81,10 @@ def add(results: Path, out: Path, replace: bool = False) -> Added:
         with replacing(out / name) as partial:
             partial.write_text(spreadsheet.write(table), encoding="utf-8")
     known = pd.MultiIndex.from_frame(merged[COVERAGE][CELL])
-    for dataset in run.datasets:
-        _merge_scores(
-            results / "evaluation" / dataset / "scores.npz", out / "scores" / f"{dataset}.npz", dataset, known
-        )
+    for dataset in run.suite.datasets:
+        source = results / "evaluation" / dataset / "scores.npz"
+        if source.exists():  # of a refused dataset and of one without labels nothing can be compared
+            _merge_scores(source, out / "scores" / f"{dataset}.npz", dataset, known)
     _merge_summaries(run, out / "summaries.json")
     _merge_suite(run.suite, out / "suite.json", merged[COVERAGE])
     write_report(out)
